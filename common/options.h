@@ -1,0 +1,71 @@
+// Declared options: one table entry is a YAML key, a flag, an environment variable, a default and
+// a line of --help. Unknown keys, duplicate keys and wrong types are errors that name file, line
+// and key.
+//
+// Thread rule: used at start, from one thread.
+// Owns: the table. Borrows the targets, which must outlive parse().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "proto/status.h"
+
+namespace imgrec {
+
+// Where a value goes. The type decides what text is allowed: integers are decimal (never octal)
+// and range-checked; durations are "250ms", "10s", "5m", "2h"; sizes are "64KiB", "20MiB", "1GiB"
+// or plain bytes; bools are true/false (a bare flag is true); lists are YAML sequences or
+// comma-separated text.
+struct ByteSize {
+  std::uint64_t bytes = 0;
+};
+using OptionTarget =
+    std::variant<bool*, std::uint16_t*, unsigned*, std::uint64_t*, double*, std::string*,
+                 std::chrono::milliseconds*, ByteSize*, std::vector<std::string>*>;
+
+struct Option {
+  std::string key;      // "http.port": YAML path, --http-port, PREFIX_HTTP_PORT
+  OptionTarget target;  // holds the default at declaration time
+  std::string help;
+  std::string flag;   // a second, short flag name without dashes: "port"; empty: none
+  std::string value;  // placeholder in --help: "PORT"
+  std::function<Status()> check = {};  // further validation once every source is read
+};
+
+// What the command line asks for besides running.
+enum class Command { kRun, kHelp, kVersion, kCheckConfig };
+
+class OptionSet {
+ public:
+  // program: "imgrec-manager"; env_prefix: "IMGREC".
+  OptionSet(std::string program, std::string summary, std::string env_prefix = "IMGREC");
+  void add(Option option);
+
+  // Reads --config FILE, then the environment, then flags, into the targets. Positional arguments
+  // are errors unless `positional` is given. Exports of other programs' variables (IMGREC_…
+  // that name no option here) are ignored: manager and worker may share an environment.
+  Result<Command> parse(int argc, const char* const* argv,
+                        std::vector<std::string>* positional = nullptr);
+
+  std::string help() const;
+
+ private:
+  Status read_file(const std::string& path);
+  Status read_environment();
+
+  std::string program_;
+  std::string summary_;
+  std::string env_prefix_;
+  std::vector<Option> options_;
+};
+
+// The version that --version prints: "imgrec-manager 0.1.0".
+std::string version_line(std::string_view program);
+
+}  // namespace imgrec

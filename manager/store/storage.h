@@ -1,0 +1,118 @@
+// Durable storage of images and results: one thread, one SQLite connection, group commit, image
+// bytes as files. What it has confirmed survives kill -9.
+//
+// Thread rule: every method may be called from any thread and returns at once; callbacks run on
+// the storage thread and must not block (post elsewhere). Callbacks are called exactly once, also
+// at shutdown (with kUnavailable).
+// Owns: the thread, the database connection, the data directory's lock.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manager/core/image_record.h"
+#include "proto/ids.h"
+#include "proto/messages.h"
+#include "proto/status.h"
+
+namespace imgrec::manager {
+
+struct StorageOptions {
+  std::filesystem::path data_dir;  // made if missing; locked against a second manager
+  // Bytes of open images kept in memory beside their files, so that an assignment needs no read.
+  std::uint64_t cache_bytes = 256ull << 20;
+};
+
+struct NewImage {
+  SessionId session;
+  std::string name;
+  std::string media_type;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  proto::SharedBytes bytes;
+  std::chrono::steady_clock::time_point received;  // first byte of its request
+};
+
+// A model that has answered: labels are stored once, results point into them.
+struct ModelInfo {
+  std::string digest;
+  std::string name;
+  std::vector<std::string> labels;
+  float unsure_below = 0;
+};
+
+struct Settlement {
+  JobId job;
+  bool done = false;
+  std::string model_digest;             // done: a model given to register_model before
+  std::vector<proto::ScoredClass> top;  // done: best first
+  std::optional<ImageError> error;      // failed
+  std::string worker;
+  std::uint32_t attempts = 0;
+  ImageTiming timing;  // upload and total are filled in by the storage
+};
+
+struct Totals {  // accepted = done + failed + open, over the life of the data directory
+  std::uint64_t accepted = 0;
+  std::uint64_t done = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t open = 0;
+};
+
+struct ImagePage {
+  std::vector<ImageRecord> images;  // newest first
+  std::string next_cursor;          // empty: no more
+};
+
+class Storage {
+ public:
+  template <class T>
+  using Callback = std::function<void(Result<T>)>;
+
+  // Opens or creates the data directory, checks and recovers the database, removes orphaned files.
+  // Errors name the path and say what to do.
+  static Result<std::unique_ptr<Storage>> open(StorageOptions options);
+  ~Storage();  // finishes what was queued, then joins
+
+  const std::string& manager_id() const;  // 32 hex digits, kept in the database
+
+  // Before any other call: every open image, oldest first, to be scheduled again. Synchronous.
+  std::vector<ImageRecord> take_open_images();
+
+  // Makes the images durable (bytes, row, directory entries), then calls back with their records,
+  // in the order given. All or none.
+  void add_images(std::vector<NewImage> images, Callback<std::vector<ImageRecord>> done);
+
+  void register_model(ModelInfo model);
+
+  // Settles one open image and numbers the event. A job that is settled already, or deleted, is
+  // kFailedPrecondition or kNotFound: nothing changes.
+  void settle(Settlement settlement, Callback<ImageRecord> done);
+
+  void find(ImageId id, Callback<ImageRecord> done);  // kNotFound
+  void list(SessionId session, std::size_t limit, std::string cursor, Callback<ImagePage> done);
+  // Settled images of the session with settle_seq > after, in settle_seq order.
+  void settled_after(SessionId session, std::uint64_t after, std::size_t limit,
+                     Callback<std::vector<ImageRecord>> done);
+  // Removes image, result and bytes; calls back with what it was.
+  void remove(ImageId id, Callback<ImageRecord> done);
+
+  // The uploaded bytes, from memory or file.
+  void load_bytes(JobId job, Callback<proto::SharedBytes> done);
+
+  // Newest settle_seq given out, and the ledger; kept in memory, exact after each commit.
+  std::uint64_t last_seq() const;
+  Totals totals() const;
+
+ private:
+  class Impl;
+  explicit Storage(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace imgrec::manager
