@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,10 +19,11 @@
 
 namespace imgrec {
 
-// Where a value goes. The type decides what text is allowed: integers are decimal (never octal)
-// and range-checked; durations are "250ms", "10s", "5m", "2h"; sizes are "64KiB", "20MiB", "1GiB"
-// or plain bytes; bools are true/false (a bare flag is true); lists are YAML sequences or
-// comma-separated text.
+// Where a value goes. The type decides what text is allowed: integers are decimal and
+// range-checked, and a leading zero ("010") is refused, since YAML 1.1 reads it as octal;
+// durations are "250ms", "10s", "5m", "2h"; sizes are "64KiB", "20MiB", "1GiB" or plain bytes;
+// bools are true/false (a bare flag is true; --flag=false); lists are YAML sequences or
+// comma-separated text. An environment variable that is empty counts as not set.
 struct ByteSize {
   std::uint64_t bytes = 0;
 };
@@ -56,13 +58,37 @@ class OptionSet {
   std::string help() const;
 
  private:
+  struct Entry {
+    Option option;
+    std::string long_flag;     // "http-port"
+    std::string variable;      // "IMGREC_HTTP_PORT"
+    std::string default_text;  // for --help
+    std::string place;  // where the value came from: "config.yaml:3: http.port"; empty: default
+  };
+  struct FlagValue {
+    Entry* entry;
+    std::string flag;  // as typed
+    std::string value;
+  };
+  struct CommandLine {
+    std::optional<std::string> config;
+    bool check_config = false;
+    std::vector<FlagValue> values;  // in order: the last one wins
+  };
+  class YamlReader;
+
+  Status read_flags(const std::vector<std::string_view>& args, std::vector<std::string>* positional,
+                    CommandLine* line);
   Status read_file(const std::string& path);
   Status read_environment();
+  Status assign(Entry& entry, const std::string& place, std::string_view text);
+  Entry* find_flag(std::string_view name);
+  Status unexpected_argument(std::string_view argument) const;
 
   std::string program_;
   std::string summary_;
   std::string env_prefix_;
-  std::vector<Option> options_;
+  std::vector<Entry> entries_;
 };
 
 // The version that --version prints: "imgrec-manager 0.1.0".

@@ -7,6 +7,8 @@
 // Owns: the thread, the database connection, the data directory's lock.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -104,6 +106,9 @@ class Storage {
 
   // The uploaded bytes, from memory or file.
   void load_bytes(JobId job, Callback<proto::SharedBytes> done);
+
+  // The same where they are in memory: an open image's, within cache_bytes. Else null.
+  proto::SharedBytes cached_bytes(JobId job) const;
 
   // Newest settle_seq given out, and the ledger; kept in memory, exact after each commit.
   std::uint64_t last_seq() const;

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Checks that includes point one way (docs/architecture.md), that the pure layers include no
+# library, and that the manager's binary links neither LibTorch nor OpenCV.
+# Usage: ci/check-layers.sh [BUILD_DIR]   (default build/release)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+build_dir=${1:-build/release}
+failures=0
+complain() {
+  echo "$*" >&2
+  failures=$((failures + 1))
+}
+
+# directory: our own directories it may include: library headers it may include ("-": none).
+# Standard headers are allowed everywhere; system headers (sys/…, unistd.h) where libraries are.
+layers='
+proto             : proto                                                      : -
+media             : media proto                                                : -
+common            : common proto                                               : spdlog yaml-cpp
+manager/core      : manager/core media proto                                   : -
+manager/store     : manager/store manager/core common media proto              : sqlite3.h spdlog openssl
+manager/http      : manager/http common proto                                  : pistache boost spdlog
+manager/net       : manager/net manager/core manager/http common proto         : boost spdlog
+manager/app       : manager common media proto                                 : boost spdlog nlohmann prometheus openssl
+worker/core       : worker/core media proto                                    : -
+worker/inference  : worker/inference worker/core common media proto            : torch ATen c10 opencv2 openssl yaml-cpp spdlog
+worker/net        : worker/net worker/core common proto                        : boost spdlog
+worker/app        : worker common media proto                                  : boost spdlog
+'
+
+# FILE ALLOWED_DIRECTORIES ALLOWED_LIBRARIES
+check_file() {
+  local file=$1 ours=$2 libraries=$3 line number text header good allowed
+  while IFS= read -r line; do
+    number=${line%%:*}
+    text=${line#*:}
+    header=$(sed -E 's/^ *# *include *["<]([^">]*)[">].*/\1/' <<<"$text")
+    good=false
+    if [[ $text == *\"* ]]; then
+      for allowed in $ours; do
+        if [[ $header == "$allowed"/* ]]; then good=true; fi
+      done
+    elif [[ $header != */* && $header != *.h ]]; then
+      good=true # a standard header
+    else
+      for allowed in $libraries; do
+        if [[ $header == "$allowed" || $header == "$allowed"/* ]]; then good=true; fi
+      done
+      if [ "$libraries" != - ] && is_system_header "$header"; then good=true; fi
+    fi
+    $good || complain "$file:$number: this layer must not include $header"
+  done < <(grep -nE '^ *# *include' "$file" || true)
+}
+
+is_system_header() {
+  case "$1" in
+    sys/* | netinet/* | arpa/* | linux/*) return 0 ;;
+    unistd.h | fcntl.h | poll.h | netdb.h | pthread.h | sched.h | signal.h | time.h) return 0 ;;
+    dirent.h | dlfcn.h | cpuid.h) return 0 ;;
+  esac
+  return 1
+}
+
+checked=0
+while IFS=: read -r directory ours libraries; do
+  directory=$(xargs <<<"$directory")
+  if [ -z "$directory" ] || [ ! -d "$directory" ]; then continue; fi
+  while IFS= read -r file; do
+    check_file "$file" "$ours" "$(xargs <<<"$libraries")"
+    checked=$((checked + 1))
+  done < <(find "$directory" -type f \( -name '*.h' -o -name '*.cpp' \))
+done <<<"$layers"
+[ "$checked" -gt 0 ] || complain "no source file was found to check"
+
+# LibTorch defines LOG and CHECK: it must not reach other files through a header.
+while IFS= read -r file; do
+  complain "$file: LibTorch is included in .cpp files only"
+done < <(ci/sources.sh h | xargs grep -lE '^ *# *include *<(torch|ATen|c10)/' || true)
+
+manager=$build_dir/bin/imgrec-manager
+if [ -x "$manager" ]; then
+  linked=$(ldd "$manager" | grep -iE 'torch|opencv|libc10' || true)
+  [ -z "$linked" ] || complain "$manager must link neither LibTorch nor OpenCV:"$'\n'"$linked"
+else
+  complain "$manager is not there, so what it links cannot be checked"
+fi
+
+if [ "$failures" -gt 0 ]; then exit 1; fi

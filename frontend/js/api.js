@@ -1,0 +1,96 @@
+// The REST side of the contract. Every failure leaves here as an ApiError with words for people.
+
+const IMAGES = '/api/v1/images';
+const BUSY = new Set([429, 502, 503, 504]);
+
+/** kind: 'network' (no answer came), 'busy' (try again later), 'problem' (the answer is no). */
+export class ApiError extends Error {
+  constructor(kind, detail, { status = 0, code = kind, retryAfterMs = null } = {}) {
+    super(detail);
+    Object.assign(this, { kind, detail, status, code, retryAfterMs });
+  }
+}
+
+/** Retry-After as milliseconds: seconds or an HTTP date; null where there is none. */
+export function parseRetryAfter(text, now = Date.now()) {
+  if (!text) return null;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isNaN(ms) ? null : Math.max(0, ms);
+}
+
+/** An ApiError from an answer that is not 2xx. `body`: parsed JSON or null. */
+export function problemFrom(status, body, retryAfter) {
+  // An upload of one file: the reason lies with the file, under `rejected`.
+  const own = body?.rejected?.[0]?.error ?? body;
+  const words = status === 413 ? 'The file is larger than the server takes.'
+    : `The server had a problem (HTTP ${status}).`;
+  return new ApiError(BUSY.has(status) ? 'busy' : 'problem', String(own?.detail || words), {
+    status, code: String(own?.code || `http_${status}`), retryAfterMs: parseRetryAfter(retryAfter),
+  });
+}
+
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+async function request(path, method = 'GET', read = async (answer) => parseJson(await answer.text())) {
+  let answer;
+  let body;
+  try {
+    answer = await fetch(path, { method, cache: 'no-store' });
+    body = await read(answer);
+  } catch {
+    throw new ApiError('network', 'The server cannot be reached.');
+  }
+  if (!answer.ok) throw problemFrom(answer.status, body, answer.headers.get('Retry-After'));
+  return body;
+}
+
+/** One page of this session's images, newest first: {images, cursor}. */
+export async function listImages(limit, cursor = null) {
+  const query = new URLSearchParams({ limit });
+  if (cursor) query.set('cursor', cursor);
+  const page = await request(`${IMAGES}?${query}`);
+  const images = Array.isArray(page?.images) ? page.images : [];
+  return { images: images.filter((image) => image?.id), cursor: page?.next_cursor || null };
+}
+
+export function deleteImage(id) {
+  return request(`${IMAGES}/${encodeURIComponent(id)}`, 'DELETE');
+}
+
+/** A photo that the server holds, as a file to send again. */
+export async function fetchContent(url, name) {
+  const blob = await request(url, 'GET', (answer) => answer.blob());
+  return new File([blob], name, { type: blob.type });
+}
+
+/**
+ * Sends one file. XMLHttpRequest, because fetch does not report how much has been sent.
+ * `idempotencyKey`: the same for every try of one file, so that an answer lost on the way does not
+ * make two photos of one. Resolves to the server's IMAGE, rejects with an ApiError.
+ */
+export function uploadFile(file, { idempotencyKey, onProgress, signal }) {
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    const body = new FormData();
+    body.append('file', file, file.name);
+    xhr.open('POST', IMAGES);
+    xhr.setRequestHeader('Idempotency-Key', idempotencyKey);
+    xhr.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
+    xhr.onload = () => {
+      const answer = parseJson(xhr.responseText);
+      const image = answer?.images?.[0];
+      if (xhr.status < 300 && image?.id) resolve(image);
+      else reject(problemFrom(xhr.status, answer, xhr.getResponseHeader('Retry-After')));
+    };
+    xhr.onerror = xhr.onabort =
+      () => reject(new ApiError('network', 'The connection was lost while sending.'));
+    signal.addEventListener('abort', () => xhr.abort());
+    xhr.send(body);
+  });
+}

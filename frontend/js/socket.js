@@ -1,0 +1,80 @@
+// The WebSocket: stays connected, resumes after the last result that was seen, and says when it is
+// lost. It keeps no state of the photos; whoever owns it re-reads that over REST after a reconnect.
+
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 10_000;
+// Cluster figures come once a second. A connection that is silent for much longer is dead, even
+// where TCP has not noticed.
+const SILENCE_MS = 12_000;
+
+/** Wait before try number `attempt` (from 0): doubled each time, capped, half of it at random. */
+export function backoff(attempt) {
+  const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt);
+  return ceiling * (0.5 + Math.random() / 2);
+}
+
+export class LiveSocket {
+  #ws = null;
+  #attempt = 0;
+  #retryTimer;
+  #silenceTimer;
+
+  /**
+   * @param lastSeq    () => number of the newest result seen, 0 for none
+   * @param onMessage  (message) => void, one parsed message of the contract
+   * @param onStatus   ('open'|'lost') => void; 'open' once hello has come
+   */
+  constructor({ lastSeq, onMessage, onStatus }) {
+    Object.assign(this, { lastSeq, onMessage, onStatus });
+  }
+
+  /** Connects now instead of waiting; does nothing while connected or connecting. */
+  connect() {
+    if (this.#ws) return;
+    clearTimeout(this.#retryTimer);
+    const ws = new WebSocket(this.#url());
+    this.#ws = ws;
+    this.#watch();
+    ws.onopen = () => ws.send('{"type":"cluster","on":true}');
+    ws.onmessage = ({ data }) => this.#receive(data);
+    ws.onclose = () => this.#lost();
+  }
+
+  #url() {
+    const url = new URL('/ws', location.href);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    if (this.lastSeq() > 0) url.searchParams.set('after', this.lastSeq());
+    return url.href;
+  }
+
+  #receive(data) {
+    this.#watch();
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return;  // a newer server may say more than we know
+    }
+    if (!message?.type) return;
+    this.onMessage(message);
+    if (message.type === 'hello') {
+      this.#attempt = 0;
+      this.onStatus('open');
+    }
+  }
+
+  #watch() {
+    clearTimeout(this.#silenceTimer);
+    this.#silenceTimer = setTimeout(() => this.#lost(), SILENCE_MS);
+  }
+
+  #lost() {
+    const ws = this.#ws;
+    clearTimeout(this.#silenceTimer);
+    ws.onopen = ws.onmessage = ws.onclose = null;
+    ws.close();
+    this.#ws = null;
+    this.#retryTimer = setTimeout(() => this.connect(), backoff(this.#attempt++));
+    this.onStatus('lost');
+  }
+}

@@ -1,0 +1,26 @@
+// Owns the line at the foot of the page: what the cluster is doing.
+
+import { clusterParts } from '../format.js';
+
+export class StatusBar {
+  #element;
+  #shown = '';
+
+  constructor(element) {
+    this.#element = element;
+  }
+
+  update({ cluster, connection }) {
+    const parts = connection === 'open' ? clusterParts(cluster)
+      : [connection === 'lost' ? 'not connected' : 'connecting…'];
+    const shown = parts.join('\n');
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#element.dataset.connection = connection;
+    this.#element.replaceChildren(...parts.map((part) => {
+      const span = document.createElement('span');
+      span.textContent = part;
+      return span;
+    }));
+  }
+}

@@ -1,0 +1,397 @@
+#include "manager/app/api.h"
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include <boost/asio/write.hpp>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "common/logging.h"
+#include "manager/app/json.h"
+#include "manager/app/sessions.h"
+
+namespace imgrec::manager {
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr std::string_view kImages = "/api/v1/images";
+constexpr std::string_view kContent = "/content";
+constexpr std::size_t kIdLength = 32;
+
+// A decimal number of a query, within bounds; `fallback` where it is not given; nullopt where it
+// makes no sense.
+template <class T>
+std::optional<T> query_number(const HttpRequest& request, std::string_view name, T fallback, T low,
+                              T high) {
+  if (!request.has_query(name)) return fallback;
+  const std::string text = request.query_value(name);
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (value < low || value > high) return std::nullopt;
+  return value;
+}
+
+template <class T>
+HttpResponse bad_number(std::string_view name, T low, T high) {
+  return problem(400, "bad_parameter",
+                 "'" + std::string(name) + "' must be a whole number from " + std::to_string(low) +
+                     " to " + std::to_string(high));
+}
+
+HttpResponse method_not_allowed(std::string allow) {
+  HttpResponse response =
+      problem(405, "method_not_allowed", "this address takes " + allow + " only");
+  response.headers.emplace_back("Allow", std::move(allow));
+  return response;
+}
+
+HttpResponse no_such_image() {
+  return problem(404, "no_such_image",
+                 "there is no such image: it was deleted, or it belongs to another session");
+}
+
+HttpResponse plain(int status, std::string text) {
+  HttpResponse response;
+  response.status = status;
+  response.content_type = "text/plain; charset=utf-8";
+  response.headers = {{"Cache-Control", "no-store"}};
+  response.body = std::make_shared<const std::string>(std::move(text));
+  return response;
+}
+
+Json rejected_json(const std::vector<RejectedFile>& rejected) {
+  Json list = Json::array();
+  for (const auto& file : rejected) {
+    list.push_back(
+        {{"name", file.name}, {"error", {{"code", file.why.code}, {"detail", file.why.detail}}}});
+  }
+  return list;
+}
+
+HttpResponse accepted(const std::vector<ImageRecord>& images,
+                      const std::vector<RejectedFile>& rejected, unsigned top) {
+  Json list = Json::array();
+  for (const auto& image : images) list.push_back(image_json(image, top));
+  return json_response(202, {{"images", std::move(list)}, {"rejected", rejected_json(rejected)}});
+}
+
+// Nothing of the request was accepted: the answer is that of the first file.
+HttpResponse all_rejected(const std::vector<RejectedFile>& rejected) {
+  const Refusal& first = rejected.front().why;
+  Json json = problem_json(first.status, first.code, first.detail);
+  json["rejected"] = rejected_json(rejected);
+  HttpResponse response = json_response(first.status, json);
+  response.content_type = "application/problem+json";
+  return response;
+}
+
+// An upgrade that is refused: the socket is Asio's already, so the answer is written by hand.
+void refuse_upgrade(UpgradeRequest upgrade, const HttpResponse& response) {
+  auto socket = std::make_shared<boost::asio::ip::tcp::socket>(std::move(upgrade.socket));
+  auto text = std::make_shared<std::string>(
+      "HTTP/1.1 " + std::to_string(response.status) +
+      " Refused\r\nConnection: close\r\nContent-Type: " + response.content_type +
+      "\r\nContent-Length: " + std::to_string(response.body->size()) + "\r\n\r\n" + *response.body);
+  boost::asio::async_write(*socket, boost::asio::buffer(*text),
+                           [socket, text](boost::system::error_code, std::size_t) {
+                             boost::system::error_code ignored;
+                             socket->shutdown(boost::asio::socket_base::shutdown_send, ignored);
+                           });
+}
+
+}  // namespace
+
+Api::Api(ApiOptions options, Storage& storage, Control& control, LiveFeed& feed, Waiters& waiters,
+         Metrics& metrics, const StaticFiles& files)
+    : options_(options),
+      storage_(storage),
+      control_(control),
+      feed_(feed),
+      waiters_(waiters),
+      metrics_(metrics),
+      files_(files) {}
+
+void Api::handle(HttpRequest request, Responder respond) {
+  auto session = session_of(request);
+  if (!session.ok()) {
+    respond(problem(400, "bad_session", session.status().message()));
+    return;
+  }
+  const bool needs_session = request.path == "/" || request.path == kImages;
+  if (session->empty() && needs_session) {
+    // Everything that this request makes belongs to the session that its answer names.
+    SessionId fresh = new_session();
+    Responder with_cookie = [respond = std::move(respond),
+                             cookie = session_cookie(fresh)](HttpResponse response) {
+      response.headers.emplace_back("Set-Cookie", cookie);
+      respond(std::move(response));
+    };
+    route(std::move(request), fresh, with_cookie);
+    return;
+  }
+  route(std::move(request), *session, respond);
+}
+
+void Api::route(HttpRequest request, const SessionId& session, const Responder& respond) {
+  const std::string_view path = request.path;
+  if (request.method != "GET" && request.method != "HEAD" && !same_site(request)) {
+    respond(problem(403, "cross_site", "another site's page may not change anything here"));
+    return;
+  }
+  if (path == kImages) {
+    images(std::move(request), session, respond);
+    return;
+  }
+  if (path.starts_with(kImages) && path[kImages.size()] == '/') {
+    image(request, session, respond);
+    return;
+  }
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  const bool operations =
+      path == "/api/v1/cluster" || path == "/metrics" || path == "/healthz" || path == "/readyz";
+  if (operations && !reads) {
+    respond(method_not_allowed("GET, HEAD"));
+  } else if (path == "/api/v1/cluster") {
+    get_cluster(respond);
+  } else if (path == "/metrics") {
+    get_metrics(respond);
+  } else if (path == "/healthz") {
+    respond(plain(200, "ok\n"));
+  } else if (path == "/readyz") {
+    respond(ready_ ? plain(200, "ready\n") : plain(503, "shutting down\n"));
+  } else if (path == "/ws") {
+    HttpResponse response = problem(426, "upgrade_required", "this address speaks WebSocket");
+    response.headers.emplace_back("Upgrade", "websocket");
+    respond(std::move(response));
+  } else if (auto file = files_.respond(request)) {
+    respond(std::move(*file));
+  } else {
+    respond(problem(404, "not_found", "there is nothing at this address"));
+  }
+}
+
+void Api::images(HttpRequest request, const SessionId& session, const Responder& respond) {
+  if (request.method == "POST") {
+    upload(std::move(request), session, respond);
+  } else if (request.method == "GET" || request.method == "HEAD") {
+    list(request, session, respond);
+  } else {
+    respond(method_not_allowed("GET, HEAD, POST"));
+  }
+}
+
+void Api::upload(HttpRequest request, const SessionId& session, const Responder& respond) {
+  if (!ready_) {
+    HttpResponse response = problem(503, "shutting_down", "the manager is shutting down");
+    response.headers.emplace_back("Retry-After", "5");
+    respond(std::move(response));
+    return;
+  }
+  if (storage_.totals().open >= options_.max_open_images) {
+    HttpResponse response =
+        problem(429, "too_many_open_images",
+                "so many images wait already that this one would wait too long: try again later");
+    response.headers.emplace_back("Retry-After", "10");
+    respond(std::move(response));
+    return;
+  }
+  const long max_wait = static_cast<long>(options_.max_wait.count());
+  const auto wait = query_number<long>(request, "wait", 0, 0, max_wait);
+  const auto top = query_number<unsigned>(request, "top", kDefaultTop, 1, kStoredPredictions);
+  if (!wait) return respond(bad_number<long>("wait", 0, max_wait));
+  if (!top) return respond(bad_number<unsigned>("top", 1, kStoredPredictions));
+
+  auto read = read_upload(request, session, options_.upload);
+  if (const auto* refusal = std::get_if<Refusal>(&read)) {
+    respond(problem(refusal->status, refusal->code, refusal->detail));
+    return;
+  }
+  auto& found = std::get<Upload>(read);
+  if (found.images.empty()) {
+    respond(all_rejected(found.rejected));
+    return;
+  }
+  storage_.add_images(std::move(found.images), [this, respond, wait = *wait, top = *top,
+                                                rejected = std::move(found.rejected)](
+                                                   Result<std::vector<ImageRecord>> stored) {
+    if (!stored.ok()) {
+      spdlog::error("upload_not_stored error={}", log_text(stored.status().message()));
+      respond(problem(stored.status()));
+      return;
+    }
+    control_.add_images(*stored);
+    if (wait == 0) {
+      respond(accepted(*stored, rejected, top));
+      return;
+    }
+    waiters_.wait(std::move(*stored), std::chrono::seconds(wait),
+                  [respond, rejected, top](const std::vector<ImageRecord>& images) {
+                    respond(accepted(images, rejected, top));
+                  });
+  });
+}
+
+void Api::list(const HttpRequest& request, const SessionId& session, const Responder& respond) {
+  constexpr unsigned kMaxLimit = 200;
+  const auto limit = query_number<unsigned>(request, "limit", 50, 1, kMaxLimit);
+  const auto top = query_number<unsigned>(request, "top", kDefaultTop, 1, kStoredPredictions);
+  if (!limit) return respond(bad_number<unsigned>("limit", 1, kMaxLimit));
+  if (!top) return respond(bad_number<unsigned>("top", 1, kStoredPredictions));
+  storage_.list(
+      session, *limit, request.query_value("cursor"),
+      [this, respond, top = *top](Result<ImagePage> page) {
+        if (!page.ok()) {
+          respond(problem(page.status()));
+          return;
+        }
+        const std::string next = page->next_cursor;
+        control_.read_live(std::move(page->images), [respond, top,
+                                                     next](const std::vector<ImageRecord>& images) {
+          Json rows = Json::array();
+          for (const auto& image : images) rows.push_back(image_json(image, top));
+          respond(json_response(200, {{"images", std::move(rows)},
+                                      {"next_cursor", next.empty() ? Json(nullptr) : Json(next)}}));
+        });
+      });
+}
+
+// /api/v1/images/{id} and /api/v1/images/{id}/content
+void Api::image(const HttpRequest& request, const SessionId& session, const Responder& respond) {
+  std::string_view rest = std::string_view(request.path).substr(kImages.size() + 1);
+  const bool content = rest.ends_with(kContent);
+  if (content) rest.remove_suffix(kContent.size());
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (rest.size() != kIdLength) {
+    respond(no_such_image());
+    return;
+  }
+  ImageId id{std::string(rest)};
+  if (content) {
+    if (!reads) return respond(method_not_allowed("GET, HEAD"));
+    get_content(std::move(id), session, respond);
+  } else if (reads) {
+    const auto top = query_number<unsigned>(request, "top", kDefaultTop, 1, kStoredPredictions);
+    if (!top) return respond(bad_number<unsigned>("top", 1, kStoredPredictions));
+    get_image(std::move(id), *top, session, respond);
+  } else if (request.method == "DELETE") {
+    delete_image(std::move(id), session, respond);
+  } else {
+    respond(method_not_allowed("GET, HEAD, DELETE"));
+  }
+}
+
+void Api::get_image(ImageId id, unsigned top, const SessionId& session, const Responder& respond) {
+  storage_.find(std::move(id), [this, top, session, respond](Result<ImageRecord> found) {
+    if (!found.ok() && found.status().code() != StatusCode::kNotFound) {
+      respond(problem(found.status()));
+      return;
+    }
+    if (!found.ok() || !may_see(session, *found)) {
+      respond(no_such_image());
+      return;
+    }
+    control_.read_live({std::move(*found)}, [respond, top](const std::vector<ImageRecord>& live) {
+      respond(json_response(200, image_json(live.front(), top)));
+    });
+  });
+}
+
+void Api::get_content(ImageId id, const SessionId& session, const Responder& respond) {
+  storage_.find(std::move(id), [this, session, respond](Result<ImageRecord> found) {
+    if (!found.ok() || !may_see(session, *found)) {
+      respond(found.ok() || found.status().code() == StatusCode::kNotFound
+                  ? no_such_image()
+                  : problem(found.status()));
+      return;
+    }
+    storage_.load_bytes(
+        found->job, [respond, type = found->media_type](Result<proto::SharedBytes> bytes) {
+          if (!bytes.ok()) {
+            respond(problem(bytes.status()));
+            return;
+          }
+          HttpResponse response;
+          response.content_type = type;
+          // The bytes came from a stranger: they are a picture to be shown and nothing else.
+          response.headers = {{"X-Content-Type-Options", "nosniff"},
+                              {"Content-Security-Policy", "default-src 'none'; sandbox"},
+                              {"Content-Disposition", "inline"},
+                              {"Cache-Control", "private, max-age=31536000, immutable"}};
+          response.body = std::move(*bytes);
+          respond(std::move(response));
+        });
+  });
+}
+
+void Api::delete_image(ImageId id, const SessionId& session, const Responder& respond) {
+  storage_.find(id, [this, id, session, respond](Result<ImageRecord> found) {
+    if (!found.ok() || !may_see(session, *found)) {
+      respond(found.ok() || found.status().code() == StatusCode::kNotFound
+                  ? no_such_image()
+                  : problem(found.status()));
+      return;
+    }
+    storage_.remove(id, [this, respond](Result<ImageRecord> removed) {
+      if (!removed.ok()) {
+        respond(removed.status().code() == StatusCode::kNotFound ? no_such_image()
+                                                                 : problem(removed.status()));
+        return;
+      }
+      control_.image_removed(std::move(*removed));
+      HttpResponse response;
+      response.status = 204;
+      respond(std::move(response));
+    });
+  });
+}
+
+void Api::get_cluster(const Responder& respond) {
+  control_.read_cluster(
+      [respond](const ClusterView& view) { respond(json_response(200, cluster_json(view))); });
+}
+
+void Api::get_metrics(const Responder& respond) {
+  control_.read_cluster([this, respond](ClusterView view) {
+    view.sockets = feed_.sockets();
+    HttpResponse response = plain(200, metrics_.text(view));
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    respond(std::move(response));
+  });
+}
+
+void Api::upgrade(UpgradeRequest upgrade) {
+  const HttpRequest& request = upgrade.request;
+  if (request.path != "/ws") {
+    refuse_upgrade(std::move(upgrade), problem(404, "not_found", "the WebSocket is at /ws"));
+    return;
+  }
+  if (!same_site(request)) {
+    refuse_upgrade(std::move(upgrade),
+                   problem(403, "cross_site", "another site's page may not listen here"));
+    return;
+  }
+  auto session = session_of(request);
+  if (!session.ok() || session->empty()) {
+    refuse_upgrade(
+        std::move(upgrade),
+        problem(401, "no_session",
+                "open the page first (it sets the session's cookie), or send X-Session"));
+    return;
+  }
+  const auto after =
+      query_number<std::uint64_t>(request, "after", 0, 0, static_cast<std::uint64_t>(INT64_MAX));
+  if (!after) {
+    refuse_upgrade(std::move(upgrade),
+                   problem(400, "bad_parameter", "'after' must be the number of an event"));
+    return;
+  }
+  const bool replay = request.has_query("after");
+  feed_.open(std::move(upgrade), std::move(*session),
+             replay ? std::optional(*after) : std::nullopt);
+}
+
+}  // namespace imgrec::manager

@@ -1,0 +1,48 @@
+// A snapshot of the cluster, for the cluster call, the page and the metrics.
+//
+// Thread rule: plain value, made on the control thread, read anywhere.
+// Owns: everything in it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manager/core/rate_meter.h"
+#include "manager/core/scheduler.h"
+#include "manager/core/worker_registry.h"
+#include "manager/store/storage.h"
+
+namespace imgrec::manager {
+
+struct WorkerSnapshot {
+  std::uint64_t id = 0;
+  std::string name;
+  std::string address;
+  ModelIdentity model;
+  bool draining = false;
+  unsigned credit = 0;
+  unsigned in_flight = 0;
+  std::uint64_t done = 0;
+  std::uint64_t failed = 0;
+  double images_per_s = 0;                   // over the last 10 s
+  std::chrono::microseconds service_time{};  // smoothed, per image; 0 until measured
+  std::optional<std::chrono::microseconds> rtt;
+  std::chrono::seconds connected{};
+};
+
+struct ClusterView {
+  std::vector<WorkerSnapshot> workers;
+  std::optional<ModelIdentity> model;
+  std::size_t queue_depth = 0;  // jobs without an attempt out
+  std::size_t in_flight = 0;    // jobs with one
+  Totals totals;
+  SchedulerCounters attempts;
+  std::size_t sockets = 0;
+  RateMeter::Rate last_10s;
+  RateMeter::Rate last_minute;
+  RateMeter::Rate overall;
+};
+
+}  // namespace imgrec::manager

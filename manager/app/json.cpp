@@ -1,0 +1,237 @@
+#include "manager/app/json.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+namespace imgrec::manager {
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+// Milliseconds with three digits behind the point; more would be noise.
+double milliseconds(std::chrono::microseconds us) {
+  return static_cast<double>(us.count()) / 1000.0;
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json timing_json(const ImageTiming& timing) {
+  return {{"upload", milliseconds(timing.upload)},       {"queue", milliseconds(timing.queue)},
+          {"wire", milliseconds(timing.wire)},           {"decode", milliseconds(timing.decode)},
+          {"inference", milliseconds(timing.inference)}, {"push", milliseconds(timing.push)},
+          {"total", milliseconds(timing.total)}};
+}
+
+Json model_json(const std::optional<ModelIdentity>& model) {
+  if (!model) return nullptr;
+  return {{"name", model->name}, {"digest", model->digest}, {"classes", model->classes}};
+}
+
+Json rate_json(const RateMeter::Rate& rate) {
+  return {{"images_per_s", rate.images_per_s}, {"bits_per_s", rate.bits_per_s}};
+}
+
+Json worker_json(const WorkerSnapshot& worker) {
+  return {{"id", worker.id},
+          {"name", worker.name},
+          {"state", worker.draining ? "draining" : "ready"},
+          {"model", worker.model.name},
+          {"digest", worker.model.digest},
+          {"credit", worker.credit},
+          {"in_flight", worker.in_flight},
+          {"done", worker.done},
+          {"failed", worker.failed},
+          {"images_per_s", worker.images_per_s},
+          {"service_ms", milliseconds(worker.service_time)},
+          {"rtt_ms", worker.rtt ? Json(milliseconds(*worker.rtt)) : Json(nullptr)},
+          {"address", worker.address},
+          {"connected_s", worker.connected.count()}};
+}
+
+SharedText share(const Json& json) { return std::make_shared<const std::string>(dump(json)); }
+
+std::string_view title(int status) {
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Payload Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 422:
+      return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 507:
+      return "Insufficient Storage";
+    default:
+      return "Error";
+  }
+}
+
+}  // namespace
+
+std::string rfc3339(WallTime time) {
+  const auto since_epoch =
+      std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  const std::time_t whole = static_cast<std::time_t>(since_epoch / 1000);
+  std::tm utc{};
+  gmtime_r(&whole, &utc);
+  std::array<char, 40> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03dZ", static_cast<int>(since_epoch % 1000));
+  return std::string(text.data(), length) + fraction.data();
+}
+
+Json image_json(const ImageRecord& image, unsigned top) {
+  const std::string url = "/api/v1/images/" + image.id.text;
+  const bool settled = is_settled(image.state);
+  Json json{{"id", image.id.text},
+            {"name", image.name},
+            {"state", to_string(image.state)},
+            {"created", rfc3339(image.created)},
+            {"settled", image.settled ? Json(rfc3339(*image.settled)) : Json(nullptr)},
+            {"url", url},
+            {"content_url", url + "/content"},
+            {"media_type", image.media_type},
+            {"bytes", image.bytes},
+            {"width", image.width},
+            {"height", image.height},
+            {"model", text_or_null(image.model)}};
+  Json predictions = Json::array();
+  for (std::size_t i = 0; i < std::min<std::size_t>(top, image.top.size()); ++i) {
+    const Prediction& p = image.top[i];
+    predictions.push_back({{"index", p.index}, {"label", p.label}, {"score", p.score}});
+  }
+  json["top"] = std::move(predictions);
+  json["unsure"] = image.unsure;
+  json["attempts"] = image.attempts;
+  json["worker"] = text_or_null(image.worker);
+  json["seq"] = image.settle_seq != 0 ? Json(image.settle_seq) : Json(nullptr);
+  json["timing_ms"] = settled ? timing_json(image.timing) : Json(nullptr);
+  json["error"] = image.error ? Json{{"code", image.error->code}, {"detail", image.error->detail}}
+                              : Json(nullptr);
+  return json;
+}
+
+Json cluster_json(const ClusterView& view) {
+  Json workers = Json::array();
+  for (const auto& worker : view.workers) workers.push_back(worker_json(worker));
+  return {{"workers", std::move(workers)},
+          {"queue_depth", view.queue_depth},
+          {"in_flight", view.in_flight},
+          {"model", model_json(view.model)},
+          {"totals",
+           {{"accepted", view.totals.accepted},
+            {"done", view.totals.done},
+            {"failed", view.totals.failed},
+            {"open", view.totals.open}}},
+          {"throughput",
+           {{"10s", rate_json(view.last_10s)},
+            {"1m", rate_json(view.last_minute)},
+            {"all", rate_json(view.overall)}}}};
+}
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+HttpResponse json_response(int status, const Json& json) {
+  HttpResponse response;
+  response.status = status;
+  response.content_type = "application/json";
+  response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+  response.body = std::make_shared<const std::string>(dump(json) + "\n");
+  return response;
+}
+
+Json problem_json(int status, std::string_view code, std::string_view detail) {
+  return {{"type", "about:blank"},
+          {"title", title(status)},
+          {"status", status},
+          {"detail", detail},
+          {"code", code}};
+}
+
+HttpResponse problem(int status, std::string_view code, std::string_view detail) {
+  HttpResponse response = json_response(status, problem_json(status, code, detail));
+  response.content_type = "application/problem+json";
+  return response;
+}
+
+int http_status(StatusCode code) {
+  switch (code) {
+    case StatusCode::kOk:
+      return 200;
+    case StatusCode::kInvalidArgument:
+      return 400;
+    case StatusCode::kNotFound:
+      return 404;
+    case StatusCode::kAlreadyExists:
+    case StatusCode::kFailedPrecondition:
+      return 409;
+    case StatusCode::kResourceExhausted:
+      return 507;  // only storage says this to HTTP: the disk is full
+    case StatusCode::kUnsupported:
+      return 415;
+    case StatusCode::kUnavailable:
+    case StatusCode::kCancelled:
+      return 503;
+    case StatusCode::kDeadlineExceeded:
+      return 504;
+    case StatusCode::kDataLoss:
+    case StatusCode::kInternal:
+      return 500;
+  }
+  return 500;
+}
+
+HttpResponse problem(const Status& status) {
+  return problem(http_status(status.code()), to_string(status.code()), status.message());
+}
+
+SharedText hello_event(std::uint64_t seq, const std::optional<ModelIdentity>& model) {
+  return share({{"type", "hello"}, {"seq", seq}, {"model", model_json(model)}});
+}
+
+SharedText image_event(const ImageRecord& image) {
+  return share({{"type", "image"}, {"seq", image.settle_seq}, {"image", image_json(image)}});
+}
+
+SharedText state_event(const ImageRecord& image) {
+  return share({{"type", "state"},
+                {"id", image.id.text},
+                {"state", to_string(image.state)},
+                {"attempts", image.attempts},
+                {"worker", text_or_null(image.worker)}});
+}
+
+SharedText deleted_event(const ImageId& id) {
+  return share({{"type", "deleted"}, {"id", id.text}});
+}
+
+SharedText cluster_event(const ClusterView& view) {
+  return share({{"type", "cluster"}, {"cluster", cluster_json(view)}});
+}
+
+}  // namespace imgrec::manager

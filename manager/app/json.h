@@ -1,0 +1,49 @@
+// The JSON of the public interface, as docs/architecture.md states it, and the mapping of Status
+// to HTTP. One place each.
+//
+// Thread rule: pure functions. Owns nothing.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "manager/app/cluster_view.h"
+#include "manager/core/image_record.h"
+#include "manager/http/http_message.h"
+#include "proto/status.h"
+
+namespace imgrec::manager {
+
+inline constexpr unsigned kDefaultTop = 5;
+
+nlohmann::ordered_json image_json(const ImageRecord& image, unsigned top = kDefaultTop);
+nlohmann::ordered_json cluster_json(const ClusterView& view);
+
+// Serialised; bytes that are no UTF-8 become replacement characters, never an exception.
+std::string dump(const nlohmann::ordered_json& json);
+
+HttpResponse json_response(int status, const nlohmann::ordered_json& json);
+
+// RFC 9457. `code` is stable and for programs; `detail` a sentence for people.
+nlohmann::ordered_json problem_json(int status, std::string_view code, std::string_view detail);
+HttpResponse problem(int status, std::string_view code, std::string_view detail);
+
+// The one switch from our status codes to HTTP's.
+int http_status(StatusCode code);
+HttpResponse problem(const Status& status);
+
+// "2026-11-23T21:04:28.123Z"
+std::string rfc3339(WallTime time);
+
+// The texts of the WebSocket, ready to be shared between sockets.
+using SharedText = std::shared_ptr<const std::string>;
+SharedText hello_event(std::uint64_t seq, const std::optional<ModelIdentity>& model);
+SharedText image_event(const ImageRecord& image);
+SharedText state_event(const ImageRecord& image);
+SharedText deleted_event(const ImageId& id);
+SharedText cluster_event(const ClusterView& view);
+
+}  // namespace imgrec::manager

@@ -1,0 +1,155 @@
+#include "manager/app/live_feed.h"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "common/logging.h"
+
+namespace imgrec::manager {
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kPage = 100;  // results per read; below a socket's queue, so a page fits
+constexpr std::chrono::seconds kClusterPeriod(1);
+
+}  // namespace
+
+LiveFeed::LiveFeed(asio::io_context& io, Storage& storage, Control& control)
+    : io_(io), storage_(storage), control_(control), cluster_timer_(io) {}
+
+void LiveFeed::open(UpgradeRequest upgrade, SessionId session, std::optional<std::uint64_t> after) {
+  if (closing_ || clients_.size() >= kMaxSockets) return;  // closes the socket
+  const EventCursor cursor(after.value_or(storage_.last_seq()), after.has_value());
+  auto socket = std::make_shared<WebSocketSession>(std::move(upgrade.socket),
+                                                   static_cast<WebSocketSession::Listener&>(*this));
+  clients_.emplace(socket.get(), Client{socket, session, cursor, false});
+  by_session_.emplace(std::move(session), socket.get());
+  socket->accept(std::move(upgrade.raw_head));
+}
+
+void LiveFeed::on_open(WebSocketSession& socket) {
+  const auto found = clients_.find(&socket);
+  if (found == clients_.end()) return;
+  socket.send(hello_event(storage_.last_seq(), control_.model()));
+  read_page(found->second);
+}
+
+void LiveFeed::on_closed(WebSocketSession& socket) {
+  const auto found = clients_.find(&socket);
+  if (found == clients_.end()) return;
+  auto [first, last] = by_session_.equal_range(found->second.session);
+  for (; first != last; ++first) {
+    if (first->second == &socket) {
+      by_session_.erase(first);
+      break;
+    }
+  }
+  clients_.erase(found);
+}
+
+// The one command: {"type":"cluster","on":true|false}. Anything else is ignored: a newer page may
+// know more than we do.
+void LiveFeed::on_text(WebSocketSession& socket, std::string_view text) {
+  const auto found = clients_.find(&socket);
+  if (found == clients_.end()) return;
+  // The size is bounded by the socket; depth too, before the parser recurses anywhere.
+  const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    return depth <= 4;
+  };
+  const auto command = nlohmann::json::parse(text, shallow, /*allow_exceptions=*/false);
+  if (!command.is_object() || command.value("type", nlohmann::json()) != "cluster") return;
+  const auto on = command.find("on");
+  found->second.wants_cluster = on != command.end() && on->is_boolean() && on->get<bool>();
+  if (!found->second.wants_cluster) return;
+  ClusterView view = control_.view();
+  view.sockets = clients_.size();
+  socket.send(cluster_event(view));
+  if (!cluster_ticking_) tick_cluster();
+}
+
+void LiveFeed::tick_cluster() {
+  cluster_ticking_ = true;
+  cluster_timer_.expires_after(kClusterPeriod);
+  cluster_timer_.async_wait([this](boost::system::error_code ec) {
+    cluster_ticking_ = false;
+    if (ec) return;
+    SharedText text;
+    for (auto& [key, client] : clients_) {
+      if (!client.wants_cluster) continue;
+      if (!text) text = cluster_event(control_.view());
+      client.socket->send(text);  // a full queue skips a second: the next one says it all
+    }
+    if (text) tick_cluster();
+  });
+}
+
+void LiveFeed::send_to_session(const SessionId& session, const SharedText& text) {
+  const auto [first, last] = by_session_.equal_range(session);
+  for (auto it = first; it != last; ++it) it->second->send(text);
+}
+
+void LiveFeed::on_state(const ImageRecord& image) {
+  if (by_session_.contains(image.session)) send_to_session(image.session, state_event(image));
+}
+
+void LiveFeed::on_deleted(const ImageRecord& image) {
+  if (by_session_.contains(image.session)) {
+    send_to_session(image.session, deleted_event(image.id));
+  }
+}
+
+void LiveFeed::on_settled(const ImageRecord& image) {
+  const auto [first, last] = by_session_.equal_range(image.session);
+  SharedText text;
+  for (auto it = first; it != last; ++it) {
+    Client& client = clients_.at(it->second);
+    if (!client.cursor.on_live(image.settle_seq, client.socket->has_room())) continue;
+    if (!text) text = image_event(image);
+    client.socket->send(text);
+  }
+}
+
+void LiveFeed::on_room(WebSocketSession& socket) {
+  const auto found = clients_.find(&socket);
+  if (found != clients_.end()) read_page(found->second);
+}
+
+// A page is read only when a whole one fits.
+void LiveFeed::read_page(Client& client) {
+  if (!client.cursor.wants_page(client.socket->idle())) return;
+  client.cursor.on_page_requested();
+  storage_.settled_after(
+      client.session, client.cursor.seen(), kPage,
+      [this, socket = std::weak_ptr(client.socket)](Result<std::vector<ImageRecord>> page) {
+        asio::post(io_, [this, socket, page = std::move(page)] { on_page(socket, page); });
+      });
+}
+
+void LiveFeed::on_page(const std::weak_ptr<WebSocketSession>& socket,
+                       const Result<std::vector<ImageRecord>>& page) {
+  const auto alive = socket.lock();
+  const auto found = alive ? clients_.find(alive.get()) : clients_.end();
+  if (found == clients_.end()) return;
+  Client& client = found->second;
+  if (!page.ok()) {
+    spdlog::error("replay_failed error={}", log_text(page.status().message()));
+    alive->close("results cannot be read; please reconnect");
+    return;
+  }
+  for (const ImageRecord& image : *page) alive->send(image_event(image));
+  client.cursor.on_page(page->empty() ? 0 : page->back().settle_seq, page->size() == kPage);
+  read_page(client);
+}
+
+void LiveFeed::close_all(const std::string& reason) {
+  closing_ = true;
+  cluster_timer_.cancel();
+  const Clients clients = clients_;  // close() erases its own entry
+  for (const auto& [key, client] : clients) client.socket->close(reason);
+}
+
+}  // namespace imgrec::manager

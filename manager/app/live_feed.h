@@ -1,0 +1,71 @@
+// The live results: every open page's socket, what it has seen, and what it gets next.
+//
+// Thread rule: the io_context's one thread, except open(), which posts.
+// Owns: one entry per socket. Borrows storage and control, which outlive it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "manager/app/control.h"
+#include "manager/app/json.h"
+#include "manager/core/event_cursor.h"
+#include "manager/http/http_server.h"
+#include "manager/net/websocket_session.h"
+#include "manager/store/storage.h"
+
+namespace imgrec::manager {
+
+class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listener {
+ public:
+  static constexpr std::size_t kMaxSockets = 10'000;
+
+  LiveFeed(boost::asio::io_context& io, Storage& storage, Control& control);
+
+  // Takes over an upgraded socket. REQUIRES: origin and session were checked.
+  // `after`: replay results numbered above it; nullopt: only what comes from now on.
+  void open(UpgradeRequest upgrade, SessionId session, std::optional<std::uint64_t> after);
+
+  std::size_t sockets() const { return clients_.size(); }
+  void close_all(const std::string& reason);
+
+  void on_state(const ImageRecord& image) override;
+  void on_settled(const ImageRecord& image) override;
+  void on_deleted(const ImageRecord& image) override;
+
+ private:
+  struct Client {
+    std::shared_ptr<WebSocketSession> socket;
+    SessionId session;
+    EventCursor cursor;
+    bool wants_cluster = false;
+  };
+  using Clients = std::map<WebSocketSession*, Client>;
+
+  void on_open(WebSocketSession& socket) override;
+  void on_text(WebSocketSession& socket, std::string_view text) override;
+  void on_room(WebSocketSession& socket) override;
+  void on_closed(WebSocketSession& socket) override;
+
+  void send_to_session(const SessionId& session, const SharedText& text);
+  void read_page(Client& client);
+  void on_page(const std::weak_ptr<WebSocketSession>& socket,
+               const Result<std::vector<ImageRecord>>& page);
+  void tick_cluster();
+
+  boost::asio::io_context& io_;
+  Storage& storage_;
+  Control& control_;
+  boost::asio::steady_timer cluster_timer_;
+  bool cluster_ticking_ = false;
+  bool closing_ = false;
+  Clients clients_;
+  std::unordered_multimap<SessionId, WebSocketSession*> by_session_;
+};
+
+}  // namespace imgrec::manager

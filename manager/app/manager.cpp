@@ -1,0 +1,163 @@
+#include "manager/app/manager.h"
+
+#include <filesystem>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "manager/app/api.h"
+#include "manager/app/control.h"
+#include "manager/app/live_feed.h"
+#include "manager/app/metrics.h"
+#include "manager/app/waiters.h"
+#include "manager/http/http_server.h"
+#include "manager/http/static_files.h"
+#include "manager/store/storage.h"
+
+namespace imgrec::manager {
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::chrono::seconds kHttpGrace(2);
+
+// The frontend beside an installed binary, then that of the source tree the binary was built in.
+fs::path find_frontend(const std::string& configured) {
+  if (!configured.empty()) return configured;
+  std::error_code ec;
+  const fs::path here = fs::read_symlink("/proc/self/exe", ec).parent_path();
+  for (const fs::path& candidate :
+       {here / "../share/imgrec/frontend", here / "../../../frontend", fs::path("frontend")}) {
+    if (fs::exists(candidate / "index.html", ec)) return fs::weakly_canonical(candidate, ec);
+  }
+  return "frontend";
+}
+
+HttpServerOptions http_options(const ManagerConfig& config) {
+  HttpServerOptions options;
+  options.listen_address = config.http_listen;
+  options.port = config.http_port;
+  options.threads = config.http_threads;
+  options.max_body_bytes = config.max_request.bytes;
+  return options;
+}
+
+ControlOptions control_options(const ManagerConfig& config, const std::string& manager_id) {
+  ControlOptions options;
+  options.workers.listen_address = config.worker_listen;
+  options.workers.port = config.worker_port;
+  options.workers.max_workers = config.max_workers;
+  options.workers.manager_id = manager_id;
+  options.workers.session.heartbeat = config.heartbeat;
+  options.workers.session.dead_after = config.dead_after;
+  options.scheduler.initial_timeout = config.first_timeout;
+  options.scheduler.min_timeout = config.min_timeout;
+  options.scheduler.max_timeout = config.max_timeout;
+  options.scheduler.quarantine_after = config.quarantine_after;
+  return options;
+}
+
+ApiOptions api_options(const ManagerConfig& config) {
+  ApiOptions options;
+  options.upload.max_image_bytes = config.max_image.bytes;
+  options.upload.max_pixels = config.max_pixels;
+  options.max_open_images = config.max_open_images;
+  return options;
+}
+
+}  // namespace
+
+class Manager::Impl {
+ public:
+  Impl(const ManagerConfig& config, std::unique_ptr<Storage> storage, StaticFiles files)
+      : config_(config),
+        storage_(std::move(storage)),
+        files_(std::move(files)),
+        control_(io_, *storage_, control_options(config, storage_->manager_id())),
+        feed_(io_, *storage_, control_),
+        waiters_(io_, control_),
+        api_(api_options(config), *storage_, control_, feed_, waiters_, metrics_, files_),
+        http_(
+            io_, http_options(config),
+            [this](HttpRequest request, Responder respond) {
+              api_.handle(std::move(request), std::move(respond));
+            },
+            [this](UpgradeRequest upgrade) { api_.upgrade(std::move(upgrade)); }) {
+    control_.add_observer(metrics_);
+    control_.add_observer(feed_);
+    control_.add_observer(waiters_);
+  }
+
+  ~Impl() {
+    if (thread_.joinable()) stop();
+  }
+
+  Status start() {
+    if (Status status = control_.start(); !status.ok()) return status;
+    if (Status status = http_.start(); !status.ok()) return status;
+    thread_ = std::thread([this] { io_.run(); });
+    const auto at = [](const std::string& host, std::uint16_t port) {
+      return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" +
+             std::to_string(port);
+    };
+    spdlog::info("manager_ready http={} workers={} data={}", at(config_.http_listen, http_.port()),
+                 at(config_.worker_listen, control_.worker_port()), config_.data_dir);
+    return {};
+  }
+
+  void stop() {
+    api_.begin_shutdown();
+    std::promise<void> drained;
+    asio::post(io_, [&] {
+      control_.shut_down(config_.drain, [&] {
+        waiters_.release_all();
+        feed_.close_all("the server is restarting");
+        drained.set_value();
+      });
+    });
+    drained.get_future().wait();
+    http_.stop(kHttpGrace);
+    work_.reset();
+    io_.stop();
+    thread_.join();
+    const Totals totals = storage_->totals();
+    spdlog::info("manager_stopped accepted={} done={} failed={} open={}", totals.accepted,
+                 totals.done, totals.failed, totals.open);
+  }
+
+ private:
+  const ManagerConfig config_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::unique_ptr<Storage> storage_;
+  StaticFiles files_;
+  Control control_;
+  Metrics metrics_;
+  LiveFeed feed_;
+  Waiters waiters_;
+  Api api_;
+  HttpServer http_;
+  std::thread thread_;
+};
+
+Manager::Manager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Manager::~Manager() = default;
+
+Result<std::unique_ptr<Manager>> Manager::start(const ManagerConfig& config) {
+  auto files = StaticFiles::load(find_frontend(config.frontend_dir));
+  if (!files.ok()) return files.status();
+  auto storage = Storage::open({config.data_dir, config.cache.bytes});
+  if (!storage.ok()) return storage.status();
+  auto impl = std::make_unique<Impl>(config, std::move(storage).value(), std::move(files).value());
+  if (Status status = impl->start(); !status.ok()) return status;
+  return std::unique_ptr<Manager>(new Manager(std::move(impl)));
+}
+
+void Manager::stop() { impl_->stop(); }
+
+}  // namespace imgrec::manager

@@ -1,0 +1,78 @@
+#include "manager/app/manager_config.h"
+
+namespace imgrec::manager {
+namespace {
+
+Status require(bool good, const char* sentence) {
+  return good ? Status() : Status(StatusCode::kInvalidArgument, sentence);
+}
+
+void add_http(OptionSet& set, ManagerConfig& c) {
+  set.add({"http.listen", &c.http_listen, "address of the website and the API", "listen", "ADDR"});
+  set.add({"http.port", &c.http_port, "its port; 0: the system chooses", "port", "PORT"});
+  set.add({"http.threads", &c.http_threads, "threads that parse HTTP", "", "N", [&c] {
+             return require(c.http_threads >= 1 && c.http_threads <= 64,
+                            "http.threads must be 1 to 64");
+           }});
+  set.add({"http.max-image", &c.max_image, "largest photo taken", "", "SIZE"});
+  set.add({"http.max-request", &c.max_request, "largest request taken, all its photos together", "",
+           "SIZE", [&c] {
+             return require(c.max_request.bytes >= c.max_image.bytes,
+                            "http.max-request must not be smaller than http.max-image");
+           }});
+  set.add({"http.max-pixels", &c.max_pixels, "largest photo taken, in pixels", "", "N"});
+  set.add(
+      {"http.frontend", &c.frontend_dir, "directory of the website's files", "frontend", "DIR"});
+}
+
+void add_workers(OptionSet& set, ManagerConfig& c) {
+  set.add({"workers.listen", &c.worker_listen, "address that workers connect to", "worker-listen",
+           "ADDR"});
+  set.add(
+      {"workers.port", &c.worker_port, "its port; 0: the system chooses", "worker-port", "PORT"});
+  set.add({"workers.max", &c.max_workers, "workers at once", "", "N"});
+  set.add({"workers.heartbeat", &c.heartbeat, "a PING at least this often", "", "TIME", [&c] {
+             return require(c.heartbeat >= std::chrono::milliseconds(50),
+                            "workers.heartbeat must be at least 50ms");
+           }});
+  set.add({"workers.dead-after", &c.dead_after, "silent for this long: gone", "", "TIME", [&c] {
+             return require(c.dead_after >= 2 * c.heartbeat,
+                            "workers.dead-after must be at least twice workers.heartbeat");
+           }});
+}
+
+void add_scheduler(OptionSet& set, ManagerConfig& c) {
+  set.add({"scheduler.first-timeout", &c.first_timeout,
+           "resend an attempt after this long while its worker is not measured yet", "", "TIME"});
+  set.add({"scheduler.min-timeout", &c.min_timeout, "never resend sooner", "", "TIME"});
+  set.add({"scheduler.max-timeout", &c.max_timeout, "never resend later", "", "TIME", [&c] {
+             return require(c.min_timeout <= c.first_timeout && c.first_timeout <= c.max_timeout,
+                            "scheduler: min-timeout <= first-timeout <= max-timeout must hold");
+           }});
+  set.add({"scheduler.quarantine-after", &c.quarantine_after,
+           "an image fails after killing or timing out this many attempts", "", "N", [&c] {
+             return require(c.quarantine_after >= 1,
+                            "scheduler.quarantine-after must be 1 or more");
+           }});
+  set.add({"scheduler.max-open", &c.max_open_images,
+           "accepted and unsettled images; over it uploads get 429", "", "N"});
+}
+
+}  // namespace
+
+OptionSet manager_options(ManagerConfig& c) {
+  OptionSet set("imgrec-manager",
+                "Serves the website and the API, keeps images durable, assigns them to workers.");
+  add_http(set, c);
+  add_workers(set, c);
+  add_scheduler(set, c);
+  set.add({"storage.dir", &c.data_dir, "directory of images and results, made if missing", "data",
+           "DIR"});
+  set.add({"storage.cache", &c.cache, "bytes of open images kept in memory", "", "SIZE"});
+  set.add(
+      {"shutdown.drain", &c.drain, "on SIGTERM, wait this long for images in flight", "", "TIME"});
+  set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});
+  return set;
+}
+
+}  // namespace imgrec::manager

@@ -1,0 +1,41 @@
+// The manager's configuration: a plain struct with defaults, read once at start.
+//
+// Thread rule: plain value, const after parsing. Owns its strings.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/options.h"
+
+namespace imgrec::manager {
+
+struct ManagerConfig {
+  std::string http_listen = "127.0.0.1";
+  std::uint16_t http_port = 8080;
+  unsigned http_threads = 2;
+  ByteSize max_image{20ull << 20};
+  ByteSize max_request{64ull << 20};
+  std::uint64_t max_pixels = 100'000'000;
+  std::uint64_t max_open_images = 100'000;
+  std::string frontend_dir;  // empty: beside the binary or in the source tree
+  std::string worker_listen = "127.0.0.1";
+  std::uint16_t worker_port = 2888;
+  unsigned max_workers = 4096;
+  std::chrono::milliseconds heartbeat{1'000};
+  std::chrono::milliseconds dead_after{10'000};
+  std::chrono::milliseconds first_timeout{20'000};
+  std::chrono::milliseconds min_timeout{2'000};
+  std::chrono::milliseconds max_timeout{120'000};
+  unsigned quarantine_after = 3;
+  std::string data_dir = "data";
+  ByteSize cache{256ull << 20};
+  std::chrono::milliseconds drain{5'000};
+  std::string log_level = "info";
+};
+
+// The table of options whose targets are in `config`, which must outlive it.
+OptionSet manager_options(ManagerConfig& config);
+
+}  // namespace imgrec::manager

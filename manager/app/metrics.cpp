@@ -1,0 +1,109 @@
+#include "manager/app/metrics.h"
+
+#include <utility>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace imgrec::manager {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+prometheus::Histogram& make_histogram(prometheus::Registry& registry) {
+  return prometheus::BuildHistogram()
+      .Name("imgrec_job_duration_seconds")
+      .Help("From the first byte of the upload to the durable result")
+      .Register(registry)
+      .Add({}, prometheus::Histogram::BucketBoundaries{0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+                                                       30, 60, 300});
+}
+
+MetricFamily family(std::string name, std::string help, MetricType type) {
+  MetricFamily family;
+  family.name = std::move(name);
+  family.help = std::move(help);
+  family.type = type;
+  return family;
+}
+
+void add(MetricFamily& family, double value, std::vector<ClientMetric::Label> labels = {}) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  if (family.type == MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  family.metric.push_back(std::move(metric));
+}
+
+void add_single(std::vector<MetricFamily>& out, std::string name, std::string help, MetricType type,
+                double value) {
+  out.push_back(family(std::move(name), std::move(help), type));
+  add(out.back(), value);
+}
+
+void add_ledger(std::vector<MetricFamily>& out, const Totals& totals) {
+  const auto number = [](std::uint64_t n) { return static_cast<double>(n); };
+  add_single(out, "imgrec_images_accepted_total", "Images answered with 202", MetricType::Counter,
+             number(totals.accepted));
+  add_single(out, "imgrec_images_done_total", "Images recognised", MetricType::Counter,
+             number(totals.done));
+  add_single(out, "imgrec_images_failed_total",
+             "Images failed with a reason, deleted ones included", MetricType::Counter,
+             number(totals.failed));
+  add_single(out, "imgrec_images_open", "Images accepted and not settled yet", MetricType::Gauge,
+             number(totals.open));
+}
+
+void add_attempts(std::vector<MetricFamily>& out, const SchedulerCounters& counters) {
+  MetricFamily attempts =
+      family("imgrec_attempts_total", "Assignments of a job to a worker", MetricType::Counter);
+  const std::pair<const char*, std::uint64_t> results[] = {{"assigned", counters.assigned},
+                                                           {"resent", counters.resent},
+                                                           {"timed_out", counters.timed_out},
+                                                           {"dropped", counters.dropped},
+                                                           {"requeued", counters.requeued}};
+  for (const auto& [result, count] : results) {
+    add(attempts, static_cast<double>(count), {{"result", result}});
+  }
+  out.push_back(std::move(attempts));
+}
+
+void add_workers(std::vector<MetricFamily>& out, const ClusterView& view) {
+  MetricFamily workers = family("imgrec_workers", "Registered workers", MetricType::Gauge);
+  double draining = 0;
+  for (const auto& worker : view.workers) draining += worker.draining ? 1 : 0;
+  add(workers, static_cast<double>(view.workers.size()) - draining, {{"state", "ready"}});
+  add(workers, draining, {{"state", "draining"}});
+  out.push_back(std::move(workers));
+}
+
+}  // namespace
+
+Metrics::Metrics() : job_duration_(make_histogram(registry_)) {}
+
+void Metrics::on_settled(const ImageRecord& image) {
+  job_duration_.Observe(std::chrono::duration<double>(image.timing.total).count());
+}
+
+std::string Metrics::text(const ClusterView& view) const {
+  std::vector<MetricFamily> families;
+  add_ledger(families, view.totals);
+  add_workers(families, view);
+  add_single(families, "imgrec_queue_depth", "Jobs that wait for a worker", MetricType::Gauge,
+             static_cast<double>(view.queue_depth));
+  add_single(families, "imgrec_in_flight", "Jobs with an attempt out", MetricType::Gauge,
+             static_cast<double>(view.in_flight));
+  add_attempts(families, view.attempts);
+  add_single(families, "imgrec_websocket_sessions", "Open WebSockets", MetricType::Gauge,
+             static_cast<double>(view.sockets));
+  for (auto& collected : registry_.Collect()) families.push_back(std::move(collected));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace imgrec::manager

@@ -1,0 +1,417 @@
+#include "manager/core/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "manager/core/scheduler_impl.h"
+
+namespace imgrec::manager {
+namespace {
+
+using proto::CancelReason;
+using proto::FailCode;
+
+// A retriable failure is tried again, elsewhere where there is another worker, up to this often.
+constexpr unsigned kMaxFailures = 5;
+
+// A timed-out attempt holds its slot for this many further timeouts: the worker is still busy with
+// it. Then the slot is taken back, so that a lost answer does not cost it for ever.
+constexpr int kWriteOffAfterTimeouts = 3;
+
+// A worker that says it holds too much gets nothing for this long, or until it answers.
+constexpr std::chrono::milliseconds kOverCreditPause{100};
+
+// Blame reaches the oldest attempts of a dead worker only. A job that was on this many times
+// quarantine_after workers when they died is no bystander, wherever it stood in the line.
+constexpr unsigned kLossesPerStrike = 4;
+
+constexpr std::size_t kMaxWrittenOff = 8;  // remembered per job
+
+std::string settle_code(FailCode code) {
+  switch (code) {
+    case FailCode::kNotAnImage:
+      return "not_an_image";
+    case FailCode::kDamaged:
+      return "damaged_image";
+    case FailCode::kTooManyPixels:
+      return "too_many_pixels";
+    case FailCode::kInference:
+      return "inference_failed";
+    case FailCode::kDraining:
+    case FailCode::kOverCredit:
+    case FailCode::kDeadline:
+    case FailCode::kInternal:
+      break;
+  }
+  return "worker_error";
+}
+
+}  // namespace
+
+bool Scheduler::Impl::Job::live() const {
+  return std::any_of(out.begin(), out.end(), [](AttemptRef a) { return !a->timed_out; });
+}
+
+std::vector<Action> Scheduler::Impl::on_event(const Event& event, TimePoint now) {
+  now_ = now;
+  actions_.clear();
+  std::visit([this](const auto& e) { handle(e); }, event);
+  expire();
+  dispatch();
+  return std::exchange(actions_, {});
+}
+
+// ---- events -----------------------------------------------------------------------------------
+
+void Scheduler::Impl::handle(const JobAdded& event) {
+  const auto [job, added] = jobs_.try_emplace(event.job);
+  if (!added) return;
+  job->second.session = event.session;
+  job->second.added = now_;
+  queue_.push(event.job, event.session);
+}
+
+void Scheduler::Impl::handle(const JobCancelled& event) {
+  const auto job = find_job(event.job);
+  if (job == jobs_.end()) return;
+  cancel_attempts(job->second, CancelReason::kDeleted);
+  forget(job);
+}
+
+void Scheduler::Impl::handle(const WorkerJoined& event) {
+  const auto [worker, added] =
+      workers_.try_emplace(event.worker, event.worker, event.credit, event.streams);
+  if (!added) worker->second.resize(event.credit, event.streams);
+  refresh(worker->second);
+}
+
+void Scheduler::Impl::handle(const WorkerLeft& event) {
+  const auto found = workers_.find(event.worker);
+  if (found == workers_.end()) return;
+  WorkerState& worker = found->second;
+  const bool died = !worker.draining;  // one that was leaving anyway was not killed
+  std::vector<AttemptRef> lost;
+  std::vector<bool> blamed;
+  for (auto each = worker.attempts().begin(); each != worker.attempts().end(); ++each) {
+    lost.push_back(each);
+    blamed.push_back(died && !each->timed_out && to_blame(find_job(each->job)->second, each));
+  }
+  uncount(worker);
+  unpause(worker);
+  auto gone = workers_.extract(found);  // keeps the attempts until they are handled
+
+  for (std::size_t i = 0; i < lost.size(); ++i) {
+    const auto job = find_job(lost[i]->job);
+    clear_timer(*lost[i]);
+    remove_out(job->second, lost[i]);
+    if (!lost[i]->timed_out) ++counters_.requeued;
+    if (died) ++job->second.losses;
+    if (blamed[i]) strike(job->second, event.worker);
+    retry_or_quarantine(job);
+  }
+}
+
+void Scheduler::Impl::handle(const WorkerDraining& event) {
+  const auto found = workers_.find(event.worker);
+  if (found == workers_.end()) return;
+  found->second.draining = true;
+  refresh(found->second);
+}
+
+void Scheduler::Impl::handle(const AttemptSucceeded& event) {
+  const auto worker = workers_.find(event.worker);
+  if (worker != workers_.end()) answered(worker->second);
+  const auto job = find_job(event.job);
+  if (job == jobs_.end()) return drop(event.worker, event.job, event.attempt);
+
+  const auto out = find_out(job->second, event.worker, event.attempt);
+  if (out != job->second.out.end()) {
+    const AttemptRef attempt = *out;
+    const TimePoint assigned = attempt->assigned;
+    if (attempt->computing) worker->second.service().add(now_ - attempt->began);
+    release(job->second, attempt);
+    return win(job, event, assigned);
+  }
+  for (const WrittenOff& late : job->second.written_off) {
+    if (late.worker == event.worker && late.number == event.attempt) {
+      return win(job, event, late.assigned);
+    }
+  }
+  drop(event.worker, event.job, event.attempt);
+}
+
+void Scheduler::Impl::handle(const AttemptFailed& event) {
+  const auto worker = workers_.find(event.worker);
+  // Giving up at the deadline says that the connection works, not that the worker does.
+  if (worker != workers_.end() && event.code != FailCode::kDeadline) answered(worker->second);
+  const auto job = find_job(event.job);
+  if (job == jobs_.end()) return drop(event.worker, event.job, event.attempt);
+  const auto out = find_out(job->second, event.worker, event.attempt);
+  if (out == job->second.out.end()) return drop(event.worker, event.job, event.attempt);
+
+  switch (event.code) {
+    case FailCode::kDraining:
+    case FailCode::kOverCredit:
+    case FailCode::kDeadline:
+      return hand_back(job, *out, event);
+    default:
+      break;
+  }
+  release(job->second, *out);
+  ++job->second.failures;
+  if (!event.retriable || job->second.failures >= kMaxFailures) {
+    return settle_failed(job, settle_code(event.code), event.text, CancelReason::kSettledElsewhere);
+  }
+  auto& avoid = job->second.avoid;
+  if (!contains(avoid, event.worker)) avoid.push_back(event.worker);
+  retry_or_quarantine(job);
+}
+
+void Scheduler::Impl::hand_back(Jobs::iterator job, AttemptRef attempt,
+                                const AttemptFailed& event) {
+  WorkerState& worker = workers_.at(event.worker);
+  if (event.code == FailCode::kDeadline) {
+    const JobId id = job->first;
+    if (!attempt->timed_out) time_out(job, attempt);
+    // Timing out may have settled the job as quarantined, and ended this attempt with it.
+    job = find_job(id);
+    if (job == jobs_.end()) return;
+  } else if (!attempt->timed_out) {
+    ++counters_.requeued;
+  }
+  release(job->second, attempt);
+  if (event.code == FailCode::kDraining) worker.draining = true;
+  if (event.code == FailCode::kOverCredit) pause(worker);
+  refresh(worker);
+  retry_or_quarantine(job);
+}
+
+void Scheduler::Impl::expire() {
+  while (const auto timer = timers_.pop_due(now_)) {
+    if (timer->job != JobId{}) {
+      on_attempt_timer(*timer);
+      continue;
+    }
+    WorkerState& worker = workers_.at(timer->worker);
+    worker.paused = false;
+    refresh(worker);
+  }
+}
+
+void Scheduler::Impl::on_attempt_timer(const Timer& timer) {
+  const auto job = find_job(timer.job);
+  const AttemptRef attempt = *find_out(job->second, timer.worker, timer.attempt);
+  if (attempt->timed_out) {
+    write_off(job, attempt);
+  } else {
+    time_out(job, attempt);
+  }
+}
+
+// ---- the life of a job ------------------------------------------------------------------------
+
+void Scheduler::Impl::win(Jobs::iterator job, const AttemptSucceeded& event, TimePoint assigned) {
+  using std::chrono::duration_cast;
+  using std::chrono::microseconds;
+  actions_.push_back(
+      SettleDone{event.job, event.worker, job->second.attempts,
+                 duration_cast<microseconds>(job->second.first_assigned - job->second.added),
+                 duration_cast<microseconds>(now_ - assigned)});
+  cancel_attempts(job->second, CancelReason::kSettledElsewhere);
+  forget(job);
+}
+
+void Scheduler::Impl::settle_failed(Jobs::iterator job, std::string code, std::string detail,
+                                    CancelReason reason) {
+  actions_.push_back(
+      SettleFailed{job->first, job->second.attempts, std::move(code), std::move(detail)});
+  cancel_attempts(job->second, reason);
+  forget(job);
+}
+
+void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt) {
+  ++counters_.timed_out;
+  WorkerState& worker = workers_.at(attempt->worker);
+  const bool blamed = to_blame(job->second, attempt);
+  worker.mark_timed_out(attempt, now_);
+  refresh(worker);
+  clear_timer(*attempt);
+  set_timer(*attempt, now_ + std::min(attempt->timeout * kWriteOffAfterTimeouts,
+                                      std::max(attempt->timeout, options_.max_timeout)));
+  auto& avoid = job->second.avoid;
+  if (!contains(avoid, worker.id())) avoid.push_back(worker.id());
+  if (blamed) strike(job->second, worker.id());
+  retry_or_quarantine(job);
+}
+
+void Scheduler::Impl::write_off(Jobs::iterator job, AttemptRef attempt) {
+  auto& written_off = job->second.written_off;
+  if (written_off.size() == kMaxWrittenOff) written_off.erase(written_off.begin());
+  written_off.push_back(WrittenOff{attempt->number, attempt->worker, attempt->assigned});
+  actions_.push_back(
+      CancelAttempt{attempt->worker, attempt->job, attempt->number, CancelReason::kTimedOut});
+  release(job->second, attempt);
+}
+
+// A worker that had hung before is not this job's victim, unless it was this job that hung it.
+bool Scheduler::Impl::to_blame(const Job& job, AttemptRef attempt) {
+  WorkerState& worker = workers_.at(attempt->worker);
+  if (worker.suspect && !contains(job.struck, worker.id())) return false;
+  return worker.may_be_working_on(attempt);
+}
+
+void Scheduler::Impl::strike(Job& job, WorkerId worker) {
+  ++job.strikes;
+  if (!contains(job.struck, worker)) job.struck.push_back(worker);
+}
+
+void Scheduler::Impl::retry_or_quarantine(Jobs::iterator job) {
+  if (job->second.live()) return;
+  if (to_be_quarantined(job->second)) {
+    settle_failed(job, "quarantined",
+                  "This image was set aside: " + std::to_string(job->second.strikes) +
+                      " attempts to recognise it ended with the worker stopped or not answering. "
+                      "Other images are not affected. If it opens in a picture viewer, save it "
+                      "again as JPEG or PNG and upload that copy.",
+                  CancelReason::kTimedOut);
+    return;
+  }
+  if (job->second.place != Place::kOut) return;
+  job->second.place = Place::kRetryLane;
+  retries_.insert(job->first);
+}
+
+bool Scheduler::Impl::to_be_quarantined(const Job& job) const {
+  const unsigned limit = options_.quarantine_after;
+  if (limit == 0) return false;
+  if (job.losses >= limit * kLossesPerStrike) return true;
+  if (job.strikes < limit) return false;
+  if (job.struck.size() >= limit) return true;
+  // Not that many workers were struck: enough only where no other one is left to try.
+  std::size_t struck_and_usable = 0;
+  for (const WorkerId id : job.struck) {
+    const auto worker = workers_.find(id);
+    if (worker != workers_.end() && worker->second.usable()) ++struck_and_usable;
+  }
+  return struck_and_usable == usable_;
+}
+
+void Scheduler::Impl::cancel_attempts(Job& job, CancelReason reason) {
+  while (!job.out.empty()) {
+    const AttemptRef attempt = job.out.back();
+    actions_.push_back(CancelAttempt{attempt->worker, attempt->job, attempt->number, reason});
+    release(job, attempt);
+  }
+}
+
+void Scheduler::Impl::forget(Jobs::iterator job) {
+  if (job->second.place == Place::kFairQueue) queue_.erase(job->first);
+  if (job->second.place == Place::kRetryLane) retries_.erase(job->first);
+  jobs_.erase(job);
+}
+
+void Scheduler::Impl::drop(WorkerId worker, JobId job, std::uint32_t attempt) {
+  ++counters_.dropped;
+  actions_.push_back(DropReport{worker, job, attempt});
+}
+
+// ---- bookkeeping ------------------------------------------------------------------------------
+
+std::vector<AttemptRef>::iterator Scheduler::Impl::find_out(Job& job, WorkerId worker,
+                                                            std::uint32_t number) {
+  return std::find_if(job.out.begin(), job.out.end(), [&](AttemptRef attempt) {
+    return attempt->worker == worker && attempt->number == number;
+  });
+}
+
+void Scheduler::Impl::release(Job& job, AttemptRef attempt) {
+  WorkerState& worker = workers_.at(attempt->worker);
+  clear_timer(*attempt);
+  remove_out(job, attempt);
+  worker.release(attempt, now_);
+  refresh(worker);
+}
+
+void Scheduler::Impl::remove_out(Job& job, AttemptRef attempt) {
+  job.out.erase(std::find(job.out.begin(), job.out.end(), attempt));
+  if (job.out.empty()) --jobs_out_;
+}
+
+void Scheduler::Impl::set_timer(Attempt& attempt, TimePoint at) {
+  attempt.timer = at;
+  timers_.add(Timer{at, attempt.worker, attempt.job, attempt.number});
+}
+
+void Scheduler::Impl::clear_timer(const Attempt& attempt) {
+  timers_.remove(Timer{attempt.timer, attempt.worker, attempt.job, attempt.number});
+}
+
+void Scheduler::Impl::answered(WorkerState& worker) {
+  worker.suspect = false;
+  unpause(worker);
+  refresh(worker);
+}
+
+void Scheduler::Impl::pause(WorkerState& worker) {
+  unpause(worker);
+  worker.paused = true;
+  worker.pause_ends = now_ + kOverCreditPause;
+  timers_.add(Timer{worker.pause_ends, worker.id(), JobId{}, 0});
+}
+
+void Scheduler::Impl::unpause(WorkerState& worker) {
+  if (!worker.paused) return;
+  worker.paused = false;
+  timers_.remove(Timer{worker.pause_ends, worker.id(), JobId{}, 0});
+}
+
+void Scheduler::Impl::refresh(WorkerState& worker) {
+  uncount(worker);
+  worker.counted = {worker.usable(), worker.service().mean_us()};
+  if (worker.counted.usable) ++usable_;
+  if (worker.counted.mean_us != 0) ++measured_;
+  measured_sum_us_ += worker.counted.mean_us;
+  if (worker.has_room()) with_room_.insert(worker.id());
+}
+
+void Scheduler::Impl::uncount(WorkerState& worker) {
+  if (worker.counted.usable) --usable_;
+  if (worker.counted.mean_us != 0) --measured_;
+  measured_sum_us_ -= worker.counted.mean_us;
+  worker.counted = {};
+  with_room_.erase(worker.id());
+}
+
+// ---- figures ----------------------------------------------------------------------------------
+
+std::optional<Scheduler::WorkerView> Scheduler::Impl::worker(WorkerId id) const {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return std::nullopt;
+  const WorkerState& worker = found->second;
+  return WorkerView{worker.credit(), worker.in_flight(), worker.draining,
+                    std::chrono::microseconds(worker.service().mean_us())};
+}
+
+std::optional<Scheduler::JobView> Scheduler::Impl::job(JobId id) const {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return std::nullopt;
+  return JobView{!found->second.out.empty(), found->second.attempts, found->second.newest};
+}
+
+// ---- the public face --------------------------------------------------------------------------
+
+Scheduler::Scheduler(SchedulerOptions options) : impl_(std::make_unique<Impl>(options)) {}
+Scheduler::~Scheduler() = default;
+std::vector<Action> Scheduler::on_event(const Event& event, TimePoint now) {
+  return impl_->on_event(event, now);
+}
+std::optional<TimePoint> Scheduler::next_deadline() const { return impl_->next_deadline(); }
+std::optional<Scheduler::WorkerView> Scheduler::worker(WorkerId worker) const {
+  return impl_->worker(worker);
+}
+std::optional<Scheduler::JobView> Scheduler::job(JobId job) const { return impl_->job(job); }
+std::size_t Scheduler::open_jobs() const { return impl_->open_jobs(); }
+std::size_t Scheduler::queued_jobs() const { return impl_->queued_jobs(); }
+const SchedulerCounters& Scheduler::counters() const { return impl_->counters(); }
+
+}  // namespace imgrec::manager

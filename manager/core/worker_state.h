@@ -1,0 +1,96 @@
+// One worker as the scheduler sees it: what it holds, how fast it is, whether it can be trusted
+// with more.
+//
+// Thread rule: confined to one thread.
+// Owns: the attempts that are out on this worker, oldest first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+
+#include "manager/core/scheduler.h"
+#include "manager/core/service_time.h"
+
+namespace imgrec::manager {
+
+// One assignment that has not ended. It occupies one unit of its worker's credit.
+struct Attempt {
+  JobId job;
+  std::uint32_t number = 0;  // from 1, per job
+  WorkerId worker;
+  TimePoint assigned;
+  TimePoint began;         // valid while computing
+  bool computing = false;  // as far as we can tell: workers take their attempts in order
+  std::chrono::milliseconds timeout{};
+  TimePoint timer;         // its entry in the timer queue
+  bool timed_out = false;  // resent elsewhere; its answer is still welcome
+  bool isolated = false;   // counted in WorkerState::isolated_
+};
+using AttemptList = std::list<Attempt>;
+using AttemptRef = AttemptList::iterator;
+
+class WorkerState {
+ public:
+  WorkerState(WorkerId id, unsigned credit, unsigned streams)
+      : id_(id), credit_(credit), streams_(streams == 0 ? 1 : streams) {}
+
+  // ---- what it holds ----
+  AttemptRef assign(const Attempt& attempt, TimePoint now);
+  // The attempt ended: answered, cancelled or given up for good.
+  void release(AttemptRef attempt, TimePoint now);
+  void mark_timed_out(AttemptRef attempt, TimePoint now);
+  AttemptList& attempts() { return attempts_; }
+
+  // The attempt is among those that the worker can be working on: computing on its streams, or
+  // decoding ahead. If the worker dies or hangs now, one of these is to blame.
+  bool may_be_working_on(AttemptRef attempt);
+
+  // ---- how fast it is ----
+  ServiceTime& service() { return service_; }
+  const ServiceTime& service() const { return service_; }
+  // Until one more image would be done, given a service time of `mean_us` per image and stream.
+  std::uint64_t expected_completion_us(std::uint64_t mean_us) const;
+
+  // ---- whether it gets more ----
+  bool has_room() const;
+  // Counts as an alternative: a job may wait for it rather than go back where it failed.
+  bool usable() const { return !draining && !suspect && credit_ > 0; }
+  bool holds_isolated() const { return isolated_ > 0; }
+
+  WorkerId id() const { return id_; }
+  unsigned credit() const { return credit_; }
+  unsigned streams() const { return streams_; }
+  unsigned in_flight() const { return static_cast<unsigned>(attempts_.size()); }
+  void resize(unsigned credit, unsigned streams) {
+    credit_ = credit;
+    streams_ = streams == 0 ? 1 : streams;
+  }
+
+  bool draining = false;
+  bool suspect = false;    // an attempt timed out, and it has answered nothing since
+  bool paused = false;     // it said it holds too much; ends with an answer or at pause_ends
+  TimePoint pause_ends{};  // valid while paused
+
+  // What the scheduler's sums hold of this worker at present; only the scheduler touches it.
+  struct Counted {
+    bool usable = false;
+    std::int64_t mean_us = 0;  // 0: not among the measured
+  };
+  Counted counted;
+
+ private:
+  void begin_waiting(TimePoint now);
+
+  WorkerId id_;
+  unsigned credit_;
+  unsigned streams_;
+  ServiceTime service_;
+  AttemptList attempts_;
+  unsigned computing_ = 0;  // attempts with `computing`
+  unsigned timed_out_ = 0;  // attempts with `timed_out`
+  unsigned isolated_ = 0;   // attempts with `isolated`
+  TimePoint last_timeout_{};
+};
+
+}  // namespace imgrec::manager

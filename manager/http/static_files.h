@@ -1,0 +1,50 @@
+// The website's files, held in memory: what is not in the folder at start does not exist.
+//
+// Thread rule: load() once; respond() from any thread afterwards.
+// Owns: the files' bytes, shared with the responses under way.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "manager/http/http_message.h"
+#include "proto/status.h"
+
+namespace imgrec::manager {
+
+// Sent with every file; of use to other HTML and JSON answers too.
+const Headers& security_headers();
+
+class StaticFiles {
+ public:
+  static constexpr std::size_t kMaxFileBytes = 4u << 20;
+  static constexpr std::size_t kMaxFiles = 500;
+
+  // Every regular file below `directory`, except hidden ones and links. kNotFound where there is no
+  // such folder, kResourceExhausted over a limit, kUnavailable where a file cannot be read.
+  static Result<StaticFiles> load(const std::filesystem::path& directory);
+
+  // nullopt: no file of that path. "/" is index.html, "/about" is about.html. Methods other than
+  // GET and HEAD get 405. HEAD is answered as GET; the server leaves the body out.
+  std::optional<HttpResponse> respond(const HttpRequest& request) const;
+
+  std::size_t size() const { return files_.size(); }
+
+ private:
+  struct File {
+    std::string content_type;
+    std::string etag;
+    std::shared_ptr<const std::string> bytes;
+  };
+
+  const File* find(std::string_view path) const;
+
+  std::map<std::string, File, std::less<>> files_;  // by path: "/css/site.css"
+};
+
+}  // namespace imgrec::manager

@@ -1,0 +1,69 @@
+// One worker's TCP connection: the socket, its timer and a proto::ManagerSession.
+//
+// Thread rule: everything runs on the io_context's one thread; no locks, no strands.
+// Owns: the socket and the session. Pending handlers keep it alive; the listener must outlive the
+// io_context's run.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "proto/session.h"
+
+namespace imgrec::manager {
+
+class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
+ public:
+  // Called on the io_context's thread. on_closed is the last call, exactly once.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void on_message(WorkerConnection& connection, proto::Message message) = 0;
+    virtual void on_closed(WorkerConnection& connection, const Status& why) = 0;
+  };
+
+  WorkerConnection(boost::asio::ip::tcp::socket socket, proto::SessionOptions options,
+                   Listener& listener);
+
+  void start();
+  const std::string& address() const { return address_; }
+  WorkerId worker() const { return worker_; }  // 0 until welcomed
+  const proto::ManagerSession& session() const { return session_; }
+  // The socket's descriptor, for TCP_INFO; -1 when closed.
+  int native_handle();
+
+  void welcome(WorkerId worker, const std::string& manager_id);
+  void refuse(const proto::Refuse& refuse);
+  void assign(const proto::Assign& assign);
+  void cancel(const proto::Cancel& cancel);
+  void bye(const std::string& reason);
+
+ private:
+  void read();
+  void pump();  // after every call into the session: hand over, write, re-arm
+  void write();
+  void arm_timer();
+  void close_socket();
+  void finish();
+
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  proto::ManagerSession session_;
+  Listener& listener_;
+  std::string address_;
+  WorkerId worker_;
+  std::vector<char> read_buffer_;
+  std::deque<proto::OutgoingFrame> outbox_;  // bounded by the worker's credit: see the scheduler
+  std::vector<proto::OutgoingFrame> writing_;
+  std::optional<proto::TimePoint> armed_;  // what the timer waits for
+  bool pumping_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace imgrec::manager

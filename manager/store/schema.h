@@ -1,0 +1,41 @@
+// The database's schema: made in a new database, checked in an existing one.
+//
+// Thread rule: the thread that owns the connection. Owns: nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "manager/store/sqlite.h"
+#include "proto/status.h"
+
+namespace imgrec::manager {
+
+inline constexpr std::int64_t kSchemaVersion = 1;  // PRAGMA user_version
+
+// Sets the connection up (WAL, full durability), checks the file's integrity, makes the tables
+// where there are none. kDataLoss: damaged. kFailedPrecondition: of a newer program, or not ours.
+Status prepare_schema(Database& db);
+
+// What is made once per data directory and never changes.
+struct StoreIdentity {
+  std::string manager_id;        // 32 hex digits
+  std::uint64_t cursor_key = 0;  // secret; see page_cursor.h
+};
+Result<StoreIdentity> load_identity(Database& db);
+
+// accepted = done + failed + open. A deleted image stays counted; one that was open counts as
+// failed.
+struct Ledger {
+  std::uint64_t accepted = 0;
+  std::uint64_t done = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t last_seq = 0;  // newest settle_seq given out
+};
+Result<Ledger> load_ledger(Database& db);
+Status save_ledger(Database& db, const Ledger& ledger);
+
+// 128 random bits as 32 lower-case hex digits.
+std::string random_id();
+
+}  // namespace imgrec::manager

@@ -1,0 +1,374 @@
+#include "manager/store/storage.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <limits>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "manager/store/data_lock.h"
+#include "manager/store/page_cursor.h"
+#include "manager/store/storage_tasks.h"
+
+namespace imgrec::manager {
+namespace {
+
+namespace fs = std::filesystem;
+using Tasks = std::vector<std::unique_ptr<StorageTask>>;
+
+// Tasks in one transaction. More would make the first of them wait for the files of the last.
+constexpr std::size_t kMaxBatch = 256;
+
+Status shut_down() {
+  return Status(StatusCode::kUnavailable, "the storage is shut down; try again after the restart");
+}
+
+}  // namespace
+
+class Storage::Impl {
+ public:
+  Impl(UniqueFd lock, std::unique_ptr<Database> db, ImageFiles files, std::uint64_t cache_bytes)
+      : lock_(std::move(lock)),
+        db_(std::move(db)),
+        files_(std::move(files)),
+        models_(*db_),
+        images_(*db_, models_),
+        cache_(cache_bytes),
+        store_{*db_, images_, models_, files_, cache_, 0, {}, {}} {}
+  ~Impl();
+
+  Status load();  // before start(): identity, ledger, models; sweeps and finds what is open
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
+  void push(std::unique_ptr<StorageTask> task);
+  template <class T>
+  void read(typename ReadTask<T>::Read function, Callback<T> done) {
+    push(std::make_unique<ReadTask<T>>(std::move(function), std::move(done)));
+  }
+
+  const std::string& manager_id() const { return identity_.manager_id; }
+  std::vector<ImageRecord> take_open() { return std::exchange(open_at_start_, {}); }
+  proto::SharedBytes cached_bytes(JobId job) const { return cache_.get(job); }
+  Ledger ledger() const {
+    const std::scoped_lock lock(ledger_mutex_);
+    return published_;
+  }
+
+ private:
+  Status find_open_images();
+  void run();
+  void run_batch(Tasks& batch);
+  void write_files(Tasks& batch);
+  Status apply_in_transaction(Tasks& batch);
+  Status apply_in_savepoint(StorageTask& task);
+  void roll_back(const Ledger& before);
+  void publish();
+
+  UniqueFd lock_;  // first in, last out
+  std::unique_ptr<Database> db_;
+  ImageFiles files_;
+  ModelTable models_;
+  ImageTable images_;
+  ByteCache cache_;
+  StoreContext store_;
+  StoreIdentity identity_;
+  std::vector<ImageRecord> open_at_start_;
+
+  mutable std::mutex ledger_mutex_;
+  Ledger published_;  // guarded by ledger_mutex_
+
+  std::mutex queue_mutex_;
+  std::condition_variable wake_;
+  Tasks queue_;            // guarded by queue_mutex_
+  bool stopping_ = false;  // guarded by queue_mutex_
+  bool closed_ = false;    // guarded by queue_mutex_; the thread takes nothing more
+
+  std::thread thread_;
+};
+
+// ---- start ------------------------------------------------------------------------------------
+
+Status Storage::Impl::load() {
+  if (Status status = prepare_schema(*db_); !status.ok()) return status;
+  auto identity = load_identity(*db_);
+  if (!identity.ok()) return identity.status();
+  identity_ = std::move(*identity);
+  store_.cursor_key = identity_.cursor_key;
+  const auto ledger = load_ledger(*db_);
+  if (!ledger.ok()) return ledger.status();
+  store_.ledger = *ledger;
+  if (Status status = models_.load(); !status.ok()) return status;
+
+  const auto swept = files_.sweep([this](const ImageId& id) { return images_.exists(id); });
+  if (!swept.ok()) return swept.status();
+  if (*swept > 0) spdlog::info("orphan_files_removed count={}", *swept);
+  if (Status status = find_open_images(); !status.ok()) return status;
+  publish();
+  return Status();
+}
+
+Status Storage::Impl::find_open_images() {
+  auto open = images_.open_images();
+  if (!open.ok()) return open.status();
+  const auto lost = std::stable_partition(open->begin(), open->end(), [this](const auto& image) {
+    return files_.size(image.id) == image.bytes;
+  });
+  if (lost != open->end()) {
+    if (Status status = db_->exec("BEGIN IMMEDIATE"); !status.ok()) return status;
+    for (auto each = lost; each != open->end(); ++each) {
+      spdlog::error("image_bytes_lost job={} file={}", each->job.value,
+                    files_.path(each->id).string());
+      if (Status status = settle_lost_image(store_, *each); !status.ok()) return status;
+    }
+    if (Status status = save_ledger(*db_, store_.ledger); !status.ok()) return status;
+    if (Status status = db_->exec("COMMIT"); !status.ok()) return status;
+    open->erase(lost, open->end());
+  }
+  open_at_start_ = std::move(*open);
+  return Status();
+}
+
+Storage::Impl::~Impl() {
+  {
+    const std::scoped_lock lock(queue_mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+// ---- the thread ---------------------------------------------------------------------------------
+
+void Storage::Impl::push(std::unique_ptr<StorageTask> task) {
+  {
+    const std::scoped_lock lock(queue_mutex_);
+    if (!closed_) {
+      queue_.push_back(std::move(task));
+      wake_.notify_one();
+      return;
+    }
+  }
+  task->outcome = shut_down();
+  task->finish(store_);
+}
+
+void Storage::Impl::run() {
+  Tasks waiting;
+  for (;;) {
+    {
+      std::unique_lock lock(queue_mutex_);
+      wake_.wait(lock, [this] { return !queue_.empty() || stopping_; });
+      if (queue_.empty()) {
+        closed_ = true;
+        return;
+      }
+      waiting = std::exchange(queue_, {});
+    }
+    for (std::size_t begin = 0; begin < waiting.size(); begin += kMaxBatch) {
+      const std::size_t end = std::min(begin + kMaxBatch, waiting.size());
+      Tasks batch(std::make_move_iterator(waiting.begin() + static_cast<std::ptrdiff_t>(begin)),
+                  std::make_move_iterator(waiting.begin() + static_cast<std::ptrdiff_t>(end)));
+      run_batch(batch);
+    }
+  }
+}
+
+void Storage::Impl::run_batch(Tasks& batch) {
+  write_files(batch);
+  const Ledger before = store_.ledger;
+  const bool changes = std::any_of(batch.begin(), batch.end(), [](const auto& task) {
+    return task->changes_database() && task->outcome.ok();
+  });
+  Status committed;
+  if (changes) {
+    committed = apply_in_transaction(batch);
+    if (!committed.ok()) {
+      roll_back(before);
+      spdlog::error("storage_commit_failed error=\"{}\"", committed.message());
+    }
+  }
+  // What only reads is answered from what is stored now, also when the others failed.
+  for (auto& task : batch) {
+    if (!changes || !committed.ok()) {
+      if (task->changes_database()) {
+        if (task->outcome.ok()) task->outcome = committed;
+      } else {
+        task->outcome = task->apply(store_);
+      }
+    }
+  }
+  models_.on_commit();
+  publish();
+  for (auto& task : batch) task->finish(store_);
+}
+
+void Storage::Impl::write_files(Tasks& batch) {
+  for (auto& task : batch) task->outcome = task->write_files(store_);
+  if (files_.sync_together()) return;
+  for (auto& task : batch) {
+    if (task->outcome.ok()) task->outcome = task->sync_files(store_);
+  }
+  const Status synced = files_.sync_directories();
+  if (synced.ok()) return;
+  for (auto& task : batch) {
+    if (task->changes_database() && task->outcome.ok()) task->outcome = synced;
+  }
+}
+
+// A task that fails is undone alone. What is returned failed all of them.
+Status Storage::Impl::apply_in_transaction(Tasks& batch) {
+  if (Status status = db_->exec("BEGIN IMMEDIATE"); !status.ok()) return status;
+  for (auto& task : batch) {
+    if (!task->outcome.ok()) continue;
+    task->outcome = apply_in_savepoint(*task);
+    // SQLite gave the whole transaction up: disk full, I/O error.
+    if (!db_->in_transaction()) return std::exchange(task->outcome, Status());
+  }
+  if (Status status = save_ledger(*db_, store_.ledger); !status.ok()) return status;
+  return db_->exec("COMMIT");
+}
+
+Status Storage::Impl::apply_in_savepoint(StorageTask& task) {
+  if (!task.changes_database()) return task.apply(store_);
+  const Ledger before = store_.ledger;
+  const std::size_t models_before = models_.savepoint();
+  if (Status status = Query(*db_, "SAVEPOINT task").run(); !status.ok()) return status;
+  Status applied = task.apply(store_);
+  if (applied.ok()) return Query(*db_, "RELEASE task").run();
+  store_.ledger = before;
+  models_.on_rollback(models_before);
+  if (db_->in_transaction()) {
+    Status undone = Query(*db_, "ROLLBACK TO task").run();
+    if (undone.ok()) undone = Query(*db_, "RELEASE task").run();
+    if (!undone.ok()) (void)db_->exec("ROLLBACK");  // seen by the caller: nothing of it may stay
+  }
+  return applied;
+}
+
+void Storage::Impl::roll_back(const Ledger& before) {
+  if (db_->in_transaction()) {
+    if (Status status = db_->exec("ROLLBACK"); !status.ok()) {
+      spdlog::critical("storage_rollback_failed error=\"{}\"", status.message());
+    }
+  }
+  store_.ledger = before;
+  models_.on_rollback(0);
+}
+
+void Storage::Impl::publish() {
+  const std::scoped_lock lock(ledger_mutex_);
+  published_ = store_.ledger;
+}
+
+// ---- the public face --------------------------------------------------------------------------
+
+Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options) {
+  const fs::path& dir = options.data_dir;
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) return file_error("make directory", dir, error.value());
+  auto lock = lock_data_dir(dir);
+  if (!lock.ok()) return lock.status();
+  auto files = ImageFiles::open(dir);
+  if (!files.ok()) return files.status();
+  auto db = Database::open(dir / "imgrec.db");
+  if (!db.ok()) return db.status();
+  auto impl = std::make_unique<Impl>(std::move(*lock), std::move(*db), std::move(*files),
+                                     options.cache_bytes);
+  if (Status status = impl->load(); !status.ok()) return status;
+  impl->start();
+  return std::unique_ptr<Storage>(new Storage(std::move(impl)));
+}
+
+Storage::Storage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Storage::~Storage() = default;
+
+const std::string& Storage::manager_id() const { return impl_->manager_id(); }
+
+std::vector<ImageRecord> Storage::take_open_images() { return impl_->take_open(); }
+
+void Storage::add_images(std::vector<NewImage> images, Callback<std::vector<ImageRecord>> done) {
+  impl_->push(std::make_unique<AddTask>(std::move(images), std::move(done)));
+}
+
+void Storage::register_model(ModelInfo model) {
+  impl_->push(std::make_unique<RegisterModelTask>(std::move(model)));
+}
+
+void Storage::settle(Settlement settlement, Callback<ImageRecord> done) {
+  impl_->push(std::make_unique<SettleTask>(std::move(settlement), std::move(done)));
+}
+
+void Storage::find(ImageId id, Callback<ImageRecord> done) {
+  impl_->read<ImageRecord>(
+      [id = std::move(id)](StoreContext& store) { return store.images.find(id); }, std::move(done));
+}
+
+void Storage::list(SessionId session, std::size_t limit, std::string cursor,
+                   Callback<ImagePage> done) {
+  const auto read = [session = std::move(session), limit,
+                     cursor = std::move(cursor)](StoreContext& store) -> Result<ImagePage> {
+    JobId before{std::numeric_limits<std::uint64_t>::max()};
+    if (!cursor.empty()) {
+      const auto place = decode_cursor(cursor, store.cursor_key);
+      if (!place) {
+        return Status(StatusCode::kInvalidArgument,
+                      "this cursor is not one of ours; take next_cursor as it was given");
+      }
+      before = *place;
+    }
+    auto found = store.images.list(session, before, limit);
+    if (!found.ok()) return found.status();
+    ImagePage page;
+    page.images = std::move(*found);
+    if (page.images.empty() || page.images.size() < limit) return page;
+    // A full page: is there anything behind it?
+    const JobId last = page.images.back().job;
+    const auto more = store.images.list(session, last, 1);
+    if (!more.ok()) return more.status();
+    if (!more->empty()) page.next_cursor = encode_cursor(last, store.cursor_key);
+    return page;
+  };
+  impl_->read<ImagePage>(read, std::move(done));
+}
+
+void Storage::settled_after(SessionId session, std::uint64_t after, std::size_t limit,
+                            Callback<std::vector<ImageRecord>> done) {
+  impl_->read<std::vector<ImageRecord>>(
+      [session = std::move(session), after, limit](StoreContext& store) {
+        return store.images.settled_after(session, after, limit);
+      },
+      std::move(done));
+}
+
+void Storage::remove(ImageId id, Callback<ImageRecord> done) {
+  impl_->push(std::make_unique<RemoveTask>(std::move(id), std::move(done)));
+}
+
+void Storage::load_bytes(JobId job, Callback<proto::SharedBytes> done) {
+  impl_->read<proto::SharedBytes>(
+      [job](StoreContext& store) -> Result<proto::SharedBytes> {
+        if (auto cached = store.cache.get(job)) return cached;
+        const auto image = store.images.find(job);
+        if (!image.ok()) return image.status();
+        return store.files.read(image->id, image->bytes);
+      },
+      std::move(done));
+}
+
+proto::SharedBytes Storage::cached_bytes(JobId job) const { return impl_->cached_bytes(job); }
+
+std::uint64_t Storage::last_seq() const { return impl_->ledger().last_seq; }
+
+Totals Storage::totals() const {
+  const Ledger ledger = impl_->ledger();
+  return {ledger.accepted, ledger.done, ledger.failed,
+          ledger.accepted - ledger.done - ledger.failed};
+}
+
+}  // namespace imgrec::manager

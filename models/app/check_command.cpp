@@ -1,0 +1,42 @@
+#include <iostream>
+
+#include "models/app/arguments.h"
+#include "models/app/commands.h"
+#include "worker/inference/model_folder.h"
+#include "worker/inference/torch_engine.h"
+
+namespace imgrec::models {
+
+const std::string_view kCheckHelp =
+    "Usage: imgrec-model check DIR\n"
+    "\n"
+    "Checks the files of a model folder against their sums, loads the model as a worker does, and\n"
+    "says what it is.\n";
+
+int run_check(const std::vector<std::string>& words) {
+  const Result<Arguments> arguments =
+      Arguments::parse(words, {.min_operands = 1, .max_operands = 1, .operand = "DIR"});
+  if (!arguments) return complain(arguments.status(), kWrongUsage);
+  const std::string& directory = arguments->operands().front();
+  const auto folder = worker::load_model_folder(directory);
+  if (!folder) return complain(folder.status(), kFailure);
+  auto engine = worker::TorchEngine::open({.model_dir = directory});
+  if (!engine) return complain(engine.status(), kFailure);
+
+  const worker::ModelSpec& spec = folder->spec;
+  const auto& torch_engine = static_cast<const worker::TorchEngine&>(**engine);
+  std::cout << "name      " << spec.name << "\n"
+            << "digest    " << folder->digest << "\n"
+            << "classes   " << spec.classes << ", \"" << folder->labels.front() << "\" to \""
+            << folder->labels.back() << "\"\n"
+            << "input     " << spec.input_width << "x" << spec.input_height
+            << ", out of the middle of " << spec.resize_width << "x" << spec.resize_height << "\n"
+            << "outputs   "
+            << (spec.outputs == worker::OutputKind::kLogits ? "logits" : "probabilities") << "\n"
+            << "runs      " << to_string(torch_engine.form()) << "\n"
+            << "source    " << spec.source << "\n"
+            << "licence   " << spec.licence << "\n";
+  return kGood;
+}
+
+}  // namespace imgrec::models

@@ -1,0 +1,35 @@
+// A directory that appears complete or not at all: made under a temporary name beside its place,
+// renamed at the end, removed where that does not happen.
+//
+// Thread rule: one thread at a time.
+// Owns: the temporary directory, until commit().
+#pragma once
+
+#include <filesystem>
+
+#include "proto/status.h"
+
+namespace imgrec::models {
+
+class NewFolder {
+ public:
+  // replace: an existing model folder (one with a model.yaml, or empty) may be replaced. Any other
+  // existing thing at `place` is refused.
+  static Result<NewFolder> create(const std::filesystem::path& place, bool replace);
+  ~NewFolder();
+  NewFolder(NewFolder&& other) noexcept;
+  NewFolder& operator=(NewFolder&&) = delete;
+
+  const std::filesystem::path& path() const { return temporary_; }
+
+  // Syncs the files and gives the directory its name; one that was there is exchanged in one step.
+  Status commit();
+
+ private:
+  NewFolder(std::filesystem::path place, std::filesystem::path temporary);
+
+  std::filesystem::path place_;
+  std::filesystem::path temporary_;  // empty: nothing to remove
+};
+
+}  // namespace imgrec::models

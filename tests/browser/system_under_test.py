@@ -1,0 +1,120 @@
+"""What browser_test.py drives: the real manager with workers, or mock_server.py.
+
+Everything listens on loopback with ports of the system's choice, keeps its data in a temporary
+folder, and is ended by process id.
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+READY = re.compile(r"manager_ready http=(\S+) workers=(\S+)")
+
+
+class RealSystem:
+    def __init__(self, bin_dir, model=None):
+        self.bin_dir = pathlib.Path(bin_dir)
+        self.model = model
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="imgrec-browser-"))
+        self.manager = None
+        self.workers = []
+        self.http = self.worker_address = None
+        self.logs = 0
+        self.start_manager()
+
+    @property
+    def url(self):
+        return f"http://{self.http}/"
+
+    def start_manager(self):
+        ports = ["0", "0"]
+        if self.http:  # a restart: where it was, with what it had
+            ports = [address.rsplit(":", 1)[1] for address in (self.http, self.worker_address)]
+        self.manager, log = self.run("imgrec-manager", "--port", ports[0], "--worker-port",
+                                     ports[1], "--data", self.dir / "data", "--frontend",
+                                     REPO / "frontend")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            match = READY.search(log.read_text(errors="replace"))
+            if match:
+                self.http, self.worker_address = match.groups()
+                return
+            if self.manager.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise RuntimeError(f"the manager did not become ready:\n{log.read_text()}")
+
+    def kill_manager(self):
+        self.manager.kill()
+        self.manager.wait()
+
+    def outage(self, act):
+        """The manager is killed, `act` happens, the manager comes back."""
+        self.kill_manager()
+        act()
+        self.start_manager()
+
+    def start_workers(self, count=3, delay_ms=30, with_model=False):
+        for number in range(1, count + 1):
+            common = ["--manager", self.worker_address, "--name", f"worker-{number}"]
+            if with_model:
+                process, _ = self.run("imgrec-worker", *common, "--model", self.model)
+            else:
+                process, _ = self.run("imgrec-fake-worker", *common, "--delay-ms", delay_ms)
+            self.workers.append(process)
+
+    def run(self, program, *arguments):
+        self.logs += 1
+        log = self.dir / f"{self.logs}-{program}.log"
+        with open(log, "w") as output:
+            process = subprocess.Popen([self.bin_dir / program, *map(str, arguments)],
+                                       stdout=output, stderr=subprocess.STDOUT,
+                                       stdin=subprocess.DEVNULL)
+        return process, log
+
+    def stop(self, keep_logs_in=None):
+        for process in [*self.workers, self.manager]:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in [*self.workers, self.manager]:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if keep_logs_in:
+            os.makedirs(keep_logs_in, exist_ok=True)
+            for log in self.dir.glob("*.log"):
+                shutil.copy(log, keep_logs_in)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class MockSystem:
+    """mock_server.py at `url`; its photos stay, sessions are told apart by their cookies."""
+    model = "mock"
+
+    def __init__(self, url):
+        self.url = url.rstrip("/") + "/"
+        self.control("workers?n=0")
+
+    def control(self, command):
+        request = urllib.request.Request(f"{self.url}mock/{command}", method="POST")
+        urllib.request.urlopen(request, timeout=10).read()
+
+    def start_workers(self, count=3, delay_ms=30, with_model=False):
+        self.control(f"speed?ms={200 if with_model else delay_ms}")
+        self.control(f"workers?n={count}")
+
+    def outage(self, act):
+        self.control("cut?seconds=4")
+        act()
+        time.sleep(4)
+
+    def stop(self, keep_logs_in=None):
+        self.control("workers?n=0")

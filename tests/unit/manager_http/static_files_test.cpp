@@ -1,0 +1,125 @@
+#include "manager/http/static_files.h"
+
+#include <fstream>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace imgrec::manager {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StaticFilesTest : public testing::Test {
+ protected:
+  StaticFilesTest() {
+    std::string name = (fs::temp_directory_path() / "imgrec-static-XXXXXX").string();
+    directory_ = ::mkdtemp(name.data());
+  }
+  ~StaticFilesTest() override { fs::remove_all(directory_); }
+
+  void write(const std::string& path, std::string_view content) {
+    fs::create_directories((directory_ / path).parent_path());
+    std::ofstream(directory_ / path, std::ios::binary) << content;
+  }
+  StaticFiles load() {
+    auto files = StaticFiles::load(directory_);
+    EXPECT_TRUE(files.ok()) << files.status().to_string();
+    return files.ok() ? *std::move(files) : StaticFiles();
+  }
+  static std::optional<HttpResponse> get(const StaticFiles& files, std::string path,
+                                         Headers headers = {}, std::string method = "GET") {
+    HttpRequest request;
+    request.method = std::move(method);
+    request.path = std::move(path);
+    request.headers = std::move(headers);
+    return files.respond(request);
+  }
+  static std::string header(const HttpResponse& response, std::string_view name) {
+    for (const auto& [key, value] : response.headers) {
+      if (key == name) return value;
+    }
+    return {};
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(StaticFilesTest, ServesFilesByExactPath) {
+  write("index.html", "<p>");
+  write("about.html", "about");
+  write("js/main.js", "js");
+  const StaticFiles files = load();
+  EXPECT_EQ(*get(files, "/")->body, "<p>");
+  EXPECT_EQ(*get(files, "/index.html")->body, "<p>");
+  EXPECT_EQ(*get(files, "/about")->body, "about");
+  EXPECT_EQ(*get(files, "/js/main.js")->body, "js");
+  EXPECT_EQ(get(files, "/")->content_type, "text/html; charset=utf-8");
+  EXPECT_EQ(get(files, "/js/main.js")->content_type, "text/javascript; charset=utf-8");
+  for (const char* path : {"/js", "/js/", "/js/../index.html", "//index.html", "/Index.html", ""}) {
+    EXPECT_FALSE(get(files, path)) << path;
+  }
+}
+
+TEST_F(StaticFilesTest, AnswersNotModifiedWhereTheTagMatches) {
+  write("index.html", "one");
+  const StaticFiles files = load();
+  const std::string etag = header(*get(files, "/"), "ETag");
+  ASSERT_GT(etag.size(), 10u);
+  for (const std::string& condition : {etag, "W/" + etag, "\"x\", " + etag, std::string("*")}) {
+    const auto response = get(files, "/", {{"if-none-match", condition}});
+    EXPECT_EQ(response->status, 304) << condition;
+    EXPECT_EQ(response->body, nullptr);
+    EXPECT_EQ(header(*response, "ETag"), etag);
+  }
+  EXPECT_EQ(get(files, "/", {{"if-none-match", "\"other\""}})->status, 200);
+}
+
+TEST_F(StaticFilesTest, ChangesTheTagWithTheContent) {
+  write("index.html", "one");
+  const std::string before = header(*get(load(), "/"), "ETag");
+  write("index.html", "two");
+  EXPECT_NE(header(*get(load(), "/"), "ETag"), before);
+}
+
+TEST_F(StaticFilesTest, SendsSecurityHeaders) {
+  write("index.html", "");
+  const auto response = get(load(), "/");
+  EXPECT_EQ(header(*response, "X-Content-Type-Options"), "nosniff");
+  EXPECT_EQ(header(*response, "Referrer-Policy"), "no-referrer");
+  EXPECT_EQ(header(*response, "Cross-Origin-Opener-Policy"), "same-origin");
+  EXPECT_EQ(header(*response, "Content-Security-Policy"),
+            "default-src 'self'; img-src 'self' blob: data:; connect-src 'self'; object-src "
+            "'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'");
+  EXPECT_EQ(header(*response, "Cache-Control"), "no-cache");
+}
+
+TEST_F(StaticFilesTest, RefusesOtherMethods) {
+  write("index.html", "");
+  const StaticFiles files = load();
+  const auto response = get(files, "/", {}, "POST");
+  EXPECT_EQ(response->status, 405);
+  EXPECT_EQ(header(*response, "Allow"), "GET, HEAD");
+  EXPECT_EQ(get(files, "/", {}, "HEAD")->status, 200);
+}
+
+TEST_F(StaticFilesTest, LeavesOutHiddenFilesAndLinks) {
+  write("index.html", "");
+  write(".secret", "");
+  write(".git/config", "");
+  fs::create_symlink("/etc/hostname", directory_ / "link.txt");
+  EXPECT_EQ(load().size(), 1u);
+}
+
+TEST_F(StaticFilesTest, RefusesTooManyAndTooLargeFiles) {
+  EXPECT_EQ(StaticFiles::load(directory_ / "missing").status().code(), StatusCode::kNotFound);
+  write("large.bin", std::string(StaticFiles::kMaxFileBytes + 1, 'x'));
+  EXPECT_EQ(StaticFiles::load(directory_).status().code(), StatusCode::kResourceExhausted);
+  fs::remove(directory_ / "large.bin");
+  for (std::size_t i = 0; i <= StaticFiles::kMaxFiles; ++i) write(std::to_string(i), "");
+  EXPECT_EQ(StaticFiles::load(directory_).status().code(), StatusCode::kResourceExhausted);
+}
+
+}  // namespace
+}  // namespace imgrec::manager

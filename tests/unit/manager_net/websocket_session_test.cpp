@@ -1,0 +1,114 @@
+#include "manager/net/websocket_session.h"
+
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/write.hpp>
+#include <gtest/gtest.h>
+
+#include "tests/unit/manager_net/run_until.h"
+
+namespace imgrec::manager {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using asio::ip::tcp;
+
+const std::string kUpgrade =
+    "GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+class Recorder : public WebSocketSession::Listener {
+ public:
+  void on_open(WebSocketSession&) override { ++opened; }
+  void on_text(WebSocketSession&, std::string_view text) override { texts.emplace_back(text); }
+  void on_room(WebSocketSession&) override { ++rooms; }
+  void on_closed(WebSocketSession&) override { ++closed; }
+  int opened = 0, rooms = 0, closed = 0;
+  std::vector<std::string> texts;
+};
+
+class WebSocketSessionTest : public ::testing::Test {
+ protected:
+  // Server and client sockets of one connection; the upgrade request is handed over, not read.
+  WebSocketSessionTest() : client_(io_) {
+    tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
+    client_.connect(acceptor.local_endpoint());
+    session_ = std::make_shared<WebSocketSession>(acceptor.accept(), recorder_);
+  }
+  template <class Condition>
+  bool eventually(Condition condition) {
+    return imgrec::testing::run_until(io_, condition);
+  }
+  std::string read_available() {
+    boost::system::error_code ec;
+    std::string text(client_.available(ec), '\0');
+    text.resize(client_.read_some(asio::buffer(text), ec));
+    return text;
+  }
+
+  asio::io_context io_;
+  Recorder recorder_;
+  tcp::socket client_;
+  std::shared_ptr<WebSocketSession> session_;
+};
+
+TEST_F(WebSocketSessionTest, AcceptsTheHandedOverUpgrade) {
+  session_->accept(kUpgrade);
+  ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
+  ASSERT_TRUE(eventually([&] { return client_.available() > 0; }));
+  EXPECT_NE(read_available().find("101 Switching Protocols"), std::string::npos);
+}
+
+TEST_F(WebSocketSessionTest, SendsQueuedTextsInOrder) {
+  session_->accept(kUpgrade);
+  session_->send(std::make_shared<const std::string>("first"));
+  session_->send(std::make_shared<const std::string>("second"));
+  ASSERT_TRUE(eventually([&] { return recorder_.rooms == 2; }));
+  const std::string got = read_available();
+  EXPECT_NE(got.find("first"), std::string::npos);
+  EXPECT_LT(got.find("first"), got.find("second"));
+}
+
+TEST_F(WebSocketSessionTest, RefusesMoreThanItsQueueHolds) {
+  session_->accept(kUpgrade);
+  ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
+  const auto big = std::make_shared<const std::string>(100'000, 'x');
+  int taken = 0;
+  while (session_->send(big)) ++taken;
+  EXPECT_GT(taken, 10);
+  EXPECT_LT(taken, 10'000);
+  EXPECT_FALSE(session_->has_room());
+}
+
+TEST_F(WebSocketSessionTest, ClosesOnAMessageOverTheLimit) {
+  session_->accept(kUpgrade);
+  ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
+  // A masked text frame of 64 KiB, announced by its 16-bit length.
+  std::string frame("\x81\xfe\xff\xff\0\0\0\0", 8);
+  frame += std::string(65'535, 'x');
+  boost::system::error_code ignored;
+  asio::write(client_, asio::buffer(frame), ignored);
+  EXPECT_TRUE(eventually([&] { return recorder_.closed == 1; }));
+  EXPECT_TRUE(recorder_.texts.empty());
+}
+
+TEST_F(WebSocketSessionTest, ReportsAVanishedPeerOnce) {
+  session_->accept(kUpgrade);
+  ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
+  client_.close();
+  ASSERT_TRUE(eventually([&] { return recorder_.closed == 1; }));
+  session_->close("again");
+  EXPECT_EQ(recorder_.closed, 1);
+}
+
+TEST_F(WebSocketSessionTest, ReportsARequestThatIsNoUpgrade) {
+  session_->accept("GET /ws HTTP/1.1\r\nHost: here\r\n\r\n");
+  EXPECT_TRUE(eventually([&] { return recorder_.closed == 1; }));
+  EXPECT_EQ(recorder_.opened, 0);
+}
+
+}  // namespace
+}  // namespace imgrec::manager

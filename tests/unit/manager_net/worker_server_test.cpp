@@ -1,0 +1,229 @@
+#include "manager/net/worker_server.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/write.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/manager_net/run_until.h"
+
+namespace imgrec::manager {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+proto::Hello hello(const std::string& instance, const std::string& digest = std::string(64, 'a')) {
+  proto::Hello h;
+  h.name = "tester";
+  h.instance_id = instance + std::string(32 - instance.size(), '0');
+  h.model_name = "net";
+  h.model_digest = digest;
+  h.labels = {"cat", "dog"};
+  return h;
+}
+
+// A worker on the same io_context: the real protocol session on a plain socket.
+class Peer {
+ public:
+  Peer(asio::io_context& io, std::uint16_t port) : socket_(io) {
+    socket_.connect({asio::ip::address_v4::loopback(), port});
+    read();
+  }
+  void say_hello(const proto::Hello& h) {
+    session_.emplace(proto::SessionOptions{}, h, std::chrono::steady_clock::now());
+    flush();
+  }
+  void say(std::string_view bytes) { asio::write(socket_, asio::buffer(bytes)); }
+  void answer(const proto::Assign& assign) {
+    session_->send_outcome({.job = assign.job,
+                            .attempt = assign.attempt,
+                            .timing = {},
+                            .from_cache = false,
+                            .top = {{1, 0.75f}}});
+    flush();
+  }
+  void drain() {
+    session_->send_drain({});
+    flush();
+  }
+  void vanish() { socket_.close(); }
+
+  template <class T>
+  std::vector<T> got() const {
+    std::vector<T> found;
+    for (const auto& m : messages_) {
+      if (const auto* t = std::get_if<T>(&m)) found.push_back(*t);
+    }
+    return found;
+  }
+  bool disconnected() const { return disconnected_; }
+
+ private:
+  void flush() {
+    for (const auto& frame : session_->take_output()) {
+      asio::write(socket_, asio::buffer(frame.head));
+      if (frame.body) asio::write(socket_, asio::buffer(*frame.body));
+    }
+  }
+  void read() {
+    socket_.async_read_some(
+        asio::buffer(buffer_), [this](boost::system::error_code ec, std::size_t count) {
+          if (ec) {
+            disconnected_ = true;
+            return;
+          }
+          if (session_) {
+            session_->feed({buffer_.data(), count}, std::chrono::steady_clock::now());
+            for (auto& m : session_->take_messages()) messages_.push_back(m);
+          }
+          read();
+        });
+  }
+
+  tcp::socket socket_;
+  std::optional<proto::WorkerSession> session_;
+  std::array<char, 4096> buffer_{};
+  std::vector<proto::Message> messages_;
+  bool disconnected_ = false;
+};
+
+class Recorder : public WorkerServer::Observer {
+ public:
+  void on_worker_joined(const RegisteredWorker& worker, const proto::Hello&) override {
+    joined.push_back(worker.id);
+  }
+  void on_worker_draining(WorkerId worker) override { draining.push_back(worker); }
+  void on_worker_left(WorkerId worker) override { left.push_back(worker); }
+  void on_outcome(WorkerId, const proto::Outcome& outcome) override { outcomes.push_back(outcome); }
+  void on_fail(WorkerId, const proto::Fail& fail) override { fails.push_back(fail); }
+
+  std::vector<WorkerId> joined, draining, left;
+  std::vector<proto::Outcome> outcomes;
+  std::vector<proto::Fail> fails;
+};
+
+class WorkerServerTest : public ::testing::Test {
+ protected:
+  WorkerServerTest() {
+    WorkerServerOptions options;
+    options.port = 0;
+    options.manager_id = std::string(32, 'm');
+    server_.emplace(io_, options, recorder_);
+    EXPECT_TRUE(server_->start().ok());
+  }
+  Peer connect() { return Peer(io_, server_->port()); }
+  template <class Condition>
+  bool eventually(Condition condition) {
+    return imgrec::testing::run_until(io_, condition);
+  }
+
+  asio::io_context io_;
+  Recorder recorder_;
+  std::optional<WorkerServer> server_;
+};
+
+TEST_F(WorkerServerTest, RegistersAWorkerThatSaysHello) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  EXPECT_THAT(recorder_.joined, SizeIs(1));
+  EXPECT_EQ(peer.got<proto::Welcome>()[0].manager_id, std::string(32, 'm'));
+  EXPECT_EQ(server_->registry().model()->name, "net");
+}
+
+TEST_F(WorkerServerTest, CarriesAJobThereAndItsResultBack) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
+  const auto image = std::make_shared<const std::string>(3'000'000, 'x');
+  ASSERT_TRUE(
+      server_->assign(recorder_.joined[0], {JobId{7}, 1, std::chrono::seconds(5), 5, image}));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Assign>().empty(); }));
+  EXPECT_EQ(*peer.got<proto::Assign>()[0].image, *image);
+  peer.answer(peer.got<proto::Assign>()[0]);
+  ASSERT_TRUE(eventually([&] { return !recorder_.outcomes.empty(); }));
+  EXPECT_EQ(recorder_.outcomes[0].job, JobId{7});
+}
+
+TEST_F(WorkerServerTest, TellsWhenAWorkerVanishes) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
+  peer.vanish();
+  ASSERT_TRUE(eventually([&] { return !recorder_.left.empty(); }));
+  EXPECT_EQ(recorder_.left, recorder_.joined);
+  EXPECT_FALSE(server_->assign(recorder_.left[0], {}));
+}
+
+TEST_F(WorkerServerTest, RefusesAnotherModelInWordsAndKeepsTheFirst) {
+  Peer first(io_, server_->port());
+  first.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
+  Peer second(io_, server_->port());
+  second.say_hello(hello("2", std::string(64, 'b')));
+  ASSERT_TRUE(eventually([&] { return second.disconnected(); }));
+  ASSERT_THAT(second.got<proto::Refuse>(), SizeIs(1));
+  EXPECT_THAT(second.got<proto::Refuse>()[0].reason, HasSubstr("same model folder"));
+  EXPECT_THAT(recorder_.joined, SizeIs(1));
+  EXPECT_TRUE(recorder_.left.empty());
+}
+
+TEST_F(WorkerServerTest, ClosesAStrangerWithoutDisturbingWorkers) {
+  Peer worker(io_, server_->port());
+  worker.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
+  Peer stranger(io_, server_->port());
+  stranger.say("GET / HTTP/1.1\r\nHost: here\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return stranger.disconnected(); }));
+  EXPECT_TRUE(recorder_.left.empty());
+}
+
+TEST_F(WorkerServerTest, ReplacesTheOldConnectionOfTheSameProcess) {
+  Peer old(io_, server_->port());
+  old.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
+  Peer again(io_, server_->port());
+  again.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return recorder_.joined.size() == 2; }));
+  ASSERT_TRUE(eventually([&] { return old.disconnected(); }));
+  EXPECT_THAT(recorder_.left, SizeIs(1));
+  EXPECT_EQ(recorder_.left[0], recorder_.joined[0]);
+}
+
+TEST_F(WorkerServerTest, PassesOnADrain) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  peer.drain();
+  EXPECT_TRUE(eventually([&] { return recorder_.draining.size() == 1; }));
+}
+
+TEST_F(WorkerServerTest, SaysByeToEveryoneAtShutdown) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  server_->close_all("the manager is shutting down");
+  ASSERT_TRUE(eventually([&] { return peer.disconnected(); }));
+  ASSERT_THAT(peer.got<proto::Bye>(), SizeIs(1));
+  EXPECT_THAT(peer.got<proto::Bye>()[0].reason, HasSubstr("shutting down"));
+}
+
+TEST_F(WorkerServerTest, NamesAPortInUseAndTheFlagToChangeIt) {
+  WorkerServerOptions options;
+  options.port = server_->port();
+  WorkerServer second(io_, options, recorder_);
+  const Status status = second.start();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("--worker-port"));
+  EXPECT_THAT(status.message(), HasSubstr(std::to_string(server_->port())));
+}
+
+}  // namespace
+}  // namespace imgrec::manager

@@ -1,0 +1,139 @@
+// The real network on real photos, where the shared test data are.
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "models/app/commands.h"
+#include "tests/unit/models/tiny_caffe.h"
+#include "worker/inference/torch_engine.h"
+
+namespace imgrec::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path shared_directory() {
+  const char* variable = std::getenv("IMGREC_SHARED");
+  return variable != nullptr ? variable : IMGREC_SHARED_DEFAULT;
+}
+
+struct Reference {
+  std::string file;
+  std::vector<std::pair<std::string, float>> top;  // synset and probability, best first
+};
+
+// "file <tab> n01440764:0.99817 <tab> …", after one heading line.
+std::vector<Reference> read_references(const fs::path& file) {
+  std::ifstream stream(file);
+  std::string line;
+  std::getline(stream, line);
+  std::vector<Reference> references;
+  while (std::getline(stream, line)) {
+    std::istringstream columns(line);
+    Reference reference;
+    columns >> reference.file;
+    for (std::string column; columns >> column;) {
+      const std::size_t colon = column.find(':');
+      reference.top.emplace_back(column.substr(0, colon), std::stof(column.substr(colon + 1)));
+    }
+    references.push_back(std::move(reference));
+  }
+  return references;
+}
+
+// Imports once for all tests of this suite.
+class GoogLeNet : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const fs::path files = shared_directory() / "models" / "bvlc_googlenet";
+    if (!fs::exists(files / "bvlc_googlenet.caffemodel")) return;
+    directory_ = std::make_unique<testing::TemporaryDirectory>();
+    ::testing::internal::CaptureStdout();
+    const int code = run_import_caffe({"--prototxt", files / "deploy.prototxt", "--caffemodel",
+                                       files / "bvlc_googlenet.caffemodel", "--labels",
+                                       files / "synset_words.txt", "--out", model()});
+    import_output_ = ::testing::internal::GetCapturedStdout();
+    if (code != kGood) return;
+    auto engine = worker::TorchEngine::open({.model_dir = model()});
+    if (engine.ok()) engine_ = std::move(*engine);
+  }
+  static void TearDownTestSuite() {
+    engine_.reset();
+    directory_.reset();
+  }
+  void SetUp() override {
+    if (directory_ == nullptr) {
+      GTEST_SKIP() << "SKIPPED: no shared/models/bvlc_googlenet beside the checkout or in "
+                      "IMGREC_SHARED; the real network is not tested";
+    }
+    ASSERT_NE(engine_, nullptr) << "the import failed; it said: " << import_output_;
+  }
+  static fs::path model() { return directory_->path() / "googlenet"; }
+
+  static std::unique_ptr<testing::TemporaryDirectory> directory_;
+  static std::unique_ptr<worker::Engine> engine_;
+  static std::string import_output_;
+};
+
+std::unique_ptr<testing::TemporaryDirectory> GoogLeNet::directory_;
+std::unique_ptr<worker::Engine> GoogLeNet::engine_;
+std::string GoogLeNet::import_output_;
+
+TEST_F(GoogLeNet, IsImportedWithAllItsWeights) {
+  EXPECT_NE(import_output_.find("6998552 weights of 58 layers"), std::string::npos)
+      << import_output_;
+  EXPECT_EQ(engine_->model().labels.size(), 1000U);
+}
+
+TEST_F(GoogLeNet, RunsOptimised) {
+  EXPECT_EQ(static_cast<worker::TorchEngine&>(*engine_).form(), worker::NetworkForm::kOptimized);
+}
+
+TEST_F(GoogLeNet, RecognisesThePhotosAsTheReferenceDoes) {
+  const fs::path photos = shared_directory() / "data" / "photos";
+  if (!fs::exists(photos / "reference.tsv")) GTEST_SKIP() << "SKIPPED: no shared/data/photos";
+  const std::vector<Reference> references = read_references(photos / "reference.tsv");
+  ASSERT_EQ(references.size(), 100U);
+  ASSERT_TRUE(engine_->warm_up_this_thread().ok());
+
+  int same_best = 0;
+  float max_difference = 0;
+  std::string worst;
+  for (const Reference& reference : references) {
+    std::ifstream stream(photos / reference.file, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+    auto prepared = engine_->prepare(bytes);
+    ASSERT_EQ(prepared.index(), 0U) << reference.file << ": " << std::get<1>(prepared).text;
+    const auto answer = engine_->infer(*std::get<0>(prepared), 1000);
+    ASSERT_EQ(answer.index(), 0U) << reference.file << ": " << std::get<1>(answer).text;
+    const auto& scored = std::get<0>(answer);
+    std::map<std::string, float> scores;
+    for (const auto& entry : scored) {
+      scores[engine_->model().labels[entry.index].substr(0, 9)] = entry.score;
+    }
+    const std::string best = engine_->model().labels[scored.front().index].substr(0, 9);
+    same_best += best == reference.top.front().first ? 1 : 0;
+    for (const auto& [synset, probability] : reference.top) {
+      const float difference = std::abs(scores.at(synset) - probability);
+      if (difference > max_difference) {
+        max_difference = difference;
+        worst = reference.file;
+      }
+    }
+  }
+  std::cout << "same best class: " << same_best << " of " << references.size()
+            << "; largest difference of a top-five probability: " << max_difference << " (" << worst
+            << ")\n";
+  EXPECT_GE(same_best, 99);
+  EXPECT_LE(max_difference, 0.02F);
+}
+
+}  // namespace
+}  // namespace imgrec::models

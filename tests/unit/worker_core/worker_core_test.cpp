@@ -1,0 +1,637 @@
+#include "worker/core/worker_core.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace imgrec::worker {
+namespace {
+
+using namespace std::chrono_literals;
+using proto::FailCode;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using Actions = std::vector<Action>;
+
+template <class T>
+std::vector<T> all(const Actions& actions) {
+  std::vector<T> found;
+  for (const Action& action : actions) {
+    if (const T* a = std::get_if<T>(&action)) found.push_back(*a);
+  }
+  return found;
+}
+
+class FakePicture final : public PreparedImage {};
+
+constexpr LinkId kLink{1};
+constexpr LinkId kOther{2};
+
+// A core on manual time, with verbs.
+class WorkerCoreTest : public testing::Test {
+ protected:
+  WorkerCoreTest() { start({}); }
+
+  void start(WorkerCoreOptions options) {
+    core_ = std::make_unique<WorkerCore>(std::move(options));
+    up(kLink, "manager-a");
+  }
+  // What core options look like with n credits and s streams.
+  static WorkerCoreOptions with(unsigned credit, unsigned streams = 1) {
+    WorkerCoreOptions options;
+    options.credit = credit;
+    options.streams = streams;
+    return options;
+  }
+
+  Actions on(Event event) { return core_->on_event(std::move(event), now_); }
+  Actions up(LinkId link, std::string manager) { return on(LinkUp{link, std::move(manager)}); }
+  Actions assign(std::uint64_t job, std::uint32_t attempt = 1, LinkId link = kLink,
+                 std::chrono::milliseconds deadline = 0ms, std::uint16_t top_k = 5) {
+    return on(JobAssigned{
+        link, {JobId{job}, attempt, deadline, top_k, std::make_shared<const std::string>("x")}});
+  }
+  Actions cancel(std::uint64_t job, std::uint32_t attempt = 1, LinkId link = kLink) {
+    return on(AttemptCancelled{link, {JobId{job}, attempt, proto::CancelReason::kTimedOut}});
+  }
+  Actions prepared(std::uint64_t work, std::chrono::microseconds decode = 10us) {
+    return on(PrepareDone{WorkId{work}, std::make_shared<const FakePicture>(), decode});
+  }
+  Actions unprepared(std::uint64_t work, EngineFailure failure) {
+    return on(PrepareDone{WorkId{work}, std::move(failure), 10us});
+  }
+  Actions inferred(std::uint64_t work, std::chrono::microseconds inference = 50us) {
+    return on(InferDone{
+        WorkId{work}, std::vector<proto::ScoredClass>{{3, 0.7f}, {1, 0.2f}, {0, 0.1f}}, inference});
+  }
+  Actions uninferred(std::uint64_t work, EngineFailure failure) {
+    return on(InferDone{WorkId{work}, std::move(failure), 50us});
+  }
+  Actions drain(std::chrono::milliseconds deadline = 10s) {
+    return on(DrainRequested{deadline, "SIGTERM"});
+  }
+  // Assigns job n, which becomes work n, and has its inference begin.
+  void begin(std::uint64_t job, LinkId link = kLink) {
+    assign(job, 1, link);
+    ASSERT_THAT(all<StartInfer>(prepared(job)), testing::SizeIs(1));
+  }
+
+  TimePoint now_{1h};
+  std::unique_ptr<WorkerCore> core_;
+};
+
+using WorkerCoreJobs = WorkerCoreTest;
+using WorkerCoreRepeats = WorkerCoreTest;
+using WorkerCoreCancel = WorkerCoreTest;
+using WorkerCoreDeadline = WorkerCoreTest;
+using WorkerCoreLinks = WorkerCoreTest;
+using WorkerCoreDrain = WorkerCoreTest;
+using WorkerCoreFailOnPurpose = WorkerCoreTest;
+
+// ---- order, streams, decode ahead -------------------------------------------------------------
+
+TEST_F(WorkerCoreJobs, AreDecodedThenInferredThenAnswered) {
+  auto actions = assign(7, 2);
+  ASSERT_EQ(actions.size(), 1u);
+  const auto prepare = all<StartPrepare>(actions);
+  ASSERT_EQ(prepare.size(), 1u);
+  EXPECT_EQ(*prepare[0].image, "x");
+
+  actions = prepared(1);
+  ASSERT_EQ(actions.size(), 1u);
+  const auto infer = all<StartInfer>(actions);
+  ASSERT_EQ(infer.size(), 1u);
+  EXPECT_EQ(infer[0].top_k, 5u);
+  EXPECT_NE(infer[0].image, nullptr);
+
+  actions = inferred(1);
+  ASSERT_EQ(actions.size(), 1u);
+  const auto sent = all<SendOutcome>(actions);
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].link, kLink);
+  EXPECT_EQ(sent[0].outcome.job, JobId{7});
+  EXPECT_EQ(sent[0].outcome.attempt, 2u);
+  EXPECT_FALSE(sent[0].outcome.from_cache);
+  ASSERT_EQ(sent[0].outcome.top.size(), 3u);
+  EXPECT_EQ(sent[0].outcome.top[0].index, 3u);
+  EXPECT_EQ(core_->counters().done, 1u);
+}
+
+TEST_F(WorkerCoreJobs, DecodeOneAheadWhileTheStreamIsBusy) {
+  start(with(4));
+  begin(1);
+  EXPECT_THAT(all<StartPrepare>(assign(2)), testing::SizeIs(1));  // overlaps inference of 1
+  EXPECT_THAT(assign(3), IsEmpty());                              // the decoder is busy
+  EXPECT_THAT(prepared(2), IsEmpty());  // stream busy, one image is ahead: enough
+  const auto actions = inferred(1);
+  EXPECT_THAT(all<SendOutcome>(actions), testing::SizeIs(1));
+  ASSERT_THAT(all<StartInfer>(actions), testing::SizeIs(1));
+  EXPECT_EQ(all<StartInfer>(actions)[0].work, WorkId{2});
+  ASSERT_THAT(all<StartPrepare>(actions), testing::SizeIs(1));
+  EXPECT_EQ(all<StartPrepare>(actions)[0].work, WorkId{3});
+}
+
+TEST_F(WorkerCoreJobs, UseEveryStream) {
+  start(with(3, 2));
+  begin(1);
+  begin(2);
+  assign(3);
+  EXPECT_THAT(prepared(3), IsEmpty());
+  ASSERT_THAT(all<StartInfer>(inferred(2)), testing::SizeIs(1));
+  EXPECT_EQ(core_->load().running, 2u);
+}
+
+TEST_F(WorkerCoreJobs, RunInTheOrderOfArrivalAcrossManagers) {
+  start(with(4));
+  up(kOther, "manager-b");
+  begin(1);
+  assign(10, 1, kOther);  // work 2
+  assign(2);              // work 3
+  prepared(2);
+  auto actions = inferred(1);
+  EXPECT_EQ(all<StartInfer>(actions).at(0).work, WorkId{2});
+  prepared(3);
+  actions = inferred(2);
+  EXPECT_EQ(all<SendOutcome>(actions).at(0).link, kOther);
+  EXPECT_EQ(all<SendOutcome>(actions).at(0).outcome.job, JobId{10});
+  EXPECT_EQ(all<StartInfer>(actions).at(0).work, WorkId{3});
+}
+
+TEST_F(WorkerCoreJobs, OverTheCreditAreRefusedAndMayGoElsewhere) {
+  assign(1);
+  assign(2);
+  const auto actions = assign(3, 4);
+  ASSERT_EQ(actions.size(), 1u);
+  const auto fails = all<SendFail>(actions);
+  ASSERT_EQ(fails.size(), 1u);
+  EXPECT_EQ(fails[0].fail.code, FailCode::kOverCredit);
+  EXPECT_EQ(fails[0].fail.job, JobId{3});
+  EXPECT_EQ(fails[0].fail.attempt, 4u);
+  EXPECT_TRUE(fails[0].fail.retriable);
+  EXPECT_THAT(fails[0].fail.text, HasSubstr("2 attempts"));
+}
+
+TEST_F(WorkerCoreJobs, CreditCountsForEachManagerAlone) {
+  up(kOther, "manager-b");
+  assign(1);
+  assign(2);
+  EXPECT_THAT(all<SendFail>(assign(3, 1, kOther)), IsEmpty());
+  EXPECT_THAT(all<SendFail>(assign(3, 1, kLink)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreJobs, AnAnswerFreesItsCredit) {
+  begin(1);
+  assign(2);
+  inferred(1);
+  EXPECT_THAT(all<SendFail>(assign(3)), IsEmpty());
+}
+
+TEST_F(WorkerCoreJobs, ReportWhereTheirTimeWent) {
+  assign(1);
+  now_ += 100us;
+  prepared(1, 30us);
+  now_ += 100us;
+  const auto sent = all<SendOutcome>(inferred(1, 60us));
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].outcome.timing.decode, 30us);
+  EXPECT_EQ(sent[0].outcome.timing.inference, 60us);
+  EXPECT_EQ(sent[0].outcome.timing.queue, 110us);
+}
+
+TEST_F(WorkerCoreJobs, ThatCannotBeDecodedFailAlone) {
+  assign(1);
+  const auto actions = unprepared(1, {FailCode::kDamaged, false, "cut short"});
+  const auto fails = all<SendFail>(actions);
+  ASSERT_EQ(fails.size(), 1u);
+  EXPECT_EQ(fails[0].fail.code, FailCode::kDamaged);
+  EXPECT_FALSE(fails[0].fail.retriable);
+  EXPECT_EQ(fails[0].fail.text, "cut short");
+  EXPECT_THAT(all<StartPrepare>(assign(2)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreJobs, ThatTheNetworkFailsOnAreReported) {
+  begin(1);
+  const auto fails = all<SendFail>(uninferred(1, {FailCode::kInference, true, "shape"}));
+  ASSERT_EQ(fails.size(), 1u);
+  EXPECT_EQ(fails[0].fail.code, FailCode::kInference);
+}
+
+TEST_F(WorkerCoreJobs, ShowInTheLoad) {
+  start(with(4));
+  EXPECT_EQ(core_->load().queued, 0u);
+  begin(1);
+  assign(2);
+  assign(3);
+  EXPECT_EQ(core_->load().running, 1u);
+  EXPECT_EQ(core_->load().queued, 2u);
+}
+
+TEST_F(WorkerCoreJobs, OfUnknownLinksAndUnknownWorkAreIgnored) {
+  EXPECT_THAT(assign(1, 1, LinkId{99}), IsEmpty());
+  EXPECT_THAT(prepared(99), IsEmpty());
+  EXPECT_THAT(inferred(99), IsEmpty());
+  assign(1);
+  EXPECT_THAT(inferred(1), IsEmpty());  // it is still being decoded
+}
+
+// ---- repeated jobs ----------------------------------------------------------------------------
+
+TEST_F(WorkerCoreRepeats, AreAnsweredFromTheCache) {
+  begin(1);
+  inferred(1);
+  const auto actions = assign(1, 2);
+  ASSERT_EQ(actions.size(), 1u);
+  const auto sent = all<SendOutcome>(actions);
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].outcome.from_cache);
+  EXPECT_EQ(sent[0].outcome.attempt, 2u);
+  EXPECT_EQ(sent[0].outcome.top.size(), 3u);
+  EXPECT_EQ(sent[0].outcome.timing.inference, 0us);
+  EXPECT_EQ(core_->counters().from_cache, 1u);
+}
+
+TEST_F(WorkerCoreRepeats, OfAnotherManagerAreOtherJobs) {
+  up(kOther, "manager-b");
+  begin(1);
+  inferred(1);
+  EXPECT_THAT(all<StartPrepare>(assign(1, 1, kOther)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreRepeats, AfterAReconnectToTheSameManagerAreCached) {
+  begin(1);
+  inferred(1);
+  on(LinkLost{kLink});
+  up(kOther, "manager-a");
+  EXPECT_THAT(all<SendOutcome>(assign(1, 2, kOther)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreRepeats, GetFewerClassesButNeverMoreFromTheCache) {
+  assign(1, 1, kLink, 0ms, 2);
+  prepared(1);
+  EXPECT_EQ(all<SendOutcome>(inferred(1)).at(0).outcome.top.size(), 2u);
+  EXPECT_EQ(all<SendOutcome>(assign(1, 2, kLink, 0ms, 1)).at(0).outcome.top.size(), 1u);
+  EXPECT_THAT(all<StartPrepare>(assign(1, 3, kLink, 0ms, 5)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreRepeats, FinalFailuresAreRememberedAndOthersAreNot) {
+  assign(1);
+  unprepared(1, {FailCode::kNotAnImage, false, "no picture"});
+  assign(2);
+  unprepared(2, {FailCode::kInternal, true, "out of memory"});
+  const auto repeated = assign(1, 2);
+  ASSERT_THAT(all<SendFail>(repeated), testing::SizeIs(1));
+  EXPECT_EQ(all<SendFail>(repeated)[0].fail.code, FailCode::kNotAnImage);
+  EXPECT_EQ(all<SendFail>(repeated)[0].fail.attempt, 2u);
+  EXPECT_THAT(all<StartPrepare>(assign(2, 2)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreRepeats, InProgressAreAnsweredOnceUnderTheNewestAttempt) {
+  begin(1);
+  EXPECT_THAT(assign(1, 3), IsEmpty());
+  EXPECT_THAT(assign(1, 2), IsEmpty());  // older: ignored
+  EXPECT_THAT(assign(1, 3), IsEmpty());  // the same once more: ignored
+  const auto sent = all<SendOutcome>(inferred(1));
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].outcome.attempt, 3u);
+}
+
+TEST_F(WorkerCoreRepeats, InProgressTakeNoSecondCredit) {
+  begin(1);
+  assign(2);
+  assign(1, 2);
+  EXPECT_THAT(all<SendFail>(assign(1, 3)), IsEmpty());
+  EXPECT_THAT(all<SendFail>(assign(3)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreRepeats, FromTwoLinksToOneManagerAreBothAnswered) {
+  up(kOther, "manager-a");
+  begin(1);
+  EXPECT_THAT(assign(1, 2, kOther), IsEmpty());
+  const auto sent = all<SendOutcome>(inferred(1));
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].outcome.attempt, 1u);
+  EXPECT_EQ(sent[1].outcome.attempt, 2u);
+  EXPECT_EQ(sent[1].link, kOther);
+}
+
+TEST_F(WorkerCoreRepeats, CountNoNegativeWaiting) {
+  begin(1);
+  now_ += 100us;
+  assign(1, 2);
+  now_ += 10us;
+  EXPECT_EQ(all<SendOutcome>(inferred(1, 100us)).at(0).outcome.timing.queue, 0us);
+}
+
+// ---- cancel -----------------------------------------------------------------------------------
+
+TEST_F(WorkerCoreCancel, DropsWorkThatWaits) {
+  start(with(3));
+  begin(1);
+  assign(2);
+  assign(3);
+  EXPECT_THAT(cancel(3), IsEmpty());
+  EXPECT_EQ(core_->load().queued, 1u);
+  prepared(2);
+  EXPECT_THAT(all<StartPrepare>(inferred(1)), IsEmpty());
+}
+
+TEST_F(WorkerCoreCancel, DropsWorkThatIsDecodedButNotBegun) {
+  begin(1);
+  assign(2);
+  prepared(2);
+  cancel(2);
+  EXPECT_THAT(all<StartInfer>(inferred(1)), IsEmpty());
+}
+
+TEST_F(WorkerCoreCancel, SkipsTheInferenceOfWhatIsBeingDecoded) {
+  assign(1);
+  cancel(1);
+  EXPECT_THAT(prepared(1), IsEmpty());
+  EXPECT_EQ(core_->counters().unwanted, 1u);
+}
+
+TEST_F(WorkerCoreCancel, KeepsTheAnswerOfBegunWorkWithoutSendingIt) {
+  begin(1);
+  cancel(1);
+  EXPECT_THAT(inferred(1), IsEmpty());
+  EXPECT_TRUE(all<SendOutcome>(assign(1, 2)).at(0).outcome.from_cache);
+}
+
+TEST_F(WorkerCoreCancel, FreesTheCreditAtOnce) {
+  begin(1);
+  assign(2);
+  cancel(1);
+  EXPECT_THAT(all<SendFail>(assign(3)), IsEmpty());
+}
+
+TEST_F(WorkerCoreCancel, LeavesANewerAttemptAlone) {
+  begin(1);
+  assign(1, 2);
+  cancel(1, 1);
+  EXPECT_THAT(all<SendOutcome>(inferred(1)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreCancel, ThenASecondAttemptJoinsTheWorkInProgress) {
+  begin(1);
+  cancel(1, 1);
+  EXPECT_THAT(assign(1, 2), IsEmpty());
+  const auto sent = all<SendOutcome>(inferred(1));
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].outcome.attempt, 2u);
+}
+
+TEST_F(WorkerCoreCancel, OfAnUnknownJobIsIgnored) { EXPECT_THAT(cancel(42), IsEmpty()); }
+
+// ---- deadlines --------------------------------------------------------------------------------
+
+TEST_F(WorkerCoreDeadline, PassedBeforeTheStartIsReported) {
+  begin(1);
+  assign(2, 1, kLink, 500ms);
+  prepared(2);
+  EXPECT_EQ(core_->next_deadline(), now_ + 500ms);
+  now_ += 499ms;
+  EXPECT_THAT(on(Tick{}), IsEmpty());
+  now_ += 1ms;
+  const auto fails = all<SendFail>(on(Tick{}));
+  ASSERT_EQ(fails.size(), 1u);
+  EXPECT_EQ(fails[0].fail.code, FailCode::kDeadline);
+  EXPECT_TRUE(fails[0].fail.retriable);
+  EXPECT_EQ(core_->next_deadline(), std::nullopt);
+  EXPECT_THAT(all<StartInfer>(inferred(1)), IsEmpty());
+}
+
+TEST_F(WorkerCoreDeadline, IsSeenByTheEventThatWouldStartTheWork) {
+  begin(1);
+  assign(2, 1, kLink, 500ms);
+  prepared(2);
+  now_ += 1s;
+  const auto actions = inferred(1);  // no Tick came in between
+  EXPECT_THAT(all<StartInfer>(actions), IsEmpty());
+  EXPECT_EQ(all<SendFail>(actions).at(0).fail.code, FailCode::kDeadline);
+}
+
+TEST_F(WorkerCoreDeadline, DoesNotStopBegunWork) {
+  assign(1, 1, kLink, 500ms);
+  prepared(1);
+  EXPECT_EQ(core_->next_deadline(), std::nullopt);
+  now_ += 1s;
+  EXPECT_THAT(on(Tick{}), IsEmpty());
+  EXPECT_THAT(all<SendOutcome>(inferred(1)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreDeadline, OfZeroIsNone) {
+  begin(1);
+  assign(2, 1, kLink, 0ms);
+  EXPECT_EQ(core_->next_deadline(), std::nullopt);
+}
+
+// ---- links ------------------------------------------------------------------------------------
+
+TEST_F(WorkerCoreLinks, LostTakeTheirUnbegunWorkWithThem) {
+  start(with(3));
+  up(kOther, "manager-b");
+  begin(1);
+  assign(2);
+  assign(3, 1, kOther);
+  prepared(2);
+  on(LinkLost{kLink});
+  EXPECT_EQ(core_->load().queued, 1u);
+  prepared(3);
+  const auto actions = inferred(1);
+  EXPECT_THAT(all<SendOutcome>(actions), IsEmpty());  // nobody is there to take it
+  EXPECT_EQ(all<StartInfer>(actions).at(0).work, WorkId{3});
+}
+
+TEST_F(WorkerCoreLinks, LostLeaveBegunWorkToTheCache) {
+  begin(1);
+  on(LinkLost{kLink});
+  EXPECT_THAT(inferred(1), IsEmpty());
+  up(kOther, "manager-a");
+  EXPECT_TRUE(all<SendOutcome>(assign(1, 2, kOther)).at(0).outcome.from_cache);
+}
+
+TEST_F(WorkerCoreLinks, ThatComeBackJoinWorkStillInProgress) {
+  begin(1);
+  on(LinkLost{kLink});
+  up(kOther, "manager-a");
+  EXPECT_THAT(assign(1, 2, kOther), IsEmpty());
+  const auto sent = all<SendOutcome>(inferred(1));
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].link, kOther);
+  EXPECT_EQ(sent[0].outcome.attempt, 2u);
+}
+
+TEST_F(WorkerCoreLinks, WhoseManagerDrainsGetTheirAnswersThenBye) {
+  up(kOther, "manager-b");
+  begin(1);
+  assign(2);
+  EXPECT_THAT(on(ManagerDraining{kLink}), IsEmpty());
+  EXPECT_EQ(all<SendFail>(assign(3)).at(0).fail.code, FailCode::kDraining);
+  prepared(2);
+  EXPECT_THAT(all<SendBye>(inferred(1)), IsEmpty());
+  const auto actions = inferred(2);
+  ASSERT_EQ(actions.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<SendOutcome>(actions[0]));
+  EXPECT_TRUE(std::holds_alternative<SendBye>(actions[1]));
+  EXPECT_EQ(core_->state(), WorkerState::kServing);
+  EXPECT_THAT(all<StartPrepare>(assign(9, 1, kOther)), testing::SizeIs(1));
+}
+
+// ---- draining ---------------------------------------------------------------------------------
+
+TEST_F(WorkerCoreDrain, HandsBackUnbegunWorkFinishesTheRestAndLeaves) {
+  start(with(3));
+  begin(1);
+  assign(2);
+  assign(3);
+  auto actions = drain();
+  ASSERT_THAT(all<SendDrain>(actions), testing::SizeIs(1));
+  EXPECT_TRUE(std::holds_alternative<SendDrain>(actions.front()));  // before work comes back
+  EXPECT_EQ(all<SendDrain>(actions)[0].drain.deadline, 10s);
+  const auto fails = all<SendFail>(actions);
+  ASSERT_EQ(fails.size(), 2u);
+  for (const SendFail& f : fails) {
+    EXPECT_EQ(f.fail.code, FailCode::kDraining);
+    EXPECT_TRUE(f.fail.retriable);
+  }
+  EXPECT_THAT(all<SendBye>(actions), IsEmpty());
+  EXPECT_THAT(prepared(2), IsEmpty());  // its decode was under way: dropped
+
+  actions = inferred(1);
+  ASSERT_EQ(actions.size(), 3u);
+  EXPECT_TRUE(std::holds_alternative<SendOutcome>(actions[0]));
+  EXPECT_TRUE(std::holds_alternative<SendBye>(actions[1]));
+  ASSERT_TRUE(std::holds_alternative<Leave>(actions[2]));
+  EXPECT_EQ(std::get<Leave>(actions[2]).exit_code, 0);
+  EXPECT_EQ(core_->state(), WorkerState::kLeft);
+}
+
+TEST_F(WorkerCoreDrain, OfAnIdleWorkerLeavesAtOnce) {
+  const auto actions = drain();
+  ASSERT_EQ(actions.size(), 3u);
+  EXPECT_TRUE(std::holds_alternative<SendDrain>(actions[0]));
+  EXPECT_TRUE(std::holds_alternative<SendBye>(actions[1]));
+  EXPECT_TRUE(std::holds_alternative<Leave>(actions[2]));
+}
+
+TEST_F(WorkerCoreDrain, SaysByeToIdleManagersFirst) {
+  up(kOther, "manager-b");
+  begin(1);
+  const auto actions = drain();
+  EXPECT_EQ(all<SendBye>(actions).at(0).link, kOther);
+  EXPECT_THAT(all<SendBye>(actions), testing::SizeIs(1));
+  EXPECT_THAT(all<Leave>(inferred(1)), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreDrain, RefusesNewWorkButAnswersRepeatedJobs) {
+  start(with(3));
+  begin(1);
+  assign(2);
+  prepared(2);
+  inferred(1);
+  drain();
+  EXPECT_EQ(all<SendFail>(assign(3)).at(0).fail.code, FailCode::kDraining);
+  EXPECT_THAT(all<SendOutcome>(assign(1, 2)), testing::SizeIs(1));  // cached
+  EXPECT_THAT(assign(2, 2), IsEmpty());                             // in progress
+  EXPECT_EQ(all<SendOutcome>(inferred(2)).at(0).outcome.attempt, 2u);
+}
+
+TEST_F(WorkerCoreDrain, RefusesToJoinWorkThatIsOnlyBeingDecoded) {
+  begin(1);
+  assign(2);
+  drain();
+  EXPECT_EQ(all<SendFail>(assign(2, 2)).at(0).fail.code, FailCode::kDraining);
+}
+
+TEST_F(WorkerCoreDrain, EndsAtItsDeadlineWhateverStillRuns) {
+  begin(1);
+  drain(2s);
+  EXPECT_EQ(core_->next_deadline(), now_ + 2s);
+  now_ += 2s;
+  const auto actions = on(Tick{});
+  ASSERT_EQ(actions.size(), 3u);
+  EXPECT_EQ(std::get<SendFail>(actions[0]).fail.code, FailCode::kDraining);
+  EXPECT_TRUE(std::holds_alternative<SendBye>(actions[1]));
+  EXPECT_EQ(std::get<Leave>(actions[2]).exit_code, 0);
+  EXPECT_THAT(std::get<Leave>(actions[2]).reason, HasSubstr("deadline"));
+  EXPECT_THAT(inferred(1), IsEmpty());
+  EXPECT_EQ(core_->next_deadline(), std::nullopt);
+}
+
+TEST_F(WorkerCoreDrain, DoesNotWaitForWorkThatNobodyWants) {
+  begin(1);
+  cancel(1);
+  EXPECT_THAT(all<Leave>(drain()), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreDrain, TurnsAwayALinkThatComesUpLate) {
+  begin(1);
+  drain();
+  EXPECT_EQ(all<SendBye>(up(kOther, "manager-b")).at(0).link, kOther);
+}
+
+TEST_F(WorkerCoreDrain, WithoutAnyLinkLeavesAtOnce) {
+  on(LinkLost{kLink});
+  EXPECT_THAT(all<Leave>(drain()), testing::SizeIs(1));
+}
+
+TEST_F(WorkerCoreDrain, AskedForTwiceGoesOnAsItWas) {
+  begin(1);
+  drain(2s);
+  EXPECT_THAT(drain(9s), IsEmpty());
+  EXPECT_EQ(core_->next_deadline(), now_ + 2s);
+}
+
+// ---- failing on purpose -----------------------------------------------------------------------
+
+TEST_F(WorkerCoreFailOnPurpose, SaysSoAndLeavesWithoutAnswering) {
+  double next = 0.5;
+  WorkerCoreOptions options;
+  options.fail_probability = 0.25;
+  options.random = [&] { return next; };
+  start(options);
+  up(kOther, "manager-b");
+  EXPECT_THAT(all<StartPrepare>(assign(1)), testing::SizeIs(1));
+  next = 0.25;  // not below the probability
+  EXPECT_THAT(all<Leave>(assign(2)), IsEmpty());
+  next = 0.2;
+  const auto actions = assign(3, 1, kOther);
+  ASSERT_EQ(actions.size(), 3u);
+  EXPECT_EQ(std::get<SendBye>(actions[0]).reason, kFailOnPurposeReason);
+  EXPECT_EQ(std::get<SendBye>(actions[1]).reason, kFailOnPurposeReason);
+  EXPECT_EQ(std::get<Leave>(actions[2]).exit_code, 1);
+  EXPECT_THAT(prepared(1), IsEmpty());
+  EXPECT_THAT(assign(4), IsEmpty());
+}
+
+TEST_F(WorkerCoreFailOnPurpose, IsDecidedForRepeatedJobsToo) {
+  double next = 0.9;
+  WorkerCoreOptions options;
+  options.fail_probability = 0.5;
+  options.random = [&] { return next; };
+  start(options);
+  begin(1);
+  inferred(1);
+  next = 0.1;
+  EXPECT_THAT(all<Leave>(assign(1, 2)), testing::SizeIs(1));
+}
+
+TEST(WorkerStates, FollowTheirTable) {
+  using enum WorkerState;
+  EXPECT_TRUE(transition_allowed(kServing, kDraining));
+  EXPECT_TRUE(transition_allowed(kServing, kLeft));
+  EXPECT_TRUE(transition_allowed(kDraining, kLeft));
+  EXPECT_FALSE(transition_allowed(kDraining, kServing));
+  EXPECT_FALSE(transition_allowed(kLeft, kServing));
+  EXPECT_FALSE(transition_allowed(kLeft, kDraining));
+}
+
+}  // namespace
+}  // namespace imgrec::worker

@@ -1,0 +1,166 @@
+#include "worker/inference/image_decoder.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <opencv2/imgcodecs.hpp>
+
+namespace imgrec::worker {
+namespace {
+
+using proto::FailCode;
+using ::testing::HasSubstr;
+
+// Dark left half, light right half.
+cv::Mat two_halves(int width, int height) {
+  cv::Mat pixels(height, width, CV_8UC3, cv::Scalar::all(20));
+  pixels(cv::Rect(width / 2, 0, width - width / 2, height)).setTo(cv::Scalar::all(230));
+  return pixels;
+}
+
+std::string encoded(const std::string& extension, const cv::Mat& pixels) {
+  std::vector<unsigned char> bytes;
+  cv::imencode(extension, pixels, bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string big_endian(std::uint32_t value) {
+  return {char(value >> 24), char(value >> 16), char(value >> 8), char(value)};
+}
+
+// A PNG's signature, a header of this size with its right CRC, and an empty end chunk.
+std::string png_header(std::uint32_t width, std::uint32_t height) {
+  const std::string header =
+      "IHDR" + big_endian(width) + big_endian(height) + std::string("\x08\x02\x00\x00\x00", 5);
+  std::uint32_t crc = 0xFFFFFFFF;
+  for (const char c : header) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0xEDB88320U & (0U - (crc & 1)));
+  }
+  return "\x89PNG\r\n\x1a\n" + big_endian(13) + header + big_endian(~crc) + big_endian(0) + "IEND" +
+         std::string("\xae\x42\x60\x82", 4);
+}
+
+// A JPEG with an EXIF segment that says how the camera was held (6: turn clockwise).
+std::string with_orientation(const std::string& jpeg, int orientation) {
+  const std::string tiff = std::string("MM\0\x2a\0\0\0\x08", 8) + std::string("\0\x01", 2) +
+                           std::string("\x01\x12\0\x03\0\0\0\x01\0", 9) + char(orientation) +
+                           std::string("\0\0\0\0\0\0", 6);
+  const std::string exif = std::string("Exif\0\0", 6) + tiff;
+  const std::size_t length = exif.size() + 2;
+  return jpeg.substr(0, 2) + "\xff\xe1" + char(length >> 8) + char(length & 255) + exif +
+         jpeg.substr(2);
+}
+
+const ImageDecoder& decoder() {
+  static const ImageDecoder instance(100'000'000);
+  return instance;
+}
+
+cv::Mat decoded(const std::string& bytes) {
+  auto result = decoder().decode(bytes);
+  if (auto* failed = std::get_if<EngineFailure>(&result)) {
+    ADD_FAILURE() << failed->text;
+    return cv::Mat::zeros(1, 1, CV_8UC3);
+  }
+  return std::get<cv::Mat>(result);
+}
+
+EngineFailure refused(std::string_view bytes, const ImageDecoder& by = decoder()) {
+  auto result = by.decode(bytes);
+  if (auto* failed = std::get_if<EngineFailure>(&result)) return *failed;
+  ADD_FAILURE() << "it was decoded";
+  return {};
+}
+
+TEST(ImageDecoder, DecodesTheFormatsWeTake) {
+  for (const char* extension : {".jpg", ".png", ".webp", ".bmp", ".tiff"}) {
+    const cv::Mat pixels = decoded(encoded(extension, two_halves(60, 40)));
+    EXPECT_EQ(pixels.size(), cv::Size(60, 40)) << extension;
+    EXPECT_EQ(pixels.type(), CV_8UC3) << extension;
+    EXPECT_NEAR(pixels.at<cv::Vec3b>(20, 5)[0], 20, 8) << extension;
+    EXPECT_NEAR(pixels.at<cv::Vec3b>(20, 55)[0], 230, 8) << extension;
+  }
+}
+
+TEST(ImageDecoder, MakesGreySixteenBitAndTransparentPicturesBgr) {
+  EXPECT_EQ(decoded(encoded(".png", cv::Mat(5, 4, CV_8UC1, cv::Scalar(9)))).type(), CV_8UC3);
+  EXPECT_EQ(decoded(encoded(".png", cv::Mat(5, 4, CV_16UC3, cv::Scalar::all(999)))).type(),
+            CV_8UC3);
+  EXPECT_EQ(decoded(encoded(".png", cv::Mat(5, 4, CV_8UC4, cv::Scalar::all(99)))).type(), CV_8UC3);
+}
+
+TEST(ImageDecoder, TurnsAPictureAsItsExifSays) {
+  const cv::Mat turned = decoded(with_orientation(encoded(".jpg", two_halves(60, 40)), 6));
+  EXPECT_EQ(turned.size(), cv::Size(40, 60));
+  // Clockwise: the left half comes to lie on top.
+  EXPECT_NEAR(turned.at<cv::Vec3b>(5, 20)[0], 20, 8);
+  EXPECT_NEAR(turned.at<cv::Vec3b>(55, 20)[0], 230, 8);
+}
+
+TEST(ImageDecoder, RefusesWhatIsNoPicture) {
+  EXPECT_EQ(refused("").code, FailCode::kNotAnImage);
+  EXPECT_EQ(refused("hello, world, this is a letter").code, FailCode::kNotAnImage);
+  const EngineFailure gif = refused("GIF89a\x01\x00\x01\x00\x80\x00\x00 and so on");
+  EXPECT_EQ(gif.code, FailCode::kNotAnImage);
+  EXPECT_THAT(gif.text, HasSubstr("GIF"));
+  EXPECT_FALSE(gif.retriable);
+}
+
+TEST(ImageDecoder, NeverHandsOtherFormatsOfOpenCvToIt) {
+  // OpenCV reads all of these; nobody uploads them but an attacker.
+  const std::string portable = "P6\n2 2\n255\n" + std::string(12, 'x');
+  const std::string radiance =
+      "#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 2 +X 2\n" + std::string(64, 'x');
+  EXPECT_EQ(refused(portable).code, FailCode::kNotAnImage);
+  EXPECT_EQ(refused(radiance).code, FailCode::kNotAnImage);
+}
+
+TEST(ImageDecoder, RefusesAPictureThatIsTooLargeByItsHeaderAlone) {
+  // 144 megapixels in 45 bytes: a decoder that believed it would take 432 MB.
+  const EngineFailure failed = refused(png_header(12000, 12000));
+  EXPECT_EQ(failed.code, FailCode::kTooManyPixels);
+  EXPECT_THAT(failed.text, HasSubstr("12000x12000"));
+  EXPECT_THAT(failed.text, HasSubstr("100000000"));
+  EXPECT_EQ(refused(png_header(0x7FFFFFFF, 0x7FFFFFFF)).code, FailCode::kTooManyPixels);
+}
+
+TEST(ImageDecoder, KeepsToItsOwnLimitExactly) {
+  const std::string picture = encoded(".png", two_halves(60, 40));
+  EXPECT_EQ(ImageDecoder(60 * 40).decode(picture).index(), 0U);
+  EXPECT_EQ(refused(picture, ImageDecoder(60 * 40 - 1)).code, FailCode::kTooManyPixels);
+}
+
+TEST(ImageDecoder, SaysThatACutFileIsCut) {
+  for (const char* extension : {".jpg", ".png", ".webp", ".bmp"}) {
+    const std::string whole = encoded(extension, two_halves(300, 200));
+    const EngineFailure failed = refused(std::string_view(whole).substr(0, whole.size() / 2));
+    EXPECT_EQ(failed.code, FailCode::kDamaged) << extension;
+    EXPECT_FALSE(failed.text.empty());
+    EXPECT_FALSE(failed.retriable);
+  }
+}
+
+TEST(ImageDecoder, SurvivesEveryCutAndManyBrokenBytes) {
+  for (const char* extension : {".jpg", ".png", ".webp", ".bmp", ".tiff"}) {
+    const std::string whole = encoded(extension, two_halves(40, 30));
+    const std::size_t step = std::max<std::size_t>(1, whole.size() / 60);
+    for (std::size_t size = 0; size < whole.size(); size += step) {
+      (void)decoder().decode(std::string_view(whole).substr(0, size));
+      std::string broken = whole;
+      broken[size] = static_cast<char>(broken[size] ^ 0x55);
+      (void)decoder().decode(broken);
+    }
+  }
+}
+
+TEST(ImageDecoder, RefusesAPngWhoseContentIsMissing) {
+  EXPECT_EQ(refused(png_header(20, 10)).code, FailCode::kDamaged);
+}
+
+}  // namespace
+}  // namespace imgrec::worker

@@ -1,0 +1,43 @@
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "worker/app/run_worker.h"
+#include "worker/app/worker_config.h"
+#include "worker/inference/blas_choice.h"
+#include "worker/inference/torch_engine.h"
+
+namespace {
+
+using imgrec::Result;
+using imgrec::Status;
+using imgrec::StatusCode;
+using imgrec::worker::Engine;
+
+Result<std::unique_ptr<Engine>> open_engine(const imgrec::worker::WorkerConfig& config) {
+  const std::filesystem::path dir = config.model_dir;
+  std::error_code ignored;
+  if (!std::filesystem::exists(dir / "model.yaml", ignored)) {
+    return Status(StatusCode::kNotFound,
+                  "no model in " + std::filesystem::absolute(dir).string() +
+                      " (it has no model.yaml); give another directory with --model, or make one "
+                      "with `imgrec-model import-caffe` (see its --help)");
+  }
+  imgrec::worker::TorchEngineOptions options;
+  options.model_dir = dir;
+  options.max_pixels = config.max_pixels;
+  return imgrec::worker::TorchEngine::open(std::move(options));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  imgrec::worker::prepare_process_environment(argv);
+  const std::string program = "imgrec-worker";
+  imgrec::worker::WorkerConfig config;
+  imgrec::OptionSet options(program, "Recognises images for one or several managers.");
+  imgrec::worker::add_worker_options(options, config);
+  imgrec::worker::add_model_options(options, config);
+  return imgrec::worker::run_worker(program, options, config, argc, argv,
+                                    [&config] { return open_engine(config); });
+}

@@ -1,0 +1,98 @@
+#include "worker/app/worker_config.h"
+
+#include <array>
+#include <set>
+#include <utility>
+
+#include <unistd.h>
+
+namespace imgrec::worker {
+namespace {
+
+constexpr unsigned kMaxStreams = 256;
+constexpr unsigned kMaxCredit = 4096;
+
+Status require(bool good, std::string sentence) {
+  return good ? Status() : Status(StatusCode::kInvalidArgument, std::move(sentence));
+}
+
+Status check_managers(const WorkerConfig& c) {
+  std::set<std::string> seen;
+  for (const std::string& text : c.managers) {
+    const auto endpoint = parse_manager_endpoint(text);
+    if (!endpoint.ok()) return endpoint.status();
+    if (!seen.insert(endpoint->text()).second) {
+      return require(false, "manager " + endpoint->text() + " is given twice");
+    }
+  }
+  return require(!seen.empty(), "give at least one manager, as HOST:PORT");
+}
+
+Status check_credit(const WorkerConfig& c) {
+  if (c.credit == 0) return {};
+  return require(c.credit > c.streams && c.credit <= kMaxCredit,
+                 "credit must be 0 (streams + 1) or from streams + 1 = " +
+                     std::to_string(c.streams + 1) + " to " + std::to_string(kMaxCredit));
+}
+
+std::string default_name() {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0 || host[0] == '\0') {
+    return "worker-" + std::to_string(::getpid());
+  }
+  return std::string(host.data()) + "-" + std::to_string(::getpid());
+}
+
+}  // namespace
+
+void add_worker_options(OptionSet& set, WorkerConfig& c) {
+  set.add({"worker.managers", &c.managers, "managers to work for", "manager",
+           "HOST:PORT[,HOST:PORT...]", [&c] { return check_managers(c); }});
+  set.add(
+      {"worker.name", &c.name, "name shown to people; empty: HOSTNAME-PID", "name", "NAME", [&c] {
+         return require(c.name.size() <= 128, "the name must have at most 128 characters");
+       }});
+  set.add({"worker.streams", &c.streams, "images computed at once, a thread each", "streams", "N",
+           [&c] {
+             return require(c.streams >= 1 && c.streams <= kMaxStreams,
+                            "streams must be 1 to " + std::to_string(kMaxStreams));
+           }});
+  set.add({"worker.credit", &c.credit, "images held at once, per manager; 0: streams + 1", "credit",
+           "N", [&c] { return check_credit(c); }});
+  set.add({"worker.fail-probability", &c.fail_probability,
+           "at each image, say so and leave with this probability; for experiments",
+           "fail-probability", "P", [&c] {
+             return require(c.fail_probability >= 0 && c.fail_probability <= 1,
+                            "fail-probability must be 0 to 1");
+           }});
+  set.add({"worker.cached-answers", &c.cached_answers,
+           "recent answers kept for images that are sent again", "", "N"});
+  set.add({"worker.drain", &c.drain, "on SIGTERM, finish begun images for at most this long", "",
+           "TIME"});
+  set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});
+}
+
+void add_model_options(OptionSet& set, WorkerConfig& c) {
+  set.add({"worker.model", &c.model_dir, "directory with model.yaml, model.pt and labels.txt",
+           "model", "DIR"});
+  set.add({"worker.max-pixels", &c.max_pixels, "larger images are refused before decoding",
+           "max-pixels", "N",
+           [&c] { return require(c.max_pixels >= 1, "max-pixels must be 1 or more"); }});
+}
+
+WorkerRunnerOptions runner_options(const WorkerConfig& config) {
+  WorkerRunnerOptions options;
+  for (const std::string& text : config.managers) {
+    options.managers.push_back(*parse_manager_endpoint(text));
+  }
+  options.name = config.name.empty() ? default_name() : config.name;
+  options.streams = config.streams;
+  options.credit = config.credit == 0 ? config.streams + 1 : config.credit;
+  options.fail_probability = config.fail_probability;
+  options.cached_answers = config.cached_answers;
+  options.drain_timeout = config.drain;
+  options.handle_signals = true;
+  return options;
+}
+
+}  // namespace imgrec::worker

@@ -1,0 +1,41 @@
+// The worker's configuration: a plain struct with defaults, read once at start.
+//
+// Thread rule: plain value, const after parsing. Owns its strings.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/options.h"
+#include "proto/status.h"
+#include "worker/net/worker_runner.h"
+
+namespace imgrec::worker {
+
+struct WorkerConfig {
+  std::vector<std::string> managers{"127.0.0.1:2888"};
+  std::string name;      // empty: HOSTNAME-PID
+  unsigned streams = 1;  // images computed at once, each on a thread of its own
+  unsigned credit = 0;   // images held at once, per manager; 0: streams + 1
+  double fail_probability = 0;
+  unsigned cached_answers = 4096;
+  std::chrono::milliseconds drain{10'000};
+  std::string log_level = "info";
+
+  // Of the engine with a model only.
+  std::string model_dir = "models/googlenet";
+  std::uint64_t max_pixels = 100'000'000;
+};
+
+// Adds the options of every worker; their targets are in `config`, which must outlive `set`.
+void add_worker_options(OptionSet& set, WorkerConfig& config);
+
+// Adds those of the engine with a model: --model, --max-pixels.
+void add_model_options(OptionSet& set, WorkerConfig& config);
+
+// What the runner needs. REQUIRES: the options were parsed, which checked them.
+WorkerRunnerOptions runner_options(const WorkerConfig& config);
+
+}  // namespace imgrec::worker

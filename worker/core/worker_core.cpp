@@ -1,0 +1,358 @@
+#include "worker/core/worker_core.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace imgrec::worker {
+namespace {
+
+using proto::FailCode;
+
+std::uint16_t saturate(std::size_t n) {
+  return static_cast<std::uint16_t>(std::min<std::size_t>(n, 0xFFFF));
+}
+
+}  // namespace
+
+bool transition_allowed(WorkerState from, WorkerState to) {
+  switch (from) {
+    case WorkerState::kServing:
+      return to == WorkerState::kDraining || to == WorkerState::kLeft;
+    case WorkerState::kDraining:
+      return to == WorkerState::kLeft;
+    case WorkerState::kLeft:
+      return false;
+  }
+  return false;
+}
+
+WorkerCore::WorkerCore(WorkerCoreOptions options)
+    : options_(std::move(options)), cache_(options_.cached_answers) {
+  assert(options_.fail_probability <= 0 || options_.random);
+}
+
+std::vector<Action> WorkerCore::on_event(Event event, TimePoint now) {
+  actions_.clear();
+  if (state_ != WorkerState::kLeft) {
+    expire(now);
+    std::visit([&](auto&& e) { handle(std::move(e), now); }, std::move(event));
+  }
+  if (state_ != WorkerState::kLeft) {
+    dispatch();
+    say_goodbyes();
+  }
+  return std::exchange(actions_, {});
+}
+
+std::optional<TimePoint> WorkerCore::next_deadline() const {
+  if (state_ == WorkerState::kLeft) return std::nullopt;
+  std::optional<TimePoint> next = drain_deadline_;
+  for (const auto& [id, work] : work_) {
+    if (work.stage == Stage::kInferring) continue;
+    for (const Waiter& waiter : work.waiters) {
+      if (waiter.expires && (!next || *waiter.expires < *next)) next = waiter.expires;
+    }
+  }
+  return next;
+}
+
+proto::Load WorkerCore::load() const {
+  const std::size_t running = count(Stage::kInferring);
+  const auto queued = std::count_if(work_.begin(), work_.end(), [](const auto& entry) {
+    return entry.second.stage != Stage::kInferring && !entry.second.waiters.empty();
+  });
+  return {saturate(static_cast<std::size_t>(queued)), saturate(running)};
+}
+
+// ---- links ------------------------------------------------------------------------------------
+
+void WorkerCore::handle(LinkUp&& event, TimePoint) {
+  // A link that comes up while the worker drains is told so at once.
+  if (state_ == WorkerState::kDraining) {
+    actions_.push_back(SendBye{event.link, drain_reason_});
+    return;
+  }
+  links_[event.link] = {std::move(event.manager_id), false};
+}
+
+void WorkerCore::handle(LinkLost&& event, TimePoint) {
+  if (links_.erase(event.link) == 0) return;
+  remove_waiters([&](const Work&, const Waiter& waiter) { return waiter.link == event.link; });
+}
+
+void WorkerCore::handle(ManagerDraining&& event, TimePoint) {
+  if (const auto link = links_.find(event.link); link != links_.end()) {
+    link->second.manager_draining = true;  // say_goodbyes() does the rest
+  }
+}
+
+// ---- jobs -------------------------------------------------------------------------------------
+
+void WorkerCore::handle(JobAssigned&& event, TimePoint now) {
+  const auto link = links_.find(event.link);
+  if (link == links_.end()) return;
+  ++counters_.assigned;
+  if (fails_on_purpose()) {
+    leave(1, kFailOnPurposeReason, std::string(kFailOnPurposeReason));
+    return;
+  }
+  proto::Assign& assign = event.assign;
+  const JobKey key{link->second.manager_id, assign.job};
+  if (answer_from_cache(event.link, key, assign)) return;
+
+  Waiter waiter{event.link, assign.attempt, assign.top_k, now, std::nullopt};
+  if (assign.deadline > assign.deadline.zero()) waiter.expires = now + assign.deadline;
+  if (join(key, event, waiter)) return;
+
+  if (state_ == WorkerState::kDraining || link->second.manager_draining) {
+    fail(event.link, assign.job, assign.attempt, FailCode::kDraining, true,
+         "This worker is leaving and takes no new work.");
+    return;
+  }
+  if (held(event.link) >= options_.credit) {
+    fail(event.link, assign.job, assign.attempt, FailCode::kOverCredit, true,
+         "This worker holds " + std::to_string(options_.credit) +
+             " attempts already, which is its credit.");
+    return;
+  }
+  Work work;
+  work.key = key;
+  work.image = std::move(assign.image);
+  work.waiters.push_back(waiter);
+  work_.emplace(WorkId{next_work_++}, std::move(work));
+}
+
+bool WorkerCore::fails_on_purpose() {
+  return options_.fail_probability > 0 && options_.random() < options_.fail_probability;
+}
+
+bool WorkerCore::answer_from_cache(LinkId link, const JobKey& key, const proto::Assign& assign) {
+  const Answer* answer = cache_.find(key);
+  if (answer == nullptr) return false;
+  if (const auto* failure = std::get_if<EngineFailure>(&answer->result)) {
+    ++counters_.from_cache;
+    fail(link, key.job, assign.attempt, failure->code, failure->retriable, failure->text);
+    return true;
+  }
+  if (answer->top_k < assign.top_k) return false;  // more classes are wanted than were kept
+  ++counters_.from_cache;
+  ++counters_.done;
+  proto::Outcome outcome;
+  outcome.job = key.job;
+  outcome.attempt = assign.attempt;
+  outcome.from_cache = true;  // its timing is zero: this attempt cost nothing
+  outcome.top = std::get<std::vector<proto::ScoredClass>>(answer->result);
+  if (outcome.top.size() > assign.top_k) outcome.top.resize(assign.top_k);
+  actions_.push_back(SendOutcome{link, std::move(outcome)});
+  return true;
+}
+
+bool WorkerCore::join(const JobKey& key, const JobAssigned& event, const Waiter& waiter) {
+  const auto found = find(key);
+  if (found == work_.end()) return false;
+  std::vector<Waiter>& waiters = found->second.waiters;
+  const auto same = std::find_if(waiters.begin(), waiters.end(),
+                                 [&](const Waiter& w) { return w.link == event.link; });
+  if (same != waiters.end()) {
+    if (waiter.attempt > same->attempt) *same = waiter;
+    return true;
+  }
+  // Nobody on this link waits for it: it was cancelled, or came over an earlier connection. What
+  // has not begun is refused below like any other new attempt while the worker drains.
+  const bool leaving = state_ == WorkerState::kDraining || links_[event.link].manager_draining;
+  if (leaving && found->second.stage != Stage::kInferring) return false;
+  if (held(event.link) >= options_.credit) return false;
+  waiters.push_back(waiter);
+  return true;
+}
+
+void WorkerCore::handle(AttemptCancelled&& event, TimePoint) {
+  remove_waiters([&](const Work& work, const Waiter& waiter) {
+    return waiter.link == event.link && work.key.job == event.cancel.job &&
+           waiter.attempt <= event.cancel.attempt;
+  });
+}
+
+// ---- computing --------------------------------------------------------------------------------
+
+void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
+  const auto found = work_.find(event.work);
+  if (found == work_.end() || found->second.stage != Stage::kPreparing) return;
+  Work& work = found->second;
+  work.decode = event.decode;
+  work.image.reset();
+  if (auto* failure = std::get_if<EngineFailure>(&event.result)) {
+    finish(found, {std::move(*failure), 0}, {}, now);
+    return;
+  }
+  if (work.waiters.empty()) {  // cancelled meanwhile: not worth an inference
+    ++counters_.unwanted;
+    work_.erase(found);
+    return;
+  }
+  work.prepared = std::get<std::shared_ptr<const PreparedImage>>(std::move(event.result));
+  work.stage = Stage::kPrepared;
+}
+
+void WorkerCore::handle(InferDone&& event, TimePoint now) {
+  const auto found = work_.find(event.work);
+  if (found == work_.end() || found->second.stage != Stage::kInferring) return;
+  finish(found, {std::move(event.result), found->second.top_k}, event.inference, now);
+}
+
+void WorkerCore::finish(WorkMap::iterator found, Answer answer, std::chrono::microseconds inference,
+                        TimePoint now) {
+  const Work& work = found->second;
+  const auto* failure = std::get_if<EngineFailure>(&answer.result);
+  if (work.waiters.empty()) ++counters_.unwanted;
+  for (const Waiter& waiter : work.waiters) {
+    if (failure != nullptr) {
+      fail(waiter.link, work.key.job, waiter.attempt, failure->code, failure->retriable,
+           failure->text);
+      continue;
+    }
+    ++counters_.done;
+    proto::Outcome outcome;
+    outcome.job = work.key.job;
+    outcome.attempt = waiter.attempt;
+    outcome.timing.decode = work.decode;
+    outcome.timing.inference = inference;
+    // All the rest of the time here was waiting; less than none for an attempt that joined late.
+    const auto here = std::chrono::duration_cast<std::chrono::microseconds>(now - waiter.received);
+    outcome.timing.queue =
+        std::max(here - work.decode - inference, std::chrono::microseconds::zero());
+    outcome.top = std::get<std::vector<proto::ScoredClass>>(answer.result);
+    if (outcome.top.size() > waiter.top_k) outcome.top.resize(waiter.top_k);
+    actions_.push_back(SendOutcome{waiter.link, std::move(outcome)});
+  }
+  // A failure that may go away is not remembered: the next attempt shall try again.
+  if (failure == nullptr || !failure->retriable) cache_.insert(work.key, std::move(answer));
+  work_.erase(found);
+}
+
+void WorkerCore::dispatch() {
+  for (auto& [id, work] : work_) {
+    if (count(Stage::kInferring) >= options_.streams) break;
+    if (work.stage != Stage::kPrepared) continue;
+    for (const Waiter& waiter : work.waiters) work.top_k = std::max(work.top_k, waiter.top_k);
+    work.stage = Stage::kInferring;
+    actions_.push_back(StartInfer{id, std::move(work.prepared), work.top_k});
+  }
+  for (auto& [id, work] : work_) {
+    if (count(Stage::kPreparing) >= options_.decoders) break;
+    if (count(Stage::kPrepared) >= options_.decode_ahead) break;
+    if (work.stage != Stage::kWaiting) continue;
+    work.stage = Stage::kPreparing;
+    actions_.push_back(StartPrepare{id, work.image});
+  }
+}
+
+// ---- time -------------------------------------------------------------------------------------
+
+void WorkerCore::handle(Tick&&, TimePoint now) {
+  if (!drain_deadline_ || now < *drain_deadline_) return;
+  for (const auto& [id, work] : work_) {
+    for (const Waiter& waiter : work.waiters) {
+      fail(waiter.link, work.key.job, waiter.attempt, FailCode::kDraining, true,
+           "This worker is leaving and could not finish in time.");
+    }
+  }
+  leave(0, drain_reason_, drain_reason_ + "; the deadline passed with work in progress");
+}
+
+void WorkerCore::expire(TimePoint now) {
+  remove_waiters([&](const Work& work, const Waiter& waiter) {
+    if (work.stage == Stage::kInferring || !waiter.expires || *waiter.expires > now) return false;
+    fail(waiter.link, work.key.job, waiter.attempt, FailCode::kDeadline, true,
+         "The deadline passed before this worker could begin.");
+    return true;
+  });
+}
+
+// ---- leaving ----------------------------------------------------------------------------------
+
+void WorkerCore::handle(DrainRequested&& event, TimePoint now) {
+  if (state_ != WorkerState::kServing) return;
+  transition(WorkerState::kDraining);
+  drain_deadline_ = now + event.deadline;
+  drain_reason_ = std::move(event.reason);
+  for (const auto& [id, link] : links_) {
+    actions_.push_back(SendDrain{id, {event.deadline, drain_reason_}});
+  }
+  remove_waiters([&](const Work& work, const Waiter& waiter) {
+    if (work.stage == Stage::kInferring) return false;
+    fail(waiter.link, work.key.job, waiter.attempt, FailCode::kDraining, true,
+         "This worker is leaving; it had not begun.");
+    return true;
+  });
+}
+
+// BYE on every link that is drained and answered; the end once all are.
+void WorkerCore::say_goodbyes() {
+  const bool draining = state_ == WorkerState::kDraining;
+  for (auto link = links_.begin(); link != links_.end();) {
+    if ((draining || link->second.manager_draining) && held(link->first) == 0) {
+      actions_.push_back(SendBye{link->first, draining ? drain_reason_ : "finished; you drain"});
+      link = links_.erase(link);
+    } else {
+      ++link;
+    }
+  }
+  if (draining && links_.empty()) leave(0, {}, drain_reason_);
+}
+
+void WorkerCore::leave(int exit_code, std::string_view bye_reason, std::string reason) {
+  for (const auto& [id, link] : links_) actions_.push_back(SendBye{id, std::string(bye_reason)});
+  links_.clear();
+  work_.clear();
+  transition(WorkerState::kLeft);
+  actions_.push_back(Leave{exit_code, std::move(reason)});
+}
+
+// ---- small things -----------------------------------------------------------------------------
+
+void WorkerCore::fail(LinkId link, JobId job, std::uint32_t attempt, FailCode code, bool retriable,
+                      std::string text) {
+  ++counters_.failed;
+  actions_.push_back(SendFail{link, {job, attempt, code, retriable, std::move(text)}});
+}
+
+// Removes waiters, and then the work that nobody waits for and that no thread has in hand.
+template <class Predicate>
+void WorkerCore::remove_waiters(Predicate remove) {
+  for (auto it = work_.begin(); it != work_.end();) {
+    Work& work = it->second;
+    std::erase_if(work.waiters, [&](const Waiter& waiter) { return remove(work, waiter); });
+    const bool in_hand = work.stage == Stage::kPreparing || work.stage == Stage::kInferring;
+    it = work.waiters.empty() && !in_hand ? work_.erase(it) : std::next(it);
+  }
+}
+
+WorkerCore::WorkMap::iterator WorkerCore::find(const JobKey& key) {
+  return std::find_if(work_.begin(), work_.end(),
+                      [&](const auto& entry) { return entry.second.key == key; });
+}
+
+std::size_t WorkerCore::count(Stage stage) const {
+  return static_cast<std::size_t>(std::count_if(
+      work_.begin(), work_.end(), [&](const auto& entry) { return entry.second.stage == stage; }));
+}
+
+std::size_t WorkerCore::held(LinkId link) const {
+  std::size_t n = 0;
+  for (const auto& [id, work] : work_) {
+    n += static_cast<std::size_t>(
+        std::count_if(work.waiters.begin(), work.waiters.end(),
+                      [&](const Waiter& waiter) { return waiter.link == link; }));
+  }
+  return n;
+}
+
+void WorkerCore::transition(WorkerState to) {
+  const bool allowed = transition_allowed(state_, to);
+  assert(allowed);
+  if (allowed) state_ = to;
+}
+
+}  // namespace imgrec::worker

@@ -1,0 +1,219 @@
+// What a worker does with the jobs that its managers assign: order, credit, repeated jobs,
+// cancelling, draining. Pure: events and time in, intentions out; it does no I/O, starts no
+// thread and reads no clock.
+//
+// Thread rule: confined to one thread (the worker's network thread).
+// Owns: the jobs that are held, and recent answers. Image bytes are shared with the frames they
+// came in.
+//
+// The rules:
+// - Work runs in the order of arrival, whichever manager it came from. Decoding runs ahead of
+//   inference, so that the next image is ready when a stream gets free.
+// - Credit counts per manager: attempts that wait for an answer. More are refused (kOverCredit).
+// - A job that is here already is not computed twice: from the cache where it was answered, else
+//   the work in progress answers it, under the newest attempt only. (An attempt that comes during
+//   the inference gets as many classes as that inference was asked for.)
+// - "Begun" means that its inference has begun. Work not begun that nobody waits for any more
+//   (cancelled, its link lost) is dropped; begun work goes on, and its answer goes to the cache.
+// - An attempt not begun at its deadline is given up (kDeadline); a begun one is answered, late.
+// - Draining hands back what has not begun (kDraining), finishes the rest, then says BYE.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "proto/ids.h"
+#include "proto/messages.h"
+#include "worker/core/engine.h"
+#include "worker/core/result_cache.h"
+
+namespace imgrec::worker {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+using LinkId = NumericId<struct LinkTag>;  // a connection to a manager; numbered by the shell
+using WorkId = NumericId<struct WorkTag>;  // one computation; numbered by the core
+
+// ---- events: what happened --------------------------------------------------------------------
+struct LinkUp {  // registered
+  LinkId link;
+  std::string manager_id;
+};
+struct LinkLost {
+  LinkId link;
+};
+struct JobAssigned {
+  LinkId link;
+  proto::Assign assign;
+};
+struct AttemptCancelled {
+  LinkId link;
+  proto::Cancel cancel;
+};
+struct ManagerDraining {  // it sends nothing new and leaves when its attempts are answered
+  LinkId link;
+};
+struct PrepareDone {
+  WorkId work;
+  EngineResult<std::shared_ptr<const PreparedImage>> result;
+  std::chrono::microseconds decode{};
+};
+struct InferDone {
+  WorkId work;
+  EngineResult<std::vector<proto::ScoredClass>> result;
+  std::chrono::microseconds inference{};
+};
+struct DrainRequested {  // the worker is to leave, within `deadline`
+  std::chrono::milliseconds deadline{};
+  std::string reason;
+};
+struct Tick {};  // time passed; send it when next_deadline() is reached
+using Event = std::variant<LinkUp, LinkLost, JobAssigned, AttemptCancelled, ManagerDraining,
+                           PrepareDone, InferDone, DrainRequested, Tick>;
+
+// ---- actions: what is to be done, in this order -----------------------------------------------
+struct StartPrepare {
+  WorkId work;
+  proto::SharedBytes image;
+};
+struct StartInfer {
+  WorkId work;
+  std::shared_ptr<const PreparedImage> image;
+  unsigned top_k = 0;
+};
+struct SendOutcome {
+  LinkId link;
+  proto::Outcome outcome;
+};
+struct SendFail {
+  LinkId link;
+  proto::Fail fail;
+};
+struct SendDrain {
+  LinkId link;
+  proto::Drain drain;
+};
+struct SendBye {  // and close this link; LinkLost need not follow
+  LinkId link;
+  std::string reason;
+};
+struct Leave {  // end the process; nothing follows
+  int exit_code = 0;
+  std::string reason;
+};
+using Action =
+    std::variant<StartPrepare, StartInfer, SendOutcome, SendFail, SendDrain, SendBye, Leave>;
+
+struct WorkerCoreOptions {
+  unsigned credit = 2;        // attempts held per manager; at least streams + 1 keeps streams busy
+  unsigned streams = 1;       // inferences at the same time
+  unsigned decoders = 1;      // decodes at the same time
+  unsigned decode_ahead = 1;  // decoded images that may wait for a stream
+  std::size_t cached_answers = 4096;
+  double fail_probability = 0;     // at each job: leave on purpose, for experiments
+  std::function<double()> random;  // uniform in [0, 1); needed where fail_probability > 0
+};
+
+struct WorkerCounters {
+  std::uint64_t assigned = 0;    // ASSIGN frames taken in
+  std::uint64_t done = 0;        // answered with classes, cached ones included
+  std::uint64_t failed = 0;      // answered with FAIL, for whatever reason
+  std::uint64_t from_cache = 0;  // answered without computing
+  std::uint64_t unwanted = 0;    // computed, but nobody waited any more
+};
+
+// Transitions: kServing -> kDraining -> kLeft, and kServing -> kLeft (failing on purpose).
+enum class WorkerState { kServing, kDraining, kLeft };
+bool transition_allowed(WorkerState from, WorkerState to);
+
+inline constexpr std::string_view kFailOnPurposeReason = "failing on purpose (--fail-probability)";
+
+class WorkerCore {
+ public:
+  explicit WorkerCore(WorkerCoreOptions options);
+
+  // REQUIRES: `now` never goes back. Events about links or work that the core does not know (any
+  // more) are ignored.
+  [[nodiscard]] std::vector<Action> on_event(Event event, TimePoint now);
+
+  // When to send Tick next; nullopt when nothing is timed.
+  [[nodiscard]] std::optional<TimePoint> next_deadline() const;
+
+  [[nodiscard]] proto::Load load() const;  // for PING and PONG
+  [[nodiscard]] WorkerState state() const { return state_; }
+  [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+
+ private:
+  struct Link {
+    std::string manager_id;
+    bool manager_draining = false;
+  };
+  // Who waits for a piece of work. More than one only where two links lead to the same manager.
+  struct Waiter {
+    LinkId link;
+    std::uint32_t attempt = 0;
+    unsigned top_k = 0;
+    TimePoint received;
+    std::optional<TimePoint> expires;
+  };
+  enum class Stage { kWaiting, kPreparing, kPrepared, kInferring };
+  struct Work {
+    JobKey key;
+    proto::SharedBytes image;
+    Stage stage = Stage::kWaiting;
+    std::vector<Waiter> waiters;
+    std::shared_ptr<const PreparedImage> prepared;
+    unsigned top_k = 0;
+    std::chrono::microseconds decode{};
+  };
+  using WorkMap = std::map<WorkId, Work>;  // in the order of arrival
+
+  void handle(LinkUp&& event, TimePoint now);
+  void handle(LinkLost&& event, TimePoint now);
+  void handle(JobAssigned&& event, TimePoint now);
+  void handle(AttemptCancelled&& event, TimePoint now);
+  void handle(ManagerDraining&& event, TimePoint now);
+  void handle(PrepareDone&& event, TimePoint now);
+  void handle(InferDone&& event, TimePoint now);
+  void handle(DrainRequested&& event, TimePoint now);
+  void handle(Tick&& event, TimePoint now);
+
+  bool fails_on_purpose();
+  void leave(int exit_code, std::string_view bye_reason, std::string reason);
+  bool answer_from_cache(LinkId link, const JobKey& key, const proto::Assign& assign);
+  // Where the job is here already: joins it. False: it is new.
+  bool join(const JobKey& key, const JobAssigned& event, const Waiter& waiter);
+  void fail(LinkId link, JobId job, std::uint32_t attempt, proto::FailCode code, bool retriable,
+            std::string text);
+  void finish(WorkMap::iterator work, Answer answer, std::chrono::microseconds inference,
+              TimePoint now);
+  template <class Predicate>
+  void remove_waiters(Predicate remove);
+  void expire(TimePoint now);
+  void dispatch();
+  void say_goodbyes();
+  WorkMap::iterator find(const JobKey& key);
+  std::size_t count(Stage stage) const;
+  std::size_t held(LinkId link) const;
+  void transition(WorkerState to);
+
+  WorkerCoreOptions options_;
+  ResultCache cache_;
+  WorkerState state_ = WorkerState::kServing;
+  std::map<LinkId, Link> links_;
+  WorkMap work_;
+  std::uint64_t next_work_ = 1;
+  std::optional<TimePoint> drain_deadline_;
+  std::string drain_reason_;
+  WorkerCounters counters_;
+  std::vector<Action> actions_;  // of the event in hand
+};
+
+}  // namespace imgrec::worker

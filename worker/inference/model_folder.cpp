@@ -1,0 +1,172 @@
+#include "worker/inference/model_folder.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include <openssl/evp.h>
+
+namespace imgrec::worker {
+namespace {
+
+constexpr std::size_t kMaxSpecBytes = 64 << 10;
+constexpr std::size_t kMaxLabelsBytes = 4 << 20;
+constexpr std::size_t kMaxLabels = 65535;
+constexpr std::size_t kMaxLabelBytes = 1024;
+
+// The whole of a small file.
+Result<std::string> read_small_file(const std::filesystem::path& file, std::size_t limit) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) {
+    return Status(StatusCode::kNotFound, file.string() + " is missing, or no file");
+  }
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    return Status(StatusCode::kNotFound,
+                  "cannot open " + file.string() + ": " + std::strerror(errno));
+  }
+  std::string text(limit + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (stream.bad()) return Status(StatusCode::kDataLoss, "cannot read " + file.string());
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  if (text.size() > limit) {
+    return Status(StatusCode::kResourceExhausted,
+                  file.string() + " has more than " + std::to_string(limit) + " bytes, the limit");
+  }
+  return text;
+}
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    good_ = context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
+  }
+  void update(std::string_view bytes) {
+    good_ = good_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1;
+  }
+  // Empty where OpenSSL refuses, for instance when its configuration forbids the algorithm.
+  std::string hex() {
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (!good_ || EVP_DigestFinal_ex(context_.get(), sum, &size) != 1) return {};
+    std::string text;
+    for (unsigned i = 0; i < size; ++i) {
+      text += "0123456789abcdef"[sum[i] >> 4];
+      text += "0123456789abcdef"[sum[i] & 15];
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
+  bool good_ = false;
+};
+
+Status check_sum(const std::filesystem::path& file, const std::string& expected) {
+  const Result<std::string> sum = sha256_hex_of_file(file);
+  if (!sum) return sum.status();
+  if (*sum == expected) return {};
+  return {StatusCode::kDataLoss, file.string() + " is not the file that " + kSpecFile +
+                                     " describes: its SHA-256 is " + *sum + ", not " + expected +
+                                     "; make the folder again with imgrec-model"};
+}
+
+}  // namespace
+
+std::string sha256_hex(std::string_view bytes) {
+  Sha256 sha;
+  sha.update(bytes);
+  return sha.hex();
+}
+
+Result<std::string> sha256_hex_of_file(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    return Status(StatusCode::kNotFound,
+                  "cannot open " + file.string() + ": " + std::strerror(errno));
+  }
+  Sha256 sha;
+  std::string block(1 << 20, '\0');
+  while (stream) {
+    stream.read(block.data(), static_cast<std::streamsize>(block.size()));
+    sha.update(std::string_view(block).substr(0, static_cast<std::size_t>(stream.gcount())));
+  }
+  if (!stream.eof()) return Status(StatusCode::kDataLoss, "cannot read " + file.string());
+  std::string sum = sha.hex();
+  if (sum.empty()) return Status(StatusCode::kInternal, "OpenSSL does not offer SHA-256 here");
+  return sum;
+}
+
+Result<std::vector<std::string>> read_labels(const std::filesystem::path& file) {
+  const Result<std::string> text = read_small_file(file, kMaxLabelsBytes);
+  if (!text) return text.status();
+  std::vector<std::string> labels;
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const std::size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::string place = file.string() + ":" + std::to_string(labels.size() + 1) + ": ";
+    if (line.empty()) return Status(StatusCode::kInvalidArgument, place + "the label is empty");
+    if (line.size() > kMaxLabelBytes) {
+      return Status(StatusCode::kInvalidArgument, place + "the label has more than 1024 bytes");
+    }
+    for (const char c : line) {
+      if (static_cast<unsigned char>(c) < 0x20) {
+        return Status(StatusCode::kInvalidArgument, place + "the label has a control character");
+      }
+    }
+    labels.emplace_back(line);
+    if (labels.size() > kMaxLabels) {
+      return Status(StatusCode::kResourceExhausted, file.string() + " has more than 65535 labels");
+    }
+  }
+  if (labels.empty()) return Status(StatusCode::kInvalidArgument, file.string() + " has no labels");
+  return labels;
+}
+
+Result<ModelFolder> load_model_folder(const std::filesystem::path& directory) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(directory, error)) {
+    return Status(StatusCode::kNotFound,
+                  "there is no model folder " + directory.string() +
+                      "; make one with models/get-googlenet.sh --out " + directory.string() +
+                      ", or from Caffe files of yours with imgrec-model import-caffe (--help)");
+  }
+  const std::filesystem::path spec_file = directory / kSpecFile;
+  const Result<std::string> text = read_small_file(spec_file, kMaxSpecBytes);
+  if (!text) return text.status();
+  Result<ModelSpec> spec = parse_model_spec(*text, spec_file.string());
+  if (!spec) return spec.status();
+
+  ModelFolder folder;
+  folder.module_file = directory / kModuleFile;
+  folder.spec = std::move(*spec);
+  folder.digest = sha256_hex(*text);
+  if (folder.digest.empty()) {
+    return Status(StatusCode::kInternal, "OpenSSL does not offer SHA-256 here");
+  }
+  if (Status status = check_sum(folder.module_file, folder.spec.model_sha256); !status.ok()) {
+    return status;
+  }
+  const std::filesystem::path labels_file = directory / kLabelsFile;
+  if (Status status = check_sum(labels_file, folder.spec.labels_sha256); !status.ok()) {
+    return status;
+  }
+  Result<std::vector<std::string>> labels = read_labels(labels_file);
+  if (!labels) return labels.status();
+  folder.labels = std::move(*labels);
+  if (folder.labels.size() != folder.spec.classes) {
+    return Status(StatusCode::kInvalidArgument,
+                  labels_file.string() + " has " + std::to_string(folder.labels.size()) +
+                      " labels, but " + spec_file.string() +
+                      " says classes: " + std::to_string(folder.spec.classes));
+  }
+  return folder;
+}
+
+}  // namespace imgrec::worker

@@ -1,0 +1,137 @@
+#include "worker/inference/torch_engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <opencv2/core.hpp>
+#include <spdlog/spdlog.h>
+
+#include "worker/inference/image_decoder.h"
+#include "worker/inference/model_folder.h"
+#include "worker/inference/preprocess.h"
+#include "worker/inference/torch_network.h"
+
+namespace imgrec::worker {
+namespace {
+
+struct TorchImage : PreparedImage {
+  std::vector<float> input;
+};
+
+EngineFailure failure(proto::FailCode code, bool retriable, std::string text) {
+  return {code, retriable, std::move(text)};
+}
+
+void softmax(std::vector<float>& scores) {
+  const float largest = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (float& score : scores) {
+    score = std::exp(score - largest);
+    sum += static_cast<double>(score);
+  }
+  for (float& score : scores) score = static_cast<float>(static_cast<double>(score) / sum);
+}
+
+// Best first; of equal scores the lower class.
+std::vector<proto::ScoredClass> best(const std::vector<float>& scores, unsigned top_k) {
+  std::vector<std::uint32_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const std::size_t count = std::min<std::size_t>(top_k, order.size());
+  const auto better = [&](std::uint32_t a, std::uint32_t b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+  };
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    better);
+  std::vector<proto::ScoredClass> top;
+  for (std::size_t i = 0; i < count; ++i) top.push_back({order[i], scores[order[i]]});
+  return top;
+}
+
+}  // namespace
+
+std::string_view to_string(NetworkForm form) {
+  switch (form) {
+    case NetworkForm::kAsSaved:
+      return "as saved";
+    case NetworkForm::kFrozen:
+      return "frozen";
+    case NetworkForm::kOptimized:
+      return "optimized";
+  }
+  return "unknown";
+}
+
+struct TorchEngine::Impl {
+  ModelSpec spec;
+  ModelDescription description;
+  ImageDecoder decoder;
+  std::unique_ptr<TorchNetwork> network;
+};
+
+TorchEngine::TorchEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TorchEngine::~TorchEngine() = default;
+
+Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
+  const auto start = std::chrono::steady_clock::now();
+  Result<ModelFolder> folder = load_model_folder(options.model_dir);
+  if (!folder) return folder.status();
+  const ModelSpec& spec = folder->spec;
+  auto network = TorchNetwork::load(
+      folder->module_file, {spec.input_width, spec.input_height, spec.classes}, options.optimize);
+  if (!network) return network.status();
+
+  ModelDescription description{spec.name, std::move(folder->digest), std::move(folder->labels),
+                               static_cast<float>(spec.unsure_below)};
+  std::unique_ptr<Impl> impl(new Impl{std::move(folder->spec), std::move(description),
+                                      ImageDecoder(options.max_pixels),
+                                      std::move(network).value()});
+  const auto elapsed = std::chrono::steady_clock::now() - start;
+  spdlog::info("model_loaded name={} digest={} classes={} form=\"{}\" load_ms={}",
+               impl->description.name, impl->description.digest.substr(0, 12),
+               impl->description.labels.size(), to_string(impl->network->form()),
+               std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count());
+  return std::unique_ptr<Engine>(new TorchEngine(std::move(impl)));
+}
+
+const ModelDescription& TorchEngine::model() const { return impl_->description; }
+
+NetworkForm TorchEngine::form() const { return impl_->network->form(); }
+
+Status TorchEngine::warm_up_this_thread() { return impl_->network->prepare_thread(); }
+
+EngineResult<std::unique_ptr<PreparedImage>> TorchEngine::prepare(std::string_view image) {
+  EngineResult<cv::Mat> pixels = impl_->decoder.decode(image);
+  if (auto* failed = std::get_if<EngineFailure>(&pixels)) return std::move(*failed);
+  try {
+    auto prepared = std::make_unique<TorchImage>();
+    prepared->input = preprocess(std::get<cv::Mat>(pixels), impl_->spec);
+    return std::unique_ptr<PreparedImage>(std::move(prepared));
+  } catch (const std::exception& error) {
+    return failure(proto::FailCode::kInternal, true,
+                   std::string("the picture cannot be resized: ") + error.what());
+  }
+}
+
+EngineResult<std::vector<proto::ScoredClass>> TorchEngine::infer(const PreparedImage& image,
+                                                                 unsigned top_k) {
+  using proto::FailCode;
+  const auto* prepared = dynamic_cast<const TorchImage*>(&image);
+  if (prepared == nullptr) {
+    return failure(FailCode::kInternal, false, "the picture was prepared by another engine");
+  }
+  Result<std::vector<float>> scores = impl_->network->run(prepared->input);
+  if (!scores) return failure(FailCode::kInference, true, scores.status().message());
+  const auto finite = [](float score) { return std::isfinite(score); };
+  if (!std::all_of(scores->begin(), scores->end(), finite)) {
+    return failure(FailCode::kInference, false, "the network's scores for it are no numbers");
+  }
+  if (impl_->spec.outputs == OutputKind::kLogits) softmax(*scores);
+  return best(*scores, top_k);
+}
+
+}  // namespace imgrec::worker

@@ -1,0 +1,192 @@
+#include "worker/inference/torch_network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <spdlog/spdlog.h>
+#include <torch/script.h>
+
+namespace imgrec::worker {
+namespace {
+
+// The largest difference of a score, relative to the largest score, that rounding in another order
+// explains; a wrong rewrite is off by far more.
+constexpr float kSameScores = 1e-3F;
+// Measured: the first run in a new thread takes twice as long, the second as long as any later one.
+constexpr int kWarmUpRuns = 3;
+
+// Torch's errors carry a C++ backtrace, which is for its developers.
+std::string message_of(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  constexpr std::size_t kMaxBytes = 500;
+  if (text.size() > kMaxBytes) text = text.substr(0, kMaxBytes) + "…";
+  return text;
+}
+
+// Sum to one device, one thread: streams are parallel, operators are not.
+void use_one_thread() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    try {
+      at::set_num_interop_threads(1);
+    } catch (const std::exception&) {
+      // Only possible before the first parallel work; whoever did that has chosen already.
+    }
+  });
+  at::set_num_threads(1);  // per thread
+}
+
+// Two pictures that are always the same, in the range of real inputs: noise and a slope.
+std::vector<std::vector<float>> fixed_inputs(const NetworkShape& shape) {
+  std::vector<float> noise(shape.input_values());
+  std::vector<float> slope(shape.input_values());
+  std::uint32_t state = 12345;
+  for (std::size_t i = 0; i < noise.size(); ++i) {
+    state = state * 1664525U + 1013904223U;  // Numerical Recipes' generator
+    noise[i] = static_cast<float>(state >> 24) - 128.0F;
+    slope[i] =
+        static_cast<float>(i % shape.width) * 255.0F / static_cast<float>(shape.width) - 128.0F;
+  }
+  return {std::move(noise), std::move(slope)};
+}
+
+// run() for any module; throws what Torch throws.
+std::vector<float> run_module(torch::jit::Module& module, const std::vector<float>& input,
+                              const NetworkShape& shape) {
+  const c10::InferenceMode inference;
+  const at::Tensor x = torch::from_blob(const_cast<float*>(input.data()),
+                                        {1, 3, shape.height, shape.width}, at::kFloat);
+  const at::Tensor y = module.forward({x}).toTensor().to(at::kFloat).contiguous();
+  if (y.dim() != 2 || y.size(0) != 1 || y.size(1) != shape.classes) {
+    std::string sizes;
+    for (const std::int64_t size : y.sizes())
+      sizes += (sizes.empty() ? "" : "x") + std::to_string(size);
+    throw std::runtime_error("it gives " + sizes + " scores, not the 1x" +
+                             std::to_string(shape.classes) + " that model.yaml's classes need");
+  }
+  const float* scores = y.data_ptr<float>();
+  return {scores, scores + shape.classes};
+}
+
+bool same_scores(const std::vector<float>& expected, const std::vector<float>& actual) {
+  float largest = 0;
+  float difference = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    largest = std::max(largest, std::abs(expected[i]));
+    difference = std::max(difference, std::abs(expected[i] - actual[i]));
+    if (!std::isfinite(actual[i])) return false;
+  }
+  return difference <= kSameScores * largest;
+}
+
+}  // namespace
+
+struct TorchNetwork::Impl {
+  // forward() is not const in Torch's interface, but a module's threads share nothing that changes
+  // except the executor's plans, which it locks.
+  mutable torch::jit::Module module;
+  NetworkShape shape;
+  NetworkForm form = NetworkForm::kAsSaved;
+
+  // Takes `candidate` where it gives the scores of the module as saved, also in later runs, which
+  // execute differently from the first.
+  bool take_if_same(torch::jit::Module candidate, NetworkForm candidate_form,
+                    const std::vector<std::vector<float>>& inputs,
+                    const std::vector<std::vector<float>>& expected) {
+    for (int run = 0; run < 3; ++run) {
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (!same_scores(expected[i], run_module(candidate, inputs[i], shape))) return false;
+      }
+    }
+    module = std::move(candidate);
+    form = candidate_form;
+    return true;
+  }
+
+  // optimize_for_inference has known faults on odd graphs, hence the comparison and the fall-back.
+  void choose_form(const std::vector<std::vector<float>>& inputs,
+                   const std::vector<std::vector<float>>& expected) {
+    torch::jit::Module saved = module;
+    try {
+      torch::jit::Module frozen = torch::jit::freeze(saved);
+      if (take_if_same(torch::jit::optimize_for_inference(frozen), NetworkForm::kOptimized, inputs,
+                       expected)) {
+        return;
+      }
+      spdlog::warn("network_not_optimized reason=\"the optimised module gives other scores\"");
+    } catch (const std::exception& error) {
+      spdlog::warn("network_not_optimized reason=\"{}\"", message_of(error));
+    }
+    try {
+      // Once more from the saved module: optimize_for_inference changes what it is given.
+      if (take_if_same(torch::jit::freeze(saved), NetworkForm::kFrozen, inputs, expected)) return;
+      spdlog::warn("network_not_frozen reason=\"the frozen module gives other scores\"");
+    } catch (const std::exception& error) {
+      spdlog::warn("network_not_frozen reason=\"{}\"", message_of(error));
+    }
+  }
+};
+
+TorchNetwork::TorchNetwork(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TorchNetwork::~TorchNetwork() = default;
+
+Result<std::unique_ptr<TorchNetwork>> TorchNetwork::load(const std::filesystem::path& module_file,
+                                                         NetworkShape shape, bool optimize) {
+  use_one_thread();
+  try {
+    auto impl = std::make_unique<Impl>();
+    impl->shape = shape;
+    impl->module = torch::jit::load(module_file.string(), at::kCPU);
+    impl->module.eval();
+    const std::vector<std::vector<float>> inputs = fixed_inputs(shape);
+    std::vector<std::vector<float>> expected;
+    for (const std::vector<float>& input : inputs) {
+      expected.push_back(run_module(impl->module, input, shape));
+      const auto finite = [](float score) { return std::isfinite(score); };
+      if (!std::all_of(expected.back().begin(), expected.back().end(), finite)) {
+        return Status(StatusCode::kDataLoss,
+                      module_file.string() + " gives scores that are no numbers");
+      }
+    }
+    if (optimize) impl->choose_form(inputs, expected);
+    return std::unique_ptr<TorchNetwork>(new TorchNetwork(std::move(impl)));
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kDataLoss,
+                  "cannot use " + module_file.string() + ": " + message_of(error));
+  }
+}
+
+Status TorchNetwork::prepare_thread() {
+  use_one_thread();
+  const std::vector<float> input = fixed_inputs(impl_->shape).front();
+  for (int i = 0; i < kWarmUpRuns; ++i) {
+    if (Result<std::vector<float>> scores = run(input); !scores) return scores.status();
+  }
+  return {};
+}
+
+Result<std::vector<float>> TorchNetwork::run(const std::vector<float>& input) const {
+  if (input.size() != impl_->shape.input_values()) {
+    return Status(StatusCode::kInternal, "the network's input has " + std::to_string(input.size()) +
+                                             " values, not " +
+                                             std::to_string(impl_->shape.input_values()));
+  }
+  try {
+    return run_module(impl_->module, input, impl_->shape);
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kInternal, "the network failed: " + message_of(error));
+  }
+}
+
+NetworkForm TorchNetwork::form() const { return impl_->form; }
+
+}  // namespace imgrec::worker

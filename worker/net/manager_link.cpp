@@ -1,0 +1,421 @@
+#include "worker/net/manager_link.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/write.hpp>
+#include <spdlog/spdlog.h>
+
+#include "common/logging.h"
+#include "worker/net/socket_options.h"
+
+namespace imgrec::worker {
+namespace asio = boost::asio;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using proto::SessionState;
+
+constexpr std::size_t kMaxGatheredBuffers = 16;  // what Asio hands to one sendmsg
+constexpr std::chrono::minutes kRepeatLogEvery{1};
+constexpr std::chrono::minutes kMaxRetryAfter{5};  // however long a manager asks us to stay away
+
+std::string_view name(proto::RefuseCode code) {
+  switch (code) {
+    case proto::RefuseCode::kVersion:
+      return "version";
+    case proto::RefuseCode::kModel:
+      return "model";
+    case proto::RefuseCode::kBadHello:
+      return "bad_hello";
+    case proto::RefuseCode::kToken:
+      return "token";
+    case proto::RefuseCode::kFull:
+      return "full";
+    case proto::RefuseCode::kShuttingDown:
+      return "shutting_down";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+ManagerLink::ManagerLink(asio::io_context& io, LinkId id, ManagerEndpoint endpoint,
+                         proto::Hello hello, ManagerLinkOptions options,
+                         std::function<double()> random, Listener& listener)
+    : id_(id),
+      endpoint_(std::move(endpoint)),
+      hello_(std::move(hello)),
+      options_(options),
+      listener_(listener),
+      backoff_(options.backoff, std::move(random)),
+      resolver_(io),
+      socket_(io),
+      timer_(io),
+      read_buffer_(options.read_buffer_bytes, '\0') {}
+
+void ManagerLink::start() {
+  if (phase_ == Phase::kIdle) connect();
+}
+
+// ---- connecting -------------------------------------------------------------------------------
+
+void ManagerLink::connect() {
+  ++generation_;
+  phase_ = Phase::kConnecting;
+  phase_deadline_ = Clock::now() + options_.connect_timeout;
+  resolving_ = true;
+  resolver_.async_resolve(
+      endpoint_.host, endpoint_.port,
+      [self = shared_from_this(), generation = generation_](
+          const ErrorCode& error, const Tcp::resolver::results_type& addresses) {
+        self->resolving_ = false;
+        if (generation == self->generation_) self->on_resolved(error, addresses);
+      });
+  arm_timer();
+}
+
+void ManagerLink::on_resolved(const ErrorCode& error,
+                              const Tcp::resolver::results_type& addresses) {
+  if (error) return connect_failed("cannot resolve the name: " + error.message());
+  asio::async_connect(socket_, addresses,
+                      [self = shared_from_this(), generation = generation_](
+                          const ErrorCode& failure, const Tcp::endpoint&) {
+                        if (generation == self->generation_) self->on_connected(failure);
+                      });
+}
+
+void ManagerLink::on_connected(const ErrorCode& error) {
+  if (error) return connect_failed(error.message());
+  tune_socket(socket_.native_handle());
+  phase_ = Phase::kOpen;
+  shut_down_ = false;
+  refusal_.reset();
+  session_.emplace(options_.session, hello_, Clock::now());
+  session_->set_load(load_);
+  read();
+  pump();
+}
+
+void ManagerLink::connect_failed(const std::string& what) {
+  ErrorCode ignored;
+  socket_.close(ignored);
+  if (worth_logging(what)) {
+    spdlog::warn("manager_unreachable manager={} error={}", endpoint_.text(), log_text(what));
+  }
+  wait_and_reconnect();
+}
+
+// A failure that repeats is logged once a minute.
+bool ManagerLink::worth_logging(const std::string& failure) {
+  const auto now = Clock::now();
+  if (failure == last_failure_ && now - last_failure_logged_ < kRepeatLogEvery) return false;
+  last_failure_ = failure;
+  last_failure_logged_ = now;
+  return true;
+}
+
+void ManagerLink::wait_and_reconnect() {
+  ++generation_;
+  if (stopping_) return finish();
+  const auto now = Clock::now();
+  std::chrono::milliseconds wait = backoff_.next(now);
+  if (refusal_) {
+    wait += refusal_->retry ? std::clamp<std::chrono::milliseconds>(refusal_->retry_after,
+                                                                    wait.zero(), kMaxRetryAfter)
+                            : options_.refused_retry;
+    refusal_.reset();
+  }
+  spdlog::debug("manager_retry manager={} wait_ms={}", endpoint_.text(), wait.count());
+  phase_ = Phase::kWaiting;
+  phase_deadline_ = now + wait;
+  arm_timer();
+}
+
+// ---- bytes ------------------------------------------------------------------------------------
+
+void ManagerLink::read() {
+  socket_.async_read_some(asio::buffer(read_buffer_),
+                          [self = shared_from_this(), generation = generation_](
+                              const ErrorCode& error, std::size_t bytes) {
+                            if (generation == self->generation_) self->on_read(error, bytes);
+                          });
+}
+
+void ManagerLink::on_read(const ErrorCode& error, std::size_t bytes) {
+  if (phase_ == Phase::kClosing) {  // only the peer's FIN is of interest
+    if (error) return end_connection();
+    return read();
+  }
+  if (error) {
+    session_->on_disconnect(error == asio::error::eof ? "the manager closed the connection"
+                                                      : error.message());
+    pump();
+    return end_connection();
+  }
+  session_->feed({read_buffer_.data(), bytes}, Clock::now());
+  pump();
+  if (phase_ == Phase::kOpen || phase_ == Phase::kClosing) read();
+}
+
+void ManagerLink::write() {
+  if (frames_in_write_ != 0 || outgoing_.empty()) return;
+  std::vector<asio::const_buffer> buffers;
+  for (const proto::OutgoingFrame& frame : outgoing_) {
+    if (buffers.size() + 2 > kMaxGatheredBuffers) break;
+    buffers.push_back(asio::buffer(frame.head));
+    if (frame.body) buffers.push_back(asio::buffer(*frame.body));
+    ++frames_in_write_;
+  }
+  write_began_ = Clock::now();
+  asio::async_write(
+      socket_, buffers,
+      [self = shared_from_this(), generation = generation_](const ErrorCode& error, std::size_t) {
+        if (generation == self->generation_) self->on_written(error);
+      });
+}
+
+void ManagerLink::on_written(const ErrorCode& error) {
+  for (; frames_in_write_ > 0; --frames_in_write_) {
+    outgoing_bytes_ -= outgoing_.front().size();
+    outgoing_.pop_front();
+  }
+  if (error) {
+    session_->on_disconnect(error.message());
+    pump();
+    return end_connection();
+  }
+  write();
+  shut_down_if_flushed();
+  arm_timer();
+}
+
+// ---- the session ------------------------------------------------------------------------------
+
+void ManagerLink::pump() {
+  if (pumping_ || phase_ != Phase::kOpen) return;
+  pumping_ = true;
+  const auto self = shared_from_this();
+  for (auto messages = session_->take_messages(); !messages.empty();
+       messages = session_->take_messages()) {
+    for (proto::Message& message : messages) handle(std::move(message));
+  }
+  pumping_ = false;
+  collect_output();
+  write();
+  if (session_->state() == SessionState::kClosed) begin_close();
+  arm_timer();
+}
+
+void ManagerLink::handle(proto::Message message) {
+  if (const auto* welcome = std::get_if<proto::Welcome>(&message)) {
+    registered_ = true;
+    last_failure_.clear();
+    backoff_.registered(Clock::now());
+    spdlog::info("worker_registered manager={} id={} model={} classes={}", endpoint_.text(),
+                 welcome->worker.value, log_text(hello_.model_name), hello_.labels.size());
+    listener_.on_registered(id_, *welcome);
+  } else if (const auto* refuse = std::get_if<proto::Refuse>(&message)) {
+    handle_refusal(*refuse);
+  } else if (const auto* bye = std::get_if<proto::Bye>(&message)) {
+    spdlog::info("manager_left manager={} reason={}", endpoint_.text(), log_text(bye->reason));
+  } else {
+    listener_.on_message(id_, std::move(message));
+  }
+}
+
+void ManagerLink::handle_refusal(const proto::Refuse& refuse) {
+  refusal_ = refuse;
+  if (worth_logging(refuse.reason)) {
+    spdlog::log(refuse.retry ? spdlog::level::warn : spdlog::level::err,
+                "worker_refused manager={} code={} reason={} retry={} model={} digest={}",
+                endpoint_.text(), name(refuse.code), log_text(refuse.reason), refuse.retry,
+                log_text(hello_.model_name), hello_.model_digest.substr(0, 12));
+  }
+  listener_.on_refused(id_, refuse);
+}
+
+void ManagerLink::collect_output() {
+  for (proto::OutgoingFrame& frame : session_->take_output()) {
+    outgoing_bytes_ += frame.size();
+    outgoing_.push_back(std::move(frame));
+  }
+  if (outgoing_bytes_ > options_.max_queued_bytes && session_->state() != SessionState::kClosed) {
+    session_->on_disconnect("the manager does not read what is sent to it");
+  }
+}
+
+bool ManagerLink::session_is(SessionState a, SessionState b) const {
+  return phase_ == Phase::kOpen && session_ && (session_->state() == a || session_->state() == b);
+}
+
+void ManagerLink::send_outcome(const proto::Outcome& outcome) {
+  if (!session_is(SessionState::kReady, SessionState::kDraining)) return;
+  session_->send_outcome(outcome);
+  pump();
+}
+
+void ManagerLink::send_fail(const proto::Fail& fail) {
+  if (!session_is(SessionState::kReady, SessionState::kDraining)) return;
+  session_->send_fail(fail);
+  pump();
+}
+
+void ManagerLink::send_drain(const proto::Drain& drain) {
+  if (!session_is(SessionState::kReady, SessionState::kDraining)) return;
+  session_->send_drain(drain);
+  pump();
+}
+
+void ManagerLink::send_bye(std::string reason) {
+  if (phase_ != Phase::kOpen || session_->state() == SessionState::kClosed) return;
+  session_->send_bye(std::move(reason));
+  pump();
+}
+
+void ManagerLink::set_load(proto::Load load) {
+  load_ = load;
+  if (session_) session_->set_load(load);
+}
+
+// ---- closing ----------------------------------------------------------------------------------
+
+// The last frames go out, then our FIN; the peer's FIN, or the deadline, ends it. Closing at once
+// instead could make the kernel send a reset, which would throw the BYE away at the other end.
+void ManagerLink::begin_close() {
+  phase_ = Phase::kClosing;
+  phase_deadline_ = Clock::now() + options_.close_timeout;
+  lose();
+  shut_down_if_flushed();
+}
+
+void ManagerLink::lose() {
+  const Status& why = session_->close_reason();
+  if (!registered_) {
+    if (!why.ok() && !refusal_ && worth_logging(why.message())) {
+      spdlog::warn("manager_handshake_failed manager={} error={}", endpoint_.text(),
+                   log_text(why.message()));
+    }
+    return;
+  }
+  registered_ = false;
+  spdlog::log(why.ok() ? spdlog::level::info : spdlog::level::warn,
+              "manager_connection_ended manager={} reason={}", endpoint_.text(),
+              log_text(why.ok() ? "in good order" : why.to_string()));
+  listener_.on_lost(id_);
+}
+
+void ManagerLink::shut_down_if_flushed() {
+  if (phase_ != Phase::kClosing || shut_down_ || !outgoing_.empty()) return;
+  shut_down_ = true;
+  ErrorCode ignored;
+  socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+}
+
+void ManagerLink::end_connection() {
+  if (phase_ != Phase::kClosing) return;
+  ErrorCode ignored;
+  socket_.close(ignored);
+  session_.reset();
+  outgoing_.clear();
+  outgoing_bytes_ = 0;
+  frames_in_write_ = 0;
+  wait_and_reconnect();
+}
+
+void ManagerLink::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  switch (phase_) {
+    case Phase::kOpen:
+      send_bye("the worker stops");
+      break;
+    case Phase::kClosing:
+    case Phase::kStopped:
+      break;
+    case Phase::kIdle:
+    case Phase::kConnecting:
+    case Phase::kWaiting: {
+      ++generation_;
+      resolver_.cancel();
+      ErrorCode ignored;
+      socket_.close(ignored);
+      finish();
+      break;
+    }
+  }
+}
+
+void ManagerLink::finish() {
+  phase_ = Phase::kStopped;
+  timer_.cancel();
+  listener_.on_stopped(id_);
+}
+
+// ---- time -------------------------------------------------------------------------------------
+
+std::optional<TimePoint> ManagerLink::next_deadline() const {
+  switch (phase_) {
+    case Phase::kIdle:
+    case Phase::kStopped:
+      return std::nullopt;
+    case Phase::kConnecting:
+    case Phase::kClosing:
+    case Phase::kWaiting:
+      return phase_deadline_;
+    case Phase::kOpen:
+      break;
+  }
+  std::optional<TimePoint> next = session_->next_deadline();
+  if (frames_in_write_ != 0) {
+    const TimePoint stalled = write_began_ + options_.write_timeout;
+    next = next ? std::min(*next, stalled) : stalled;
+  }
+  return next;
+}
+
+void ManagerLink::arm_timer() {
+  const auto deadline = next_deadline();
+  if (!deadline) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(*deadline);  // cancels the wait before it
+  timer_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+    if (!error) self->on_timer();
+  });
+}
+
+void ManagerLink::on_timer() {
+  const auto now = Clock::now();
+  const auto deadline = next_deadline();
+  if (!deadline) return;
+  if (*deadline > now) return arm_timer();
+  switch (phase_) {
+    case Phase::kConnecting: {
+      ++generation_;
+      resolver_.cancel();
+      return connect_failed("no answer within " + std::to_string(options_.connect_timeout.count()) +
+                            " ms");
+    }
+    case Phase::kWaiting:
+      return connect();
+    case Phase::kClosing:
+      return end_connection();
+    case Phase::kOpen:
+      if (frames_in_write_ != 0 && write_began_ + options_.write_timeout <= now) {
+        session_->on_disconnect("a write took too long");
+      } else {
+        session_->on_tick(now);
+      }
+      return pump();
+    case Phase::kIdle:
+    case Phase::kStopped:
+      return;
+  }
+}
+
+}  // namespace imgrec::worker
