@@ -54,10 +54,11 @@ EOF
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 cp -L /etc/hosts "$root/etc/hosts"
 
-# The host's own way out, should it have one: certificates and a proxy for apt.
+# The host's own way out for apt, should it have one: a proxy.
 if [ -f /etc/apt/apt.conf ]; then cp -L /etc/apt/apt.conf "$root/etc/apt/apt.conf"; fi
 
 mounts=()
+# shellcheck disable=SC2317 # called by the trap
 unmount_all() {
   local i
   for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
@@ -103,6 +104,7 @@ fi
 echo "Running ${command[*]} in $root$place/main"
 code=0
 # Only what a login gives: nothing of this shell's environment may help.
+# shellcheck disable=SC2016 # the inner shell expands them
 env -i HOME=/root TERM="${TERM:-dumb}" LANG=C.UTF-8 \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   chroot "$root" /bin/bash -c 'cd "$0" && exec "$@"' "$place/main" "${command[@]}" || code=$?

@@ -235,9 +235,9 @@ Result<FrameDecoder::Header> FrameDecoder::read_header() const {
   header.payload_crc = load_big_endian<std::uint32_t>(at + kPayloadCrcAt);
   const TypeTraits* traits = find_type(header.frame.type);
   if (!traits) {
-    return Status(StatusCode::kUnsupported,
-                  "unknown frame type " + std::to_string(type_number) +
-                      "; this program knows 1 to " + std::to_string(kTypes.size()));
+    return Status(StatusCode::kUnsupported, "unknown frame type " + std::to_string(type_number) +
+                                                "; this program knows 1 to " +
+                                                std::to_string(kTypes.size()));
   }
   if (!accepted_.contains(header.frame.type)) {
     return Status(StatusCode::kFailedPrecondition, "unexpected " + std::string(traits->name) +
@@ -246,10 +246,10 @@ Result<FrameDecoder::Header> FrameDecoder::read_header() const {
   }
   const std::uint32_t limit = std::min(traits->payload_limit, max_payload_bytes_);
   if (header.payload_bytes > limit) {
-    return Status(StatusCode::kResourceExhausted,
-                  std::string(traits->name) + " payload of " +
-                      std::to_string(header.payload_bytes) + " bytes exceeds the limit of " +
-                      std::to_string(limit));
+    return Status(StatusCode::kResourceExhausted, std::string(traits->name) + " payload of " +
+                                                      std::to_string(header.payload_bytes) +
+                                                      " bytes exceeds the limit of " +
+                                                      std::to_string(limit));
   }
   return header;
 }

@@ -17,8 +17,8 @@ namespace {
 // Message's alternatives stand in the order of the type numbers, which begin at 1.
 static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kBye));
 template <FrameType type, class T>
-constexpr bool kInPlace = std::is_same_v<
-    std::variant_alternative_t<static_cast<std::size_t>(type) - 1, Message>, T>;
+constexpr bool kInPlace =
+    std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(type) - 1, Message>, T>;
 static_assert(kInPlace<FrameType::kHello, Hello> && kInPlace<FrameType::kWelcome, Welcome> &&
               kInPlace<FrameType::kRefuse, Refuse> && kInPlace<FrameType::kAssign, Assign> &&
               kInPlace<FrameType::kOutcome, Outcome> && kInPlace<FrameType::kFail, Fail> &&
@@ -258,9 +258,13 @@ void read(Reader& in, Bye& bye) { bye.reason = read_clean(in, "reason", kMaxText
 // ---- what the header's id is ------------------------------------------------------------------
 
 template <class T>
-concept AboutJob = requires(T message) { message.job; };
+concept AboutJob = requires(T message) {
+  message.job;
+};
 template <class T>
-concept Correlated = requires(T message) { message.id; };
+concept Correlated = requires(T message) {
+  message.id;
+};
 
 template <class T>
 std::uint64_t id_of(const T& message) {
@@ -292,8 +296,8 @@ Result<Message> decode_as(const Frame& frame, std::string_view payload) {
 }
 
 Result<Message> decode_assign(Frame frame) {
-  Result<Message> message = decode_as<Assign>(
-      frame, std::string_view(*frame.payload).substr(0, kAssignFieldBytes));
+  Result<Message> message =
+      decode_as<Assign>(frame, std::string_view(*frame.payload).substr(0, kAssignFieldBytes));
   if (!message.ok()) return message;
   auto& image = std::get<Assign>(*message).image;
   if (frame.payload.use_count() == 1) {

@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxTokenProofBytes = 256;
 inline constexpr std::size_t kMaxTextBytes = 1024;  // reasons, failure texts
 inline constexpr std::size_t kMaxLabels = 65536;
 inline constexpr std::size_t kMaxLabelBytes = 512;
-inline constexpr std::size_t kMaxTop = 1000;  // classes of one answer
+inline constexpr std::size_t kMaxTop = 1000;     // classes of one answer
 inline constexpr float kScoreTolerance = 1e-4f;  // a sum of floats may end a little above 1
 inline constexpr std::chrono::milliseconds kMaxHeartbeat{600'000};
 // A connection's payload limit is at least this, so that every small message always fits.

@@ -12,7 +12,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxUnanswered = 64;  // a PONG that comes after so many more PINGs is ignored
-constexpr int kRttShare = 8;                // a new sample moves the average by an eighth (RFC 6298)
+constexpr int kRttShare = 8;  // a new sample moves the average by an eighth (RFC 6298)
 constexpr milliseconds kRetryAfter{1'000};  // after a REFUSE for what may have been bad luck
 
 constexpr FrameTypeSet kFromNewWorker{FrameType::kHello, FrameType::kBye};
@@ -69,10 +69,7 @@ std::string_view to_string(SessionState state) {
 // ---- both sides -------------------------------------------------------------------------------
 
 Session::Session(SessionOptions options, TimePoint now)
-    : options_(within_limits(options)),
-      opened_(now),
-      last_heard_(now),
-      last_ping_(now) {}
+    : options_(within_limits(options)), opened_(now), last_heard_(now), last_ping_(now) {}
 
 void Session::feed(std::string_view bytes, TimePoint now) {
   if (state_ == SessionState::kClosed || bytes.empty()) return;
@@ -124,8 +121,8 @@ void Session::on_tick(TimePoint now) {
   }
   if (now - last_heard_ >= options_.dead_after) {
     return fail(Status(StatusCode::kDeadlineExceeded,
-                       "nothing heard for " + in_words(duration_cast<milliseconds>(
-                                                  now - last_heard_)) +
+                       "nothing heard for " +
+                           in_words(duration_cast<milliseconds>(now - last_heard_)) +
                            " (the limit is " + in_words(options_.dead_after) + ")"));
   }
   if (now - last_ping_ >= options_.heartbeat) send_ping(now);
@@ -190,9 +187,8 @@ void Session::transition(SessionState to) {
     return;
   }
   if (state_ == SessionState::kClosed) return;
-  close(Status(StatusCode::kInternal, "bug: a session went from " +
-                                          std::string(to_string(state_)) + " to " +
-                                          std::string(to_string(to))));
+  close(Status(StatusCode::kInternal, "bug: a session went from " + std::string(to_string(state_)) +
+                                          " to " + std::string(to_string(to))));
 }
 
 void Session::close(Status why) {
@@ -267,13 +263,13 @@ void ManagerSession::refuse(const Refuse& refuse) {
 void ManagerSession::fail(Status why) {
   if (state() != SessionState::kHandshake) return Session::fail(std::move(why));
   // Damage on the way and slowness may pass; a wrong HELLO stays wrong.
-  const bool bad_luck = why.code() == StatusCode::kDataLoss ||
-                        why.code() == StatusCode::kDeadlineExceeded;
-  send(Refuse{.code = why.code() == StatusCode::kUnsupported ? RefuseCode::kVersion
-                                                             : RefuseCode::kBadHello,
-              .retry = bad_luck,
-              .retry_after = bad_luck ? kRetryAfter : milliseconds(0),
-              .reason = why.message()});
+  const bool bad_luck =
+      why.code() == StatusCode::kDataLoss || why.code() == StatusCode::kDeadlineExceeded;
+  send(Refuse{
+      .code = why.code() == StatusCode::kUnsupported ? RefuseCode::kVersion : RefuseCode::kBadHello,
+      .retry = bad_luck,
+      .retry_after = bad_luck ? kRetryAfter : milliseconds(0),
+      .reason = why.message()});
   close(std::move(why));
 }
 
@@ -338,12 +334,11 @@ Status WorkerSession::on_welcome(const Welcome& welcome, TimePoint now) {
   }
   // Found here rather than at the first large image, which would take the connection with it.
   if (welcome.max_payload_bytes > options().max_payload_bytes) {
-    return Status(StatusCode::kFailedPrecondition,
-                  "the manager sends payloads of up to " +
-                      std::to_string(welcome.max_payload_bytes) +
-                      " bytes, this worker takes at most " +
-                      std::to_string(options().max_payload_bytes) +
-                      ": lower the manager's limit or raise the worker's");
+    return Status(
+        StatusCode::kFailedPrecondition,
+        "the manager sends payloads of up to " + std::to_string(welcome.max_payload_bytes) +
+            " bytes, this worker takes at most " + std::to_string(options().max_payload_bytes) +
+            ": lower the manager's limit or raise the worker's");
   }
   decoder().set_max_payload_bytes(welcome.max_payload_bytes);
   decoder().accept_only(kFromManager, "a worker");

@@ -79,14 +79,12 @@ class Reader {
   std::string_view text(std::string_view field, std::size_t max_bytes) {
     const auto length = number<std::uint16_t>(field);
     if (length > max_bytes) {
-      fail(field, "has " + std::to_string(length) + " bytes; at most " +
-                      std::to_string(max_bytes) + " are allowed");
+      fail(field, "has " + std::to_string(length) + " bytes; at most " + std::to_string(max_bytes) +
+                      " are allowed");
     }
     return take(length, field);
   }
-  std::string_view rest() {
-    return take(rest_.size(), "the rest");
-  }
+  std::string_view rest() { return take(rest_.size(), "the rest"); }
 
   void require(bool condition, std::string_view field, std::string_view complaint) {
     if (!condition) fail(field, complaint);

@@ -12,7 +12,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "manager/http/http_server.h"
-#include "manager/http/unique_fd.h"
+#include "common/unique_fd.h"
 
 namespace imgrec::manager {
 

@@ -28,7 +28,7 @@
 #include "manager/http/http_server.h"
 #include "manager/http/input_guard.h"
 #include "manager/http/reactor_mailbox.h"
-#include "manager/http/unique_fd.h"
+#include "common/unique_fd.h"
 
 namespace imgrec::manager {
 

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "manager/http/unique_fd.h"
+#include "common/unique_fd.h"
 
 namespace imgrec::manager {
 

@@ -6,7 +6,7 @@
 
 #include <filesystem>
 
-#include "manager/store/unique_fd.h"
+#include "common/unique_fd.h"
 #include "proto/status.h"
 
 namespace imgrec::manager {

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-#include "manager/store/unique_fd.h"
+#include "common/unique_fd.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
 #include "proto/status.h"

@@ -120,6 +120,8 @@ class WebsiteTest(unittest.TestCase):
         self.system.start_workers(3, with_model=True)
         photos = list(certain_photos(5))
         self.page.open(self.system.url)
+        self.page.wait(lambda: self.page.text("cluster").startswith("3 workers ready"),
+                       "three workers")
         self.page.script("window.neverReloaded = true")
         self.assertTrue(self.page.drop(*[path for path, _ in photos]), "the veil over the page")
         self.page.wait_phases(*["done"] * 5)

@@ -146,7 +146,8 @@ BAD_FRAMES = {
     "length": (frame(HELLO, b"abc", length=0xFFFFFFFF), "4294967295 bytes exceeds the limit"),
     "unknown type": (frame(77), "unknown frame type 77"),
     "no HELLO": (frame(8, b"\0" * 12), "PING|HELLO"),
-    "HELLO of nonsense": (frame(HELLO, b"\xff" * 40, job=0), "HELLO"),
+    "HELLO of another version": (frame(HELLO, b"\xff" * 40, job=0), "protocol version 255"),
+    "HELLO of nonsense": (frame(HELLO, b"\x01\x01" + b"\xff" * 40, job=0), "HELLO"),
 }
 
 

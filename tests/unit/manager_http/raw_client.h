@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "manager/http/http_text.h"
-#include "manager/http/unique_fd.h"
+#include "common/unique_fd.h"
 
 namespace imgrec::manager {
 

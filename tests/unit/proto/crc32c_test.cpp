@@ -1,9 +1,9 @@
 #include "proto/crc32c.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace imgrec::proto {
 namespace {

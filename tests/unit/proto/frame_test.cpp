@@ -1,10 +1,10 @@
 #include "proto/frame.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "proto/crc32c.h"
 #include "tests/unit/proto/samples.h"
@@ -13,13 +13,13 @@ namespace imgrec::proto {
 namespace {
 
 using testing::bytes_of;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::mend_sums;
+using ::testing::Not;
 using testing::raw_header;
 using testing::sample_assign;
 using testing::sample_messages;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
 
 // Feeds in slices of `chunk`, taking frames after each; what came out as bytes again.
 std::vector<std::string> frames_in_chunks(std::string_view bytes, std::size_t chunk) {
@@ -34,8 +34,8 @@ std::vector<std::string> frames_in_chunks(std::string_view bytes, std::size_t ch
         return frames;
       }
       if (!*frame) break;
-      frames.push_back(bytes_of(make_frame((*frame)->type, (*frame)->flags, (*frame)->id,
-                                           *(*frame)->payload)));
+      frames.push_back(
+          bytes_of(make_frame((*frame)->type, (*frame)->flags, (*frame)->id, *(*frame)->payload)));
     }
   }
   EXPECT_TRUE(decoder.at_boundary());
@@ -152,7 +152,8 @@ TEST(FrameDecoder, RefusesPayloadOverTheLimitBeforeAllocating) {
   const Status status = decoder.next().status();
   EXPECT_LE(decoder.memory_bytes(), 1024u);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
-  EXPECT_THAT(status.message(), HasSubstr("ASSIGN payload of 1001 bytes exceeds the limit of 1000"));
+  EXPECT_THAT(status.message(),
+              HasSubstr("ASSIGN payload of 1001 bytes exceeds the limit of 1000"));
 }
 
 TEST(FrameDecoder, HoldsEachTypeToItsOwnLimit) {

@@ -1,11 +1,11 @@
 #include "proto/message_codec.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "tests/unit/proto/samples.h"
 
@@ -57,8 +57,8 @@ TEST(MessageCodec, CarriesWelcome) {
 
 TEST(MessageCodec, CarriesRefuse) {
   for (int code = 1; code <= 6; ++code) {
-    const Refuse sent{static_cast<RefuseCode>(code), code % 2 == 0,
-                      std::chrono::milliseconds(code), "reason"};
+    const Refuse sent{static_cast<RefuseCode>(code), code % 2 == 0, std::chrono::milliseconds(code),
+                      "reason"};
     const Refuse got = round_trip(sent);
     EXPECT_EQ(got.code, sent.code);
     EXPECT_EQ(got.retry, sent.retry);

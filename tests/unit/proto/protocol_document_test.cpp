@@ -1,12 +1,12 @@
 // proto/PROTOCOL.md is the authority on the bytes: its dumps and tables are held against the code.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "proto/session.h"
 #include "tests/unit/proto/samples.h"
@@ -138,10 +138,14 @@ TEST(ProtocolDocument, ItsTableOfLimitsIsTheCodes) {
   std::map<std::string, std::size_t> limits;
   for (const auto& row : table(document(), "limit")) limits[row[0]] = std::stoul(row[1]);
   const std::map<std::string, std::size_t> expected{
-      {"name", kMaxNameBytes},           {"id", kMaxIdBytes},
-      {"token proof", kMaxTokenProofBytes}, {"text", kMaxTextBytes},
-      {"label", kMaxLabelBytes},         {"labels", kMaxLabels},
-      {"classes of a RESULT", kMaxTop},  {"smallest max_payload_bytes", kMinMaxPayloadBytes}};
+      {"name", kMaxNameBytes},
+      {"id", kMaxIdBytes},
+      {"token proof", kMaxTokenProofBytes},
+      {"text", kMaxTextBytes},
+      {"label", kMaxLabelBytes},
+      {"labels", kMaxLabels},
+      {"classes of a RESULT", kMaxTop},
+      {"smallest max_payload_bytes", kMinMaxPayloadBytes}};
   EXPECT_EQ(limits, expected);
 }
 

@@ -113,7 +113,8 @@ inline std::uint64_t fitting_id(FrameType type) {
 }
 
 // A header with right sums over whatever fields are asked for; no payload follows.
-inline std::string raw_header(std::uint8_t type, std::uint32_t payload_bytes, std::uint32_t payload_crc = 0,
+inline std::string raw_header(std::uint8_t type, std::uint32_t payload_bytes,
+                              std::uint32_t payload_crc = 0,
                               std::uint8_t frame_version = kFrameVersion,
                               std::uint32_t magic = kMagic) {
   std::string header(kHeaderBytes, '\0');

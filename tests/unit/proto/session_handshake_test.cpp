@@ -1,7 +1,7 @@
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <string>
 
 #include "proto/session.h"
 #include "tests/unit/proto/session_pair.h"
@@ -11,13 +11,13 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::bytes_of;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::kStart;
 using testing::only;
 using testing::sample_hello;
 using testing::sample_welcome;
 using testing::sent;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 class Handshake : public testing::SessionPair {};
@@ -241,9 +241,9 @@ TEST_F(Handshake, SurvivesACutAfterEachByteOfHello) {
     EXPECT_EQ(manager.close_reason().code(), StatusCode::kUnavailable);
     const bool whole = length == hello.size();
     EXPECT_EQ(manager.take_messages().size(), whole ? 1u : 0u);
-    EXPECT_EQ(manager.close_reason().message().find("in the middle of a frame") ==
-                  std::string::npos,
-              whole || length == 0)
+    EXPECT_EQ(
+        manager.close_reason().message().find("in the middle of a frame") == std::string::npos,
+        whole || length == 0)
         << length;
   }
 }

@@ -4,14 +4,14 @@
 // Owns: both sessions and every message that they delivered.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "proto/session.h"
 #include "tests/unit/proto/samples.h"

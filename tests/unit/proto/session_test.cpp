@@ -1,10 +1,10 @@
 #include "proto/session.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "tests/unit/proto/session_pair.h"
 
@@ -13,13 +13,13 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::bytes_of;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::only;
 using testing::sample_assign;
 using testing::sample_fail;
 using testing::sample_outcome;
 using testing::sent;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // Both sides registered.
@@ -216,8 +216,8 @@ TEST_F(RegisteredSession, DiesWhenNothingIsHeard) {
   EXPECT_EQ(manager_->state(), SessionState::kReady);
   wait(1ms, false);
   EXPECT_EQ(now_, heard + 10s);
-  for (const Session* session : {static_cast<Session*>(&*manager_),
-                                 static_cast<Session*>(&*worker_)}) {
+  for (const Session* session :
+       {static_cast<Session*>(&*manager_), static_cast<Session*>(&*worker_)}) {
     ASSERT_EQ(session->state(), SessionState::kClosed);
     EXPECT_EQ(session->close_reason().code(), StatusCode::kDeadlineExceeded);
     EXPECT_THAT(session->close_reason().message(), HasSubstr("nothing heard for 10000 ms"));

@@ -24,9 +24,9 @@ TEST(CleanText, ReplacesEachMaximalIllFormedSequence) {
 }
 
 TEST(CleanText, TakesTheFirstAndLastCharacterOfEveryLength) {
-  for (const std::string good : {"\xC2\xA0", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF",
-                                 "\xEE\x80\x80", "\xEF\xBF\xBF", "\xF0\x90\x80\x80",
-                                 "\xF4\x8F\xBF\xBF"}) {
+  for (const std::string good :
+       {"\xC2\xA0", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF",
+        "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_EQ(clean_text(good, 10), good);
   }
 }
@@ -35,7 +35,10 @@ TEST(CleanText, ReplacesControlCharactersAndTurnsLineBreaksIntoSpaces) {
   EXPECT_EQ(clean_text("a\tb\r\nc", 100), "a b  c");
   EXPECT_EQ(clean_text(std::string("a\0b\x1B[2J\x7F", 8), 100),
             "a" + kBad + "b" + kBad + "[2J" + kBad);
-  EXPECT_EQ(clean_text("\xC2\x9B" "31m", 100), kBad + "31m");  // C1: one-character CSI
+  EXPECT_EQ(clean_text("\xC2\x9B"
+                       "31m",
+                       100),
+            kBad + "31m");  // C1: one-character CSI
 }
 
 TEST(CleanText, StaysWithinTheLimitThoughReplacementsAreLonger) {

@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-namespace imgrec::manager {
+namespace imgrec {
 
 class UniqueFd {
  public:
@@ -33,4 +33,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace imgrec::manager
+}  // namespace imgrec

@@ -1,0 +1,130 @@
+// Writes the seed inputs of the protocol's fuzz targets: one file for each message, good and
+// slightly wrong, and short conversations.
+// Usage: fuzz_make_corpus DIRECTORY   (tests/fuzz/corpus)
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/unit/proto/samples.h"
+
+namespace {
+
+using namespace imgrec::proto;
+using imgrec::JobId;
+using imgrec::proto::testing::bytes_of;
+
+class Corpus {
+ public:
+  explicit Corpus(std::filesystem::path directory) : directory_(std::move(directory)) {
+    std::filesystem::create_directories(directory_);
+  }
+  void add(const std::string& name, const std::string& bytes) {
+    std::ofstream file(directory_ / name, std::ios::binary);
+    file << bytes;
+    file.close();
+    good_ = good_ && file.good();
+    ++count_;
+  }
+  bool good() const { return good_; }
+  int count() const { return count_; }
+
+ private:
+  std::filesystem::path directory_;
+  bool good_ = true;
+  int count_ = 0;
+};
+
+std::string lower(std::string_view name) {
+  std::string text(name);
+  for (char& c : text) c = static_cast<char>(c | 0x20);
+  return text;
+}
+
+void add_streams(Corpus& corpus) {
+  const std::string slices = "\x05";
+  std::string all = slices;
+  for (const Message& message : testing::sample_messages()) {
+    const std::string name = lower(to_string(type_of(message)));
+    const std::string bytes = bytes_of(message);
+    all += bytes;
+    corpus.add(name, slices + bytes);
+    corpus.add(name + "_cut", slices + bytes.substr(0, bytes.size() - 1));
+    std::string damaged = bytes;
+    damaged.back() ^= 0x20;
+    corpus.add(name + "_damaged", slices + damaged);
+    std::string longer = bytes + "x";
+    store_big_endian(static_cast<std::uint32_t>(longer.size() - kHeaderBytes), longer.data() + 8);
+    testing::mend_sums(longer);
+    corpus.add(name + "_left_over", slices + longer);
+  }
+  corpus.add("all_messages", all);
+  corpus.add("http", slices + "GET / HTTP/1.1\r\nHost: here\r\n\r\n");
+  corpus.add("tls", slices + "\x16\x03\x01\x02\x05");
+  corpus.add("length_over_limit", slices + testing::raw_header(4, 0xFFFFFFFF));
+  corpus.add("length_without_bytes", slices + testing::raw_header(4, 64u << 20));
+  corpus.add("unknown_type", slices + testing::raw_header(99, 0));
+  corpus.add("empty", "");
+  Hello hello = testing::sample_hello();
+  hello.name = "control \x1B[2J and \xFF\xC0\x80 no text";
+  corpus.add("hello_with_bad_text", slices + bytes_of(Message(hello)));
+}
+
+void add_conversations(Corpus& corpus) {
+  const std::string to_manager = "\x03\x07";  // a manager that welcomes
+  const std::string draining = "\x07\x01";    // and drains at a FAIL
+  const std::string refusing = "\x01\x07";
+  const std::string to_worker = std::string("\0\x09", 2);
+  const std::string leaving = "\x0C\x02";
+  const std::string hello = bytes_of(Message(testing::sample_hello()));
+  const std::string welcome = bytes_of(Message(testing::sample_welcome()));
+  const std::string result = bytes_of(Message(testing::sample_outcome()));
+  const std::string fail = bytes_of(Message(testing::sample_fail()));
+  const std::string assign = bytes_of(Message(testing::sample_assign()));
+  const std::string cancel = bytes_of(Message(Cancel{JobId{11}, 4, CancelReason::kDeleted}));
+  const std::string ping = bytes_of(Message(Ping{12, 5, {6, 1}}));
+  const std::string pong = bytes_of(Message(Pong{1, 5, {0, 2}}));
+  const std::string drain = bytes_of(Message(Drain{std::chrono::seconds(1), "leaving"}));
+  const std::string bye = bytes_of(Message(Bye{"done"}));
+
+  corpus.add("manager_work", to_manager + hello + result + ping + result + pong + fail + bye);
+  corpus.add("manager_refuses", refusing + hello + bye);
+  corpus.add("manager_drains", draining + hello + fail + result + bye);
+  corpus.add("manager_worker_drains", to_manager + hello + drain + result + drain + ping + bye);
+  corpus.add("manager_two_hellos", to_manager + hello + hello);
+  corpus.add("manager_no_hello", to_manager + result);
+  corpus.add("manager_http", to_manager + "POST / HTTP/1.1\r\n\r\n");
+  Hello future = testing::sample_hello();
+  future.min_version = 2;
+  future.max_version = 3;
+  corpus.add("manager_other_version", to_manager + bytes_of(Message(future)));
+  Outcome lie = testing::sample_outcome();
+  lie.top[0].index = 1000;
+  corpus.add("manager_unknown_class", to_manager + hello + bytes_of(Message(lie)));
+
+  corpus.add("worker_work", to_worker + welcome + assign + ping + cancel + pong + assign + bye);
+  corpus.add("worker_refused",
+             to_worker + bytes_of(Message(Refuse{RefuseCode::kModel, true, {}, "other model"})));
+  corpus.add("worker_drains", to_worker + welcome + drain + assign + cancel + bye);
+  corpus.add("worker_leaves", leaving + welcome + assign + cancel + assign);
+  corpus.add("worker_no_welcome", to_worker + assign);
+  Welcome greedy = testing::sample_welcome();
+  greedy.max_payload_bytes = 0xFFFFFFFF;
+  corpus.add("worker_greedy_manager", to_worker + bytes_of(Message(greedy)));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
+    return 2;
+  }
+  const std::filesystem::path directory = argv[1];
+  Corpus streams(directory / "frame_decoder");
+  add_streams(streams);
+  Corpus conversations(directory / "session");
+  add_conversations(conversations);
+  std::printf("%d streams, %d conversations\n", streams.count(), conversations.count());
+  return streams.good() && conversations.good() ? 0 : 1;
+}
