@@ -25,6 +25,3 @@ target_compile_definitions(imgrec_boost INTERFACE BOOST_ASIO_NO_DEPRECATED
 if(IMGREC_TESTS)
   find_package(GTest REQUIRED)
 endif()
-if(IMGREC_BENCH)
-  find_package(benchmark REQUIRED)
-endif()

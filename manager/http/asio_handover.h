@@ -11,8 +11,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "manager/http/http_server.h"
 #include "common/unique_fd.h"
+#include "manager/http/http_server.h"
 
 namespace imgrec::manager {
 

@@ -25,10 +25,10 @@
 #include <pistache/peer.h>
 #include <pistache/transport.h>
 
+#include "common/unique_fd.h"
 #include "manager/http/http_server.h"
 #include "manager/http/input_guard.h"
 #include "manager/http/reactor_mailbox.h"
-#include "common/unique_fd.h"
 
 namespace imgrec::manager {
 

@@ -84,6 +84,7 @@ void converse(SessionType& session, std::string_view stream, std::uint8_t seed, 
   Reader peer;
   proto::TimePoint now = kStart;
   SessionState before = session.state();
+  peer.read(session);  // a worker's HELLO goes out at once
   for (fuzz::Slicer slices(stream, seed); !slices.done();) {
     session.feed(slices.next(), now);
     for (const auto& message : session.take_messages()) shell(session, message, now);

@@ -87,6 +87,7 @@ void add_conversations(Corpus& corpus) {
   const std::string drain = bytes_of(Message(Drain{std::chrono::seconds(1), "leaving"}));
   const std::string bye = bytes_of(Message(Bye{"done"}));
 
+  corpus.add("empty", "");
   corpus.add("manager_work", to_manager + hello + result + ping + result + pong + fail + bye);
   corpus.add("manager_refuses", refusing + hello + bye);
   corpus.add("manager_drains", draining + hello + fail + result + bye);

@@ -269,9 +269,15 @@ class Cluster:
 
     def add_workers(self, count, *arguments):
         """Starts them and waits until the manager counts them all as ready."""
-        before = len(self.ready_workers())
         added = [self.add_worker(*arguments) for _ in range(count)]
-        self.wait_workers(before + count)
+        names = {worker.name for worker in added}
+
+        def all_ready():
+            for worker in added:
+                assert worker.alive(), f"{worker.name} ended early:\n{worker.tail()}"
+            return names <= {w["name"] for w in self.ready_workers()}
+
+        wait_until(all_ready, f"{count} more ready workers")
         return added
 
     def kill9_worker(self, worker):
@@ -279,14 +285,6 @@ class Cluster:
 
     def ready_workers(self):
         return [w for w in self.cluster()["workers"] if w["state"] == "ready"]
-
-    def wait_workers(self, count):
-        def condition():
-            for worker in self.workers:
-                assert worker.killed or worker.alive(), f"{worker.name}:\n{worker.tail()}"
-            return len(self.ready_workers()) == count
-
-        wait_until(condition, f"{count} ready workers")
 
     # ---- figures ----
     def cluster(self):

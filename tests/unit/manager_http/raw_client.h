@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "manager/http/http_text.h"
 #include "common/unique_fd.h"
+#include "manager/http/http_text.h"
 
 namespace imgrec::manager {
 

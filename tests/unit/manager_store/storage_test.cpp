@@ -11,6 +11,7 @@
 namespace imgrec::manager {
 namespace {
 
+using namespace std::string_literals;
 using std::chrono::microseconds;
 using ::testing::ElementsAre;
 
@@ -45,7 +46,7 @@ TEST_F(StorageTest, KeepsTextsByteForByte) {
   open();
   std::vector<NewImage> images;
   images.push_back(image("anna", "x"));
-  images[0].name = std::string("caf\xc3\xa9'; DROP TABLE images;--\0\xff.jpg", 36);
+  images[0].name = "caf\xc3\xa9'; DROP TABLE images;--\0\xff.jpg"s;
   const std::string name = images[0].name;
   const auto added = try_add(std::move(images));
   ASSERT_TRUE(added.ok());
