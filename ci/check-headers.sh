@@ -16,7 +16,7 @@ compile_one() {
     >"$out/$name.cpp.new"
   cmp -s "$out/$name.cpp.new" "$out/$name.cpp" || cp "$out/$name.cpp.new" "$out/$name.cpp"
   rm -f "$out/$name.cpp.new"
-  if ! ccache g++ -std=c++20 -O0 -I. -I"$build_dir" -I"$build_dir/models" \
+  if ! ccache g++ -std=c++20 -O0 -I. -I"$build_dir/generated" \
     -isystem /usr/include/opencv4 -DBOOST_ASIO_NO_DEPRECATED -c "$out/$name.cpp" -o "$out/$name.o"; then
     echo "$header does not compile alone" >&2
     return 1

@@ -13,7 +13,7 @@ root="$(dirname "$here")"
 out="$here/googlenet"
 timeout=1800
 cache="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/imgrec/bvlc_googlenet"
-importer="${IMGREC_MODEL:-}"
+importer="${IMGREC_IMPORTER:-}"
 force=()
 
 usage() {
@@ -25,7 +25,7 @@ against OpenCV's own inference. An interrupted download is continued.
 
   --out DIR          the model folder (default: models/googlenet)
   --timeout SECONDS  give up on one file after this long (default: 1800)
-  --importer FILE    the imgrec-model program (default: \$IMGREC_MODEL, or the newest in build/)
+  --importer FILE    the imgrec-model program (default: \$IMGREC_IMPORTER, or the newest in build/)
   --force            replace DIR if it is a model folder
 
 Downloads are kept in $cache.

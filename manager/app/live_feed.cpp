@@ -26,7 +26,7 @@ void LiveFeed::open(UpgradeRequest upgrade, SessionId session, std::optional<std
   const EventCursor cursor(after.value_or(storage_.last_seq()), after.has_value());
   auto socket = std::make_shared<WebSocketSession>(std::move(upgrade.socket),
                                                    static_cast<WebSocketSession::Listener&>(*this));
-  clients_.emplace(socket.get(), Client{socket, session, cursor, false});
+  clients_.emplace(socket.get(), Client{socket, session, cursor, false, false});
   by_session_.emplace(std::move(session), socket.get());
   socket->accept(std::move(upgrade.raw_head));
 }
@@ -34,6 +34,7 @@ void LiveFeed::open(UpgradeRequest upgrade, SessionId session, std::optional<std
 void LiveFeed::on_open(WebSocketSession& socket) {
   const auto found = clients_.find(&socket);
   if (found == clients_.end()) return;
+  found->second.greeted = true;
   socket.send(hello_event(storage_.last_seq(), control_.model()));
   read_page(found->second);
 }
@@ -87,18 +88,21 @@ void LiveFeed::tick_cluster() {
   });
 }
 
-void LiveFeed::send_to_session(const SessionId& session, const SharedText& text) {
+// What is no result may be missed: the page reads it over REST when it needs it.
+void LiveFeed::hint_session(const SessionId& session, const SharedText& text) {
   const auto [first, last] = by_session_.equal_range(session);
-  for (auto it = first; it != last; ++it) it->second->send(text);
+  for (auto it = first; it != last; ++it) {
+    if (clients_.at(it->second).greeted) it->second->send(text);
+  }
 }
 
 void LiveFeed::on_state(const ImageRecord& image) {
-  if (by_session_.contains(image.session)) send_to_session(image.session, state_event(image));
+  if (by_session_.contains(image.session)) hint_session(image.session, state_event(image));
 }
 
 void LiveFeed::on_deleted(const ImageRecord& image) {
   if (by_session_.contains(image.session)) {
-    send_to_session(image.session, deleted_event(image.id));
+    hint_session(image.session, deleted_event(image.id));
   }
 }
 
@@ -107,7 +111,8 @@ void LiveFeed::on_settled(const ImageRecord& image) {
   SharedText text;
   for (auto it = first; it != last; ++it) {
     Client& client = clients_.at(it->second);
-    if (!client.cursor.on_live(image.settle_seq, client.socket->has_room())) continue;
+    const bool room = client.greeted && client.socket->has_room();
+    if (!client.cursor.on_live(image.settle_seq, room)) continue;
     if (!text) text = image_event(image);
     client.socket->send(text);
   }

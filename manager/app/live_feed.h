@@ -43,6 +43,7 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
     std::shared_ptr<WebSocketSession> socket;
     SessionId session;
     EventCursor cursor;
+    bool greeted = false;  // hello is the first message; nothing goes before it
     bool wants_cluster = false;
   };
   using Clients = std::map<WebSocketSession*, Client>;
@@ -52,7 +53,7 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   void on_room(WebSocketSession& socket) override;
   void on_closed(WebSocketSession& socket) override;
 
-  void send_to_session(const SessionId& session, const SharedText& text);
+  void hint_session(const SessionId& session, const SharedText& text);
   void read_page(Client& client);
   void on_page(const std::weak_ptr<WebSocketSession>& socket,
                const Result<std::vector<ImageRecord>>& page);

@@ -112,6 +112,7 @@ Result<StaticFiles> StaticFiles::load(const fs::path& directory) {
     const bool hidden = path.filename().string().substr(0, 1) == ".";
     if (hidden && entry->is_directory()) entry.disable_recursion_pending();
     if (hidden || entry->is_symlink() || !entry->is_regular_file()) continue;
+    if (path.extension() == ".md" || path.filename() == "package.json") continue;  // for developers
     if (result.files_.size() == kMaxFiles) {
       return Status(StatusCode::kResourceExhausted,
                     "the website's folder " + directory.string() + " holds more than " +

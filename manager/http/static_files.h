@@ -25,7 +25,8 @@ class StaticFiles {
   static constexpr std::size_t kMaxFileBytes = 4u << 20;
   static constexpr std::size_t kMaxFiles = 500;
 
-  // Every regular file below `directory`, except hidden ones and links. kNotFound where there is no
+  // Every regular file below `directory`, except hidden ones, links, and what is there for
+  // developers (*.md, package.json). kNotFound where there is no
   // such folder, kResourceExhausted over a limit, kUnavailable where a file cannot be read.
   static Result<StaticFiles> load(const std::filesystem::path& directory);
 

@@ -89,6 +89,8 @@ void WorkerServer::on_message(WorkerConnection& connection, proto::Message messa
   } else if (const auto* bye = std::get_if<proto::Bye>(&message)) {
     spdlog::info("worker_bye worker={} name={} reason={}", worker.value,
                  log_text(registry_.find(worker)->name), log_text(bye->reason));
+    // One that says farewell was not killed by what it held.
+    observer_.on_worker_draining(worker);
   }
 }
 

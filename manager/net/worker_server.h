@@ -25,7 +25,7 @@ struct WorkerServerOptions {
   std::string listen_address = "127.0.0.1";
   std::uint16_t port = 2888;  // 0: the system chooses
   std::size_t max_workers = 4096;
-  std::size_t max_handshakes = 256;  // connections that have not said HELLO yet
+  std::size_t max_handshakes = 64;  // connections that have not said HELLO yet, 4 MiB each at most
   std::string manager_id;
   proto::SessionOptions session;
 };

@@ -1,11 +1,12 @@
-// Writes the seed inputs of the protocol's fuzz targets: one file for each message, good and
-// slightly wrong, and short conversations.
+// Writes the seed inputs of the fuzz targets: one file for each message, good and slightly wrong,
+// short conversations, and the smallest pictures of every format.
 // Usage: fuzz_make_corpus DIRECTORY   (tests/fuzz/corpus)
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "tests/unit/media/sample_files.h"
 #include "tests/unit/proto/samples.h"
 
 namespace {
@@ -114,6 +115,25 @@ void add_conversations(Corpus& corpus) {
   corpus.add("worker_greedy_manager", to_worker + bytes_of(Message(greedy)));
 }
 
+void add_pictures(Corpus& corpus) {
+  namespace media = imgrec::media;
+  corpus.add("jpeg", media::jpeg(8, 6));
+  corpus.add("jpeg_with_exif", media::jpeg(8, 6, media::jpeg_segment(0xE1, "Exif and so on")));
+  corpus.add("png", media::png(8, 6));
+  corpus.add("webp_lossy", media::webp_lossy(8, 6));
+  corpus.add("webp_lossless", media::webp_lossless(8, 6));
+  corpus.add("webp_extended", media::webp_extended(8, 6));
+  corpus.add("bmp", media::bmp(8, 6));
+  corpus.add("bmp_top_down", media::bmp(8, -6));
+  corpus.add("bmp_os2", media::bmp_core(8, 6));
+  corpus.add("tiff_little_endian", media::tiff(false, 8, 6));
+  corpus.add("tiff_big_endian", media::tiff(true, 8, 6));
+  corpus.add("gif", "GIF89a");
+  corpus.add("pdf", "%PDF-1.7");
+  corpus.add("text", "no picture");
+  corpus.add("empty", "");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -126,6 +146,9 @@ int main(int argc, char** argv) {
   add_streams(streams);
   Corpus conversations(directory / "session");
   add_conversations(conversations);
-  std::printf("%d streams, %d conversations\n", streams.count(), conversations.count());
-  return streams.good() && conversations.good() ? 0 : 1;
+  Corpus pictures(directory / "image_header");
+  add_pictures(pictures);
+  std::printf("%d streams, %d conversations, %d pictures\n", streams.count(), conversations.count(),
+              pictures.count());
+  return streams.good() && conversations.good() && pictures.good() ? 0 : 1;
 }

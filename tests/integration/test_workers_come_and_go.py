@@ -109,8 +109,8 @@ def test_sigterm_of_the_manager_under_load_is_clean_and_loses_nothing(new_cluste
 
 def test_workers_that_fail_at_random_under_a_supervisor_lose_nothing(new_cluster):
     """As the course project's workers did: each may leave at any image, and is started again.
-    The dice are no fault of the images, so none may be set aside for meeting them often."""
-    cluster = new_cluster(manager_args=["--scheduler-quarantine-after", "50"])
+    They say farewell, so no image is set aside for meeting the dice often."""
+    cluster = new_cluster()
     files = pngs(60)
     arguments = ["--fail-probability", "0.2", "--delay-ms", "5"]
     running = [cluster.add_worker(*arguments) for _ in range(3)]

@@ -1,10 +1,10 @@
 #include "manager/core/event_cursor.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
 #include <set>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace imgrec::manager {
 namespace {

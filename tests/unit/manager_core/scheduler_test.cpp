@@ -367,6 +367,19 @@ TEST_F(SchedulerFailure, TriesARetriableFailureElsewhere) {
   EXPECT_EQ(only<SettleDone>().attempts, 2u);
 }
 
+TEST_F(SchedulerFailure, WaitsForAnotherWorkerRatherThanFailThereAgain) {
+  const WorkerId bad = given_worker(1);
+  const JobId job = when_job_added();
+  const WorkerId good = given_worker(1);
+  const JobId plug = when_job_added();
+  ASSERT_EQ(worker_of(plug), good);
+  when_fails(bad, job, 1, FailCode::kInference, true);
+  EXPECT_TRUE(all<AssignJob>().empty());
+  when_worker_leaves(good);  // now there is no other one to wait for
+  ASSERT_EQ(all<AssignJob>().size(), 1u);
+  EXPECT_EQ(worker_of(job), bad);
+}
+
 TEST_F(SchedulerFailure, GivesUpAfterAFewRetriableFailures) {
   const WorkerId worker = given_worker();
   const JobId job = when_job_added();
@@ -466,6 +479,16 @@ TEST_F(SchedulerQuarantine, WaitsForADistinctWorkerWhereThereIsOne) {
   EXPECT_EQ(only<SettleDone>().worker, b);
   EXPECT_EQ(scheduler_.counters().assigned, 4u);
   EXPECT_EQ(in_flight(a), 0u);
+}
+
+TEST_F(SchedulerQuarantine, BlamesADeathOnWhatTheWorkerCouldBeWorkingOn) {
+  const WorkerId dies = given_worker(8);
+  for (int i = 0; i < 8; ++i) when_job_added();
+  when_worker_leaves(dies);
+  given_worker(8);
+  // Computing, or decoding ahead: those two are apart from now on. The six behind them go at once.
+  EXPECT_EQ(all<AssignJob>().size(), 7u);
+  EXPECT_EQ(scheduler_.queued_jobs(), 1u);
 }
 
 TEST_F(SchedulerQuarantine, SparesTheNeighboursOfAnImageThatKills) {
