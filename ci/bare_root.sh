@@ -12,8 +12,8 @@ runs COMMAND there (default: ./test.sh). Needs root, debootstrap and a network. 
 in ../shared, where it is there, is mounted read-only beside the clone.
 
 DIR is kept, so that a second run installs and compiles little. The Debian mirror is
-$IMGREC_MIRROR (default http://deb.debian.org/debian), the one for security updates
-$IMGREC_SECURITY_MIRROR (default http://deb.debian.org/debian-security).
+$IMGREC_MIRROR, the one for security updates $IMGREC_SECURITY_MIRROR; by default those of this
+machine's own apt.
 Changes that are not committed are not tested.
 
   --prepare   as COMMAND: make the root and the clone, and run nothing
@@ -29,8 +29,14 @@ fi
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 root=$(realpath -m "$1")
 shift
-mirror=${IMGREC_MIRROR:-http://deb.debian.org/debian}
-security=${IMGREC_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# The address that this machine's apt has for a Debian suite.
+mirror_of() {
+  # shellcheck disable=SC2016 # apt's own placeholders
+  apt-get indextargets --format '$(CODENAME) $(REPO_URI)' |
+    awk -v suite="$1" '$1 == suite && !found { print $2; found = 1 }'
+}
+mirror=${IMGREC_MIRROR:-$(mirror_of bookworm)}
+security=${IMGREC_SECURITY_MIRROR:-$(mirror_of bookworm-security)}
 command=("$@")
 if [ $# -eq 0 ]; then command=(./test.sh); fi
 
@@ -38,6 +44,9 @@ need() { echo "bare_root.sh: $1" >&2; exit 3; }
 [ "$(id -u)" -eq 0 ] || need "only root can make and enter a root directory"
 command -v debootstrap >/dev/null || need "debootstrap is missing: apt-get install debootstrap"
 command -v git >/dev/null || need "git is missing: apt-get install git"
+if [ -z "$mirror" ] || [ -z "$security" ]; then
+  need "apt here knows no bookworm mirror: set IMGREC_MIRROR and IMGREC_SECURITY_MIRROR"
+fi
 [ "$root" != / ] || need "DIR must not be /"
 case "$repository/" in "$root"/*) need "DIR must not hold this repository" ;; esac
 

@@ -25,7 +25,7 @@ packages=(
   libpistache-dev libboost1.81-dev libtorch-dev libopenblas0-openmp libopencv-dev
   libyaml-cpp-dev libspdlog-dev nlohmann-json3-dev libsqlite3-dev prometheus-cpp-dev
   libprotobuf-dev protobuf-compiler libssl-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev
   curl ca-certificates procps
 )
 # What only ./test.sh needs. /usr/bin/python3 comes with the python3-* packages.

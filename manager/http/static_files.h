@@ -26,8 +26,8 @@ class StaticFiles {
   static constexpr std::size_t kMaxFiles = 500;
 
   // Every regular file below `directory`, except hidden ones, links, and what is there for
-  // developers (*.md, package.json). kNotFound where there is no
-  // such folder, kResourceExhausted over a limit, kUnavailable where a file cannot be read.
+  // developers (*.md, package.json). kNotFound where there is no such folder, kResourceExhausted
+  // over a limit, kUnavailable where a file cannot be read.
   static Result<StaticFiles> load(const std::filesystem::path& directory);
 
   // nullopt: no file of that path. "/" is index.html, "/about" is about.html. Methods other than
