@@ -45,21 +45,22 @@ bool WebSocketSession::idle() const { return !closed_ && queue_.size() < kMaxQue
 bool WebSocketSession::send(std::shared_ptr<const std::string> text) {
   if (!has_room()) return false;
   queue_.push_back(std::move(text));
-  if (open_ && queue_.size() == 1) write();
+  write();
   return true;
 }
 
 void WebSocketSession::write() {
-  if (queue_.empty() || closed_) return;
+  if (!open_ || closed_ || writing_ || queue_.empty()) return;
+  writing_ = true;  // Beast takes one write at a time
   stream_.async_write(boost::asio::buffer(*queue_.front()),
                       [self = shared_from_this()](error_code ec, std::size_t) {
+                        self->writing_ = false;
                         if (self->closed_) return;
                         if (ec) {
                           self->finish();
                           return;
                         }
                         self->queue_.pop_front();
-                        // Start the next one before anyone can add to an idle-looking queue.
                         self->write();
                         self->listener_.on_room(*self);
                       });

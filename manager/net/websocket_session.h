@@ -56,6 +56,7 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
   boost::beast::flat_buffer read_buffer_;
   std::deque<std::shared_ptr<const std::string>> queue_;  // the front one is being written
   bool open_ = false;
+  bool writing_ = false;
   bool closed_ = false;
 };
 

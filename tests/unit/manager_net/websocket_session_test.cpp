@@ -22,12 +22,16 @@ const std::string kUpgrade =
 
 class Recorder : public WebSocketSession::Listener {
  public:
-  void on_open(WebSocketSession&) override { ++opened; }
+  void on_open(WebSocketSession& session) override {
+    ++opened;
+    if (!greeting.empty()) session.send(std::make_shared<const std::string>(greeting));
+  }
   void on_text(WebSocketSession&, std::string_view text) override { texts.emplace_back(text); }
   void on_room(WebSocketSession&) override { ++rooms; }
   void on_closed(WebSocketSession&) override { ++closed; }
   int opened = 0, rooms = 0, closed = 0;
   std::vector<std::string> texts;
+  std::string greeting;  // said on opening
 };
 
 class WebSocketSessionTest : public ::testing::Test {
@@ -70,6 +74,19 @@ TEST_F(WebSocketSessionTest, SendsQueuedTextsInOrder) {
   const std::string got = read_available();
   EXPECT_NE(got.find("first"), std::string::npos);
   EXPECT_LT(got.find("first"), got.find("second"));
+}
+
+TEST_F(WebSocketSessionTest, SendsWhatIsSaidOnOpeningOnceAndFirst) {
+  recorder_.greeting = "hello";
+  session_->accept(kUpgrade);
+  ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
+  session_->send(std::make_shared<const std::string>("later"));
+  ASSERT_TRUE(eventually([&] { return recorder_.rooms == 2; }));
+  const std::string got = read_available();
+  const std::size_t first = got.find("hello");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(got.find("hello", first + 1), std::string::npos) << "sent twice";
+  EXPECT_LT(first, got.find("later"));
 }
 
 TEST_F(WebSocketSessionTest, RefusesMoreThanItsQueueHolds) {
