@@ -1,9 +1,13 @@
+import { webcrypto } from 'node:crypto';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { ApiError } from '../../frontend/js/api.js';
 import { Uploader } from '../../frontend/js/uploader.js';
 import { FakeTimers, settle } from './fake_timers.mjs';
+
+// Browsers have it; node 18, Debian 12's, keeps it behind an import.
+globalThis.crypto ??= webcrypto;
 
 function fixture(t) {
   const random = Math.random;
