@@ -44,7 +44,7 @@ void Control::add_images(std::vector<ImageRecord> images) {
   asio::post(io_, [this, images = std::move(images)]() mutable {
     for (auto& image : images) {
       const JobAdded added{image.job, image.session, image.bytes};
-      open_.emplace(added.job, OpenImage{std::move(image), false});
+      open_.emplace(added.job, std::move(image));
       schedule(added);
     }
   });
@@ -63,7 +63,7 @@ void Control::read_live(std::vector<ImageRecord> images,
     for (auto& image : images) {
       const auto found = open_.find(image.job);
       if (is_settled(image.state) || found == open_.end()) continue;
-      image = found->second.record;
+      image = found->second;
       // Its worker may have left since.
       const auto job = scheduler_.job(image.job);
       if (job && !job->assigned) image.state = ImageState::kQueued;
@@ -147,7 +147,7 @@ void Control::schedule(const Event& event, const proto::Outcome* outcome) {
 void Control::perform(const AssignJob& action) {
   const auto found = open_.find(action.job);
   if (found == open_.end()) return;
-  ImageRecord& image = found->second.record;
+  ImageRecord& image = found->second;
   image.state = ImageState::kAssigned;
   image.attempts = action.attempt;
   if (const auto* worker = workers_.registry().find(action.worker)) image.worker = worker->name;
@@ -189,8 +189,8 @@ void Control::perform(const SettleDone& action, const proto::Outcome* outcome) {
   const auto found = open_.find(action.job);
   if (found == open_.end()) return;  // deleted meanwhile
   worker->done++;
-  worker->rate.add(now(), found->second.record.bytes);
-  rate_.add(now(), found->second.record.bytes);
+  worker->rate.add(now(), found->second.bytes);
+  rate_.add(now(), found->second.bytes);
 
   const auto on_worker = outcome->timing.decode + outcome->timing.queue + outcome->timing.inference;
   Settlement settlement;
@@ -222,9 +222,6 @@ void Control::perform(const DropReport& action) {
 
 void Control::settle(Settlement settlement) {
   ++settling_;
-  if (const auto found = open_.find(settlement.job); found != open_.end()) {
-    found->second.settling = true;
-  }
   storage_.settle(settlement, [this, settlement](Result<ImageRecord> stored) {
     asio::post(io_, [this, settlement, stored = std::move(stored)] {
       on_settle_stored(settlement, stored);
@@ -264,7 +261,7 @@ void Control::on_settle_stored(const Settlement& settlement, const Result<ImageR
 void Control::notify_state(JobId job) {
   const auto found = open_.find(job);
   if (found == open_.end()) return;
-  for (auto* observer : observers_) observer->on_state(found->second.record);
+  for (auto* observer : observers_) observer->on_state(found->second);
 }
 
 void Control::arm_timer() {

@@ -67,11 +67,6 @@ class Control : private WorkerServer::Observer {
   void shut_down(std::chrono::milliseconds grace, std::function<void()> done);
 
  private:
-  struct OpenImage {
-    ImageRecord record;
-    bool settling = false;  // on its way to the storage
-  };
-
   void on_worker_joined(const RegisteredWorker& worker, const proto::Hello& hello) override;
   void on_worker_draining(WorkerId worker) override;
   void on_worker_left(WorkerId worker) override;
@@ -97,7 +92,7 @@ class Control : private WorkerServer::Observer {
   WorkerServer workers_;
   boost::asio::steady_timer timer_;
   std::optional<TimePoint> armed_;
-  std::unordered_map<JobId, OpenImage> open_;
+  std::unordered_map<JobId, ImageRecord> open_;  // accepted, and not known to be settled
   std::vector<ImageObserver*> observers_;
   RateMeter rate_;
   std::uint64_t settling_ = 0;  // settlements that the storage has not confirmed
