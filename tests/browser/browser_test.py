@@ -117,6 +117,8 @@ class WebsiteTest(unittest.TestCase):
             self.skipTest(f"no photos with known labels in {PHOTOS}")
         if not MOCK_URL and not (MODEL / "model.pt").exists():
             self.skipTest(f"no model in {MODEL}")
+        if not self.system.has_real_workers():
+            self.skipTest(f"no imgrec-worker in {self.system.bin_dir}: built without LibTorch")
         self.system.start_workers(3, with_model=True)
         photos = list(certain_photos(5))
         self.page.open(self.system.url)

@@ -60,6 +60,9 @@ class RealSystem:
         act()
         self.start_manager()
 
+    def has_real_workers(self):
+        return (self.bin_dir / "imgrec-worker").exists()
+
     def start_workers(self, count=3, delay_ms=30, with_model=False):
         for number in range(1, count + 1):
             common = ["--manager", self.worker_address, "--name", f"worker-{number}"]
@@ -98,10 +101,14 @@ class RealSystem:
 class MockSystem:
     """mock_server.py at `url`; its photos stay, sessions are told apart by their cookies."""
     model = "mock"
+    bin_dir = None
 
     def __init__(self, url):
         self.url = url.rstrip("/") + "/"
         self.control("workers?n=0")
+
+    def has_real_workers(self):
+        return True  # the mock stands in for them
 
     def control(self, command):
         request = urllib.request.Request(f"{self.url}mock/{command}", method="POST")
