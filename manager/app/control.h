@@ -1,16 +1,16 @@
-// The manager's control: carries out what the scheduler decides, with the storage on one side and
-// the workers on the other. The life of every open image passes through here.
+// The manager's control: the shell around ManagerCore. It brings the core what happens (uploads,
+// what workers say, answers of the storage, time) and carries out what the core decides.
 //
 // Thread rule: runs on the io_context's one thread. Methods marked "any thread" post to it.
-// Owns: the scheduler, the worker server, what is open. Borrows the io_context and the storage,
-// which outlive it; observers outlive it too.
+// Owns: the core, the worker server. Borrows the io_context and the storage, which outlive it;
+// observers outlive it too.
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -18,8 +18,7 @@
 
 #include "manager/app/cluster_view.h"
 #include "manager/core/image_record.h"
-#include "manager/core/rate_meter.h"
-#include "manager/core/scheduler.h"
+#include "manager/core/manager_core.h"
 #include "manager/net/worker_server.h"
 #include "manager/store/storage.h"
 
@@ -27,10 +26,10 @@ namespace imgrec::manager {
 
 struct ControlOptions {
   WorkerServerOptions workers;
-  SchedulerOptions scheduler;
+  ManagerCoreOptions core;
 };
 
-class Control : private WorkerServer::Observer {
+class Control : private WorkerServer::Listener {
  public:
   // What happens to images, on the control thread.
   class ImageObserver {
@@ -59,44 +58,48 @@ class Control : private WorkerServer::Observer {
 
   // ---- control thread ----
   ClusterView view() const;
-  bool is_open(JobId job) const { return open_.contains(job); }
-  std::optional<ModelIdentity> model() const { return workers_.registry().model(); }
+  bool is_open(JobId job) const { return core_.open_image(job) != nullptr; }
+  std::optional<ModelIdentity> model() const { return core_.registry().model(); }
 
   // Assigns nothing more, waits up to `grace` for what is in flight, says BYE to the workers, and
   // calls back. What is still open stays durable and runs again at the next start.
   void shut_down(std::chrono::milliseconds grace, std::function<void()> done);
 
  private:
-  void on_worker_joined(const RegisteredWorker& worker, const proto::Hello& hello) override;
-  void on_worker_draining(WorkerId worker) override;
-  void on_worker_left(WorkerId worker) override;
-  void on_outcome(WorkerId worker, const proto::Outcome& outcome) override;
-  void on_fail(WorkerId worker, const proto::Fail& fail) override;
+  void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) override;
+  void on_message(WorkerId worker, proto::Message message) override;
+  void on_worker_left(WorkerId worker, const Status& why) override;
 
-  void schedule(const Event& event, const proto::Outcome* outcome = nullptr);
+  // Applies the event, or queues it where one is being applied: carrying an action out may be the
+  // cause of the next event, and each event's actions are to be carried out before that.
+  void apply(CoreEvent event);
   void perform(const AssignJob& action);
   void perform(const CancelAttempt& action);
-  void perform(const SettleDone& action, const proto::Outcome* outcome);
-  void perform(const SettleFailed& action);
   void perform(const DropReport& action);
+  void perform(const WelcomeWorker& action);
+  void perform(const RefuseWorker& action);
+  void perform(const DrainWorker& action);
+  void perform(const DismissWorker& action);
+  void perform(RememberModel& action);
+  void perform(StoreSettlement& action);
+  void perform(const AnnounceState& action);
+  void perform(AnnounceSettled& action);
+  void perform(const AnnounceRemoved& action);
+  void perform(const FinishShutdown& action);
   void send_assignment(const AssignJob& action, const Result<proto::SharedBytes>& bytes);
-  void settle(Settlement settlement);
-  void on_settle_stored(const Settlement& settlement, const Result<ImageRecord>& stored);
+  void measure_link(WorkerId worker);
   void arm_timer();
-  void notify_state(JobId job);
-  void maybe_finish_shutdown();
+  WorkerSnapshot snapshot(const RegisteredWorker& worker, TimePoint at) const;
 
   boost::asio::io_context& io_;
   Storage& storage_;
-  Scheduler scheduler_;
+  ManagerCore core_;
   WorkerServer workers_;
   boost::asio::steady_timer timer_;
   std::optional<TimePoint> armed_;
-  std::unordered_map<JobId, ImageRecord> open_;  // accepted, and not known to be settled
+  std::deque<CoreEvent> waiting_;  // to be applied, in order
+  bool applying_ = false;
   std::vector<ImageObserver*> observers_;
-  RateMeter rate_;
-  std::uint64_t settling_ = 0;  // settlements that the storage has not confirmed
-  boost::asio::steady_timer shutdown_timer_;
   std::function<void()> shutdown_done_;
 };
 

@@ -51,14 +51,14 @@ ControlOptions control_options(const ManagerConfig& config, const std::string& m
   ControlOptions options;
   options.workers.listen_address = config.worker_listen;
   options.workers.port = config.worker_port;
-  options.workers.max_workers = config.max_workers;
+  options.core.max_workers = config.max_workers;
   options.workers.manager_id = manager_id;
   options.workers.session.heartbeat = config.heartbeat;
   options.workers.session.dead_after = config.dead_after;
-  options.scheduler.initial_timeout = config.first_timeout;
-  options.scheduler.min_timeout = config.min_timeout;
-  options.scheduler.max_timeout = config.max_timeout;
-  options.scheduler.quarantine_after = config.quarantine_after;
+  options.core.scheduler.initial_timeout = config.first_timeout;
+  options.core.scheduler.min_timeout = config.min_timeout;
+  options.core.scheduler.max_timeout = config.max_timeout;
+  options.core.scheduler.quarantine_after = config.quarantine_after;
   return options;
 }
 

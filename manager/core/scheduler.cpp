@@ -85,6 +85,8 @@ void Scheduler::Impl::handle(const WorkerJoined& event) {
   refresh(worker->second);
 }
 
+void Scheduler::Impl::handle(const WorkerMeasured&) {}
+
 void Scheduler::Impl::handle(const WorkerLeft& event) {
   const auto found = workers_.find(event.worker);
   if (found == workers_.end()) return;
@@ -398,6 +400,15 @@ std::optional<Scheduler::JobView> Scheduler::Impl::job(JobId id) const {
   return JobView{!found->second.out.empty(), found->second.attempts, found->second.newest};
 }
 
+bool Scheduler::Impl::holds(WorkerId worker, JobId job, std::uint32_t attempt) const {
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end()) return false;
+  const auto& out = found->second.out;
+  return std::any_of(out.begin(), out.end(), [&](AttemptRef each) {
+    return each->worker == worker && each->number == attempt;
+  });
+}
+
 // ---- the public face --------------------------------------------------------------------------
 
 Scheduler::Scheduler(SchedulerOptions options) : impl_(std::make_unique<Impl>(options)) {}
@@ -410,6 +421,9 @@ std::optional<Scheduler::WorkerView> Scheduler::worker(WorkerId worker) const {
   return impl_->worker(worker);
 }
 std::optional<Scheduler::JobView> Scheduler::job(JobId job) const { return impl_->job(job); }
+bool Scheduler::holds(WorkerId worker, JobId job, std::uint32_t attempt) const {
+  return impl_->holds(worker, job, attempt);
+}
 std::size_t Scheduler::open_jobs() const { return impl_->open_jobs(); }
 std::size_t Scheduler::queued_jobs() const { return impl_->queued_jobs(); }
 const SchedulerCounters& Scheduler::counters() const { return impl_->counters(); }

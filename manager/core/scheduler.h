@@ -33,8 +33,15 @@ struct JobCancelled {  // its client deleted it
 };
 struct WorkerJoined {
   WorkerId worker;
-  unsigned credit = 1;   // attempts it will hold at once
+  unsigned credit = 1;   // attempts it will hold at once, at most
   unsigned streams = 1;  // attempts it computes at once
+  // Who it is across connections, as far as can be told ("name@host"): what it did wrong before is
+  // remembered under it. Empty: nobody.
+  std::string identity{};
+};
+struct WorkerMeasured {  // its link
+  WorkerId worker;
+  std::chrono::microseconds rtt{};
 };
 struct WorkerLeft {  // disconnected, for whatever reason: its attempts go back at once
   WorkerId worker;
@@ -46,6 +53,7 @@ struct AttemptSucceeded {
   WorkerId worker;
   JobId job;
   std::uint32_t attempt = 0;
+  bool from_cache = false;  // repeated, not computed: says nothing of the worker's speed
 };
 struct AttemptFailed {
   WorkerId worker;
@@ -54,10 +62,11 @@ struct AttemptFailed {
   proto::FailCode code = proto::FailCode::kInternal;
   bool retriable = true;
   std::string text;
+  bool by_worker = true;  // false: the manager itself could not carry the assignment out
 };
 struct Tick {};  // time passed; send it when next_deadline() is reached
-using Event = std::variant<JobAdded, JobCancelled, WorkerJoined, WorkerLeft, WorkerDraining,
-                           AttemptSucceeded, AttemptFailed, Tick>;
+using Event = std::variant<JobAdded, JobCancelled, WorkerJoined, WorkerMeasured, WorkerLeft,
+                           WorkerDraining, AttemptSucceeded, AttemptFailed, Tick>;
 
 // ---- actions: what is to be done --------------------------------------------------------------
 struct AssignJob {
@@ -141,6 +150,8 @@ class Scheduler {
   };
   [[nodiscard]] std::optional<WorkerView> worker(WorkerId worker) const;
   [[nodiscard]] std::optional<JobView> job(JobId job) const;
+  // The attempt is out on this worker.
+  [[nodiscard]] bool holds(WorkerId worker, JobId job, std::uint32_t attempt) const;
   [[nodiscard]] std::size_t open_jobs() const;    // queued and assigned
   [[nodiscard]] std::size_t queued_jobs() const;  // without an attempt out
   [[nodiscard]] const SchedulerCounters& counters() const;

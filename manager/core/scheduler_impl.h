@@ -30,6 +30,7 @@ class Scheduler::Impl {
   std::optional<TimePoint> next_deadline() const { return timers_.next(); }
   std::optional<WorkerView> worker(WorkerId id) const;
   std::optional<JobView> job(JobId id) const;
+  bool holds(WorkerId worker, JobId job, std::uint32_t attempt) const;
   std::size_t open_jobs() const { return jobs_.size(); }
   std::size_t queued_jobs() const { return jobs_.size() - jobs_out_; }
   const SchedulerCounters& counters() const { return counters_; }
@@ -69,6 +70,7 @@ class Scheduler::Impl {
   void handle(const JobAdded& event);
   void handle(const JobCancelled& event);
   void handle(const WorkerJoined& event);
+  void handle(const WorkerMeasured& event);
   void handle(const WorkerLeft& event);
   void handle(const WorkerDraining& event);
   void handle(const AttemptSucceeded& event);

@@ -31,9 +31,8 @@ std::optional<proto::Refuse> WorkerRegistry::judge(const proto::Hello& hello) co
   return std::nullopt;
 }
 
-RegisteredWorker& WorkerRegistry::add(const proto::Hello& hello, std::string address,
+RegisteredWorker& WorkerRegistry::add(WorkerId id, const proto::Hello& hello, std::string address,
                                       TimePoint now) {
-  const WorkerId id{next_id_++};
   model_ = ModelIdentity{hello.model_name, hello.model_digest, hello.labels.size()};
   RegisteredWorker worker{.id = id,
                           .name = hello.name,

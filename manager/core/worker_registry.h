@@ -46,8 +46,8 @@ class WorkerRegistry {
   // left; otherwise the same photo would get answers from different label sets.
   std::optional<proto::Refuse> judge(const proto::Hello& hello) const;
 
-  // REQUIRES: judge() welcomed it.
-  RegisteredWorker& add(const proto::Hello& hello, std::string address, TimePoint now);
+  // REQUIRES: judge() welcomed it; `id` was never used before.
+  RegisteredWorker& add(WorkerId id, const proto::Hello& hello, std::string address, TimePoint now);
   void remove(WorkerId worker);
 
   RegisteredWorker* find(WorkerId worker);
@@ -59,7 +59,6 @@ class WorkerRegistry {
 
  private:
   std::size_t max_workers_;
-  std::uint64_t next_id_ = 1;
   std::map<WorkerId, RegisteredWorker> workers_;
   std::optional<ModelIdentity> model_;  // that of the connected workers; nullopt when there is none
 };

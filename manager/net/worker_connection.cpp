@@ -30,13 +30,14 @@ std::string address_of(const asio::ip::tcp::socket& socket) {
 
 }  // namespace
 
-WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, proto::SessionOptions options,
-                                   Listener& listener)
+WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, WorkerId worker,
+                                   proto::SessionOptions options, Listener& listener)
     : socket_(std::move(socket)),
       timer_(socket_.get_executor()),
       session_(options, std::chrono::steady_clock::now()),
       listener_(listener),
       address_(address_of(socket_)),
+      worker_(worker),
       read_buffer_(kReadBytes) {}
 
 void WorkerConnection::start() {
@@ -47,9 +48,8 @@ void WorkerConnection::start() {
 
 int WorkerConnection::native_handle() { return socket_.is_open() ? socket_.native_handle() : -1; }
 
-void WorkerConnection::welcome(WorkerId worker, const std::string& manager_id) {
-  worker_ = worker;
-  session_.welcome(worker, manager_id, std::chrono::steady_clock::now());
+void WorkerConnection::welcome(const std::string& manager_id) {
+  session_.welcome(worker_, manager_id, std::chrono::steady_clock::now());
   pump();
 }
 
@@ -68,6 +68,11 @@ void WorkerConnection::cancel(const proto::Cancel& cancel) {
   const auto state = session_.state();
   if (state != proto::SessionState::kReady && state != proto::SessionState::kDraining) return;
   session_.cancel(cancel);
+  pump();
+}
+
+void WorkerConnection::drain(const proto::Drain& drain) {
+  session_.send_drain(drain);
   pump();
 }
 

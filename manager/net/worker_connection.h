@@ -28,20 +28,22 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
     virtual void on_closed(WorkerConnection& connection, const Status& why) = 0;
   };
 
-  WorkerConnection(boost::asio::ip::tcp::socket socket, proto::SessionOptions options,
-                   Listener& listener);
+  // `worker`: this connection's number, never used before.
+  WorkerConnection(boost::asio::ip::tcp::socket socket, WorkerId worker,
+                   proto::SessionOptions options, Listener& listener);
 
   void start();
   const std::string& address() const { return address_; }
-  WorkerId worker() const { return worker_; }  // 0 until welcomed
+  WorkerId worker() const { return worker_; }
   const proto::ManagerSession& session() const { return session_; }
   // The socket's descriptor, for TCP_INFO; -1 when closed.
   int native_handle();
 
-  void welcome(WorkerId worker, const std::string& manager_id);
+  void welcome(const std::string& manager_id);
   void refuse(const proto::Refuse& refuse);
   void assign(const proto::Assign& assign);
   void cancel(const proto::Cancel& cancel);
+  void drain(const proto::Drain& drain);
   void bye(const std::string& reason);
 
  private:
@@ -57,7 +59,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   proto::ManagerSession session_;
   Listener& listener_;
   std::string address_;
-  WorkerId worker_;
+  const WorkerId worker_;
   std::vector<char> read_buffer_;
   std::deque<proto::OutgoingFrame> outbox_;  // bounded by the worker's credit: see the scheduler
   std::vector<proto::OutgoingFrame> writing_;

@@ -10,13 +10,8 @@ namespace imgrec::manager {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-WorkerServer::WorkerServer(asio::io_context& io, WorkerServerOptions options, Observer& observer)
-    : io_(io),
-      options_(std::move(options)),
-      observer_(observer),
-      acceptor_(io),
-      retry_timer_(io),
-      registry_(options_.max_workers) {}
+WorkerServer::WorkerServer(asio::io_context& io, WorkerServerOptions options, Listener& listener)
+    : io_(io), options_(std::move(options)), listener_(listener), acceptor_(io), retry_timer_(io) {}
 
 Status WorkerServer::start() {
   error_code ec;
@@ -52,10 +47,12 @@ void WorkerServer::accept() {
       return;
     }
     if (handshaking_.size() < options_.max_handshakes) {
+      const WorkerId worker{++last_number_};
       WorkerConnection::Listener& listener = *this;
-      auto connection =
-          std::make_shared<WorkerConnection>(std::move(socket), options_.session, listener);
-      handshaking_.insert(connection);
+      const auto connection =
+          std::make_shared<WorkerConnection>(std::move(socket), worker, options_.session, listener);
+      handshaking_.insert(worker);
+      connections_.emplace(worker, connection);
       connection->start();
     }
     accept();
@@ -72,108 +69,68 @@ void WorkerServer::accept_later() {
 
 void WorkerServer::on_message(WorkerConnection& connection, proto::Message message) {
   const WorkerId worker = connection.worker();
-  if (const auto* hello = std::get_if<proto::Hello>(&message)) {
-    on_hello(connection, *hello);
-  } else if (!registry_.find(worker)) {
-    return;  // replaced by a newer connection of the same process
-  } else if (const auto* outcome = std::get_if<proto::Outcome>(&message)) {
-    observer_.on_outcome(worker, *outcome);
-  } else if (const auto* fail = std::get_if<proto::Fail>(&message)) {
-    registry_.find(worker)->failed++;
-    observer_.on_fail(worker, *fail);
-  } else if (const auto* drain = std::get_if<proto::Drain>(&message)) {
-    spdlog::info("worker_draining worker={} name={} reason={}", worker.value,
-                 log_text(registry_.find(worker)->name), log_text(drain->reason));
-    registry_.find(worker)->draining = true;
-    observer_.on_worker_draining(worker);
-  } else if (const auto* bye = std::get_if<proto::Bye>(&message)) {
-    spdlog::info("worker_bye worker={} name={} reason={}", worker.value,
-                 log_text(registry_.find(worker)->name), log_text(bye->reason));
-    // One that says farewell was not killed by what it held.
-    observer_.on_worker_draining(worker);
+  if (auto* hello = std::get_if<proto::Hello>(&message)) {
+    introduced_.insert(worker);
+    listener_.on_hello(worker, connection.address(), std::move(*hello));
+  } else if (introduced_.contains(worker)) {
+    listener_.on_message(worker, std::move(message));
   }
-}
-
-void WorkerServer::on_hello(WorkerConnection& connection, const proto::Hello& hello) {
-  std::optional<proto::Refuse> refuse = registry_.judge(hello);
-  if (shutting_down_) {
-    refuse = proto::Refuse{proto::RefuseCode::kShuttingDown, true, std::chrono::seconds(2),
-                           "this manager is shutting down"};
-  }
-  if (refuse) {
-    spdlog::warn("worker_refused address={} name={} reason={}", connection.address(),
-                 log_text(hello.name), log_text(refuse->reason));
-    connection.refuse(*refuse);
-    return;
-  }
-  if (const auto old = registry_.find_instance(hello.instance_id)) {
-    if (const auto found = registered_.find(*old); found != registered_.end()) {
-      const auto keep = found->second;  // bye() ends in on_closed, which erases it
-      keep->bye("the same worker process has connected again");
-    }
-  }
-  auto self = connection.shared_from_this();
-  const RegisteredWorker& worker =
-      registry_.add(hello, connection.address(), std::chrono::steady_clock::now());
-  handshaking_.erase(self);
-  registered_[worker.id] = self;
-  spdlog::info("worker_joined worker={} name={} address={} model={} credit={} streams={}",
-               worker.id.value, log_text(worker.name), worker.address, log_text(worker.model.name),
-               worker.credit, worker.streams);
-  connection.welcome(worker.id, options_.manager_id);
-  observer_.on_worker_joined(worker, hello);
 }
 
 void WorkerServer::on_closed(WorkerConnection& connection, const Status& why) {
   const WorkerId worker = connection.worker();
-  handshaking_.erase(connection.shared_from_this());
-  if (worker.value == 0) {
-    if (!why.ok()) {
-      spdlog::warn("worker_connection_rejected address={} reason={}", connection.address(),
-                   log_text(why.message()));
-    }
-    return;
+  const bool handshaking = handshaking_.erase(worker) > 0;
+  if (handshaking && !why.ok()) {
+    spdlog::warn("worker_connection_rejected address={} reason={}", connection.address(),
+                 log_text(why.message()));
   }
-  const auto* known = registry_.find(worker);
-  spdlog::info("worker_left worker={} name={} reason={}", worker.value,
-               known ? log_text(known->name) : "unknown",
-               why.ok() ? "bye" : log_text(why.message()));
-  registered_.erase(worker);
-  registry_.remove(worker);
-  observer_.on_worker_left(worker);
+  connections_.erase(worker);
+  if (introduced_.erase(worker) > 0) listener_.on_worker_left(worker, why);
 }
 
-bool WorkerServer::assign(WorkerId worker, const proto::Assign& assign) {
-  const auto found = registered_.find(worker);
-  if (found == registered_.end()) return false;
-  const auto connection = found->second;
-  connection->assign(assign);
-  return true;
+std::shared_ptr<WorkerConnection> WorkerServer::find(WorkerId worker) const {
+  const auto found = connections_.find(worker);
+  return found == connections_.end() ? nullptr : found->second;
+}
+
+void WorkerServer::welcome(WorkerId worker) {
+  const auto connection = find(worker);
+  if (!connection) return;
+  handshaking_.erase(worker);
+  connection->welcome(options_.manager_id);
+}
+
+void WorkerServer::refuse(WorkerId worker, const proto::Refuse& refuse) {
+  if (const auto connection = find(worker)) connection->refuse(refuse);
+}
+
+void WorkerServer::assign(WorkerId worker, const proto::Assign& assign) {
+  if (const auto connection = find(worker)) connection->assign(assign);
 }
 
 void WorkerServer::cancel(WorkerId worker, const proto::Cancel& cancel) {
-  const auto found = registered_.find(worker);
-  if (found == registered_.end()) return;
-  const auto connection = found->second;
-  connection->cancel(cancel);
+  if (const auto connection = find(worker)) connection->cancel(cancel);
+}
+
+void WorkerServer::drain(WorkerId worker, const proto::Drain& drain) {
+  if (const auto connection = find(worker)) connection->drain(drain);
+}
+
+void WorkerServer::bye(WorkerId worker, const std::string& reason) {
+  if (const auto connection = find(worker)) connection->bye(reason);
 }
 
 std::optional<std::chrono::microseconds> WorkerServer::rtt(WorkerId worker) const {
-  const auto found = registered_.find(worker);
-  if (found == registered_.end()) return std::nullopt;
-  return found->second->session().rtt();
+  const auto connection = find(worker);
+  return connection ? connection->session().rtt() : std::nullopt;
 }
 
-void WorkerServer::begin_shutdown() { shutting_down_ = true; }
-
-void WorkerServer::close_all(const std::string& reason) {
+void WorkerServer::stop_accepting(const std::string& reason) {
   error_code ignored;
   acceptor_.close(ignored);
   retry_timer_.cancel();
-  const auto registered = registered_;  // each bye() erases its own entry
-  for (const auto& [id, connection] : registered) connection->bye(reason);
-  const auto handshaking = handshaking_;
-  for (const auto& connection : handshaking) connection->bye(reason);
+  const auto handshaking = handshaking_;  // each bye() erases its own entry
+  for (const WorkerId worker : handshaking) bye(worker, reason);
 }
 
 }  // namespace imgrec::manager

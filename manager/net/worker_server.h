@@ -1,13 +1,14 @@
-// The worker port: accepts connections, lets WorkerRegistry judge each HELLO, and turns what
-// registered workers say into calls on one observer.
+// The worker port: accepts connections, numbers them, and carries messages between them and one
+// listener. It decides nothing: who is welcome and who gets what is the core's business.
 //
 // Thread rule: everything on the io_context's one thread, except start(), which may run before it.
-// Owns: the acceptor, the registry. Connections are held until they report closed.
+// Owns: the acceptor. Connections are held until they report closed.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -15,70 +16,72 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "manager/core/worker_registry.h"
 #include "manager/net/worker_connection.h"
+#include "proto/ids.h"
+#include "proto/messages.h"
 #include "proto/status.h"
 
 namespace imgrec::manager {
 
 struct WorkerServerOptions {
   std::string listen_address = "127.0.0.1";
-  std::uint16_t port = 2888;  // 0: the system chooses
-  std::size_t max_workers = 4096;
-  std::size_t max_handshakes = 64;  // connections that have not said HELLO yet, 4 MiB each at most
+  std::uint16_t port = 2888;        // 0: the system chooses
+  std::size_t max_handshakes = 64;  // connections that are not welcomed yet, 4 MiB each at most
   std::string manager_id;
   proto::SessionOptions session;
 };
 
 class WorkerServer : private WorkerConnection::Listener {
  public:
-  // Workers appear here once welcomed, and leave exactly once.
-  class Observer {
+  // A worker begins with on_hello, and ends with on_worker_left, exactly once.
+  class Listener {
    public:
-    virtual ~Observer() = default;
-    virtual void on_worker_joined(const RegisteredWorker& worker, const proto::Hello& hello) = 0;
-    virtual void on_worker_draining(WorkerId worker) = 0;
-    virtual void on_worker_left(WorkerId worker) = 0;
-    virtual void on_outcome(WorkerId worker, const proto::Outcome& outcome) = 0;
-    virtual void on_fail(WorkerId worker, const proto::Fail& fail) = 0;
+    virtual ~Listener() = default;
+    // To be answered with welcome() or refuse(), here or later.
+    virtual void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) = 0;
+    virtual void on_message(WorkerId worker, proto::Message message) = 0;  // RESULT FAIL DRAIN BYE
+    virtual void on_worker_left(WorkerId worker, const Status& why) = 0;   // OK: in good order
   };
 
-  WorkerServer(boost::asio::io_context& io, WorkerServerOptions options, Observer& observer);
+  WorkerServer(boost::asio::io_context& io, WorkerServerOptions options, Listener& listener);
 
   // kUnavailable where the port is in use; the text names it and the flag to change it.
   Status start();
   std::uint16_t port() const;  // REQUIRES: started
 
-  // False where the worker has gone; the caller will hear on_worker_left, or has.
-  bool assign(WorkerId worker, const proto::Assign& assign);
+  // Each does nothing where the worker has gone: on_worker_left says so, or has.
+  void welcome(WorkerId worker);
+  void refuse(WorkerId worker, const proto::Refuse& refuse);
+  void assign(WorkerId worker, const proto::Assign& assign);
   void cancel(WorkerId worker, const proto::Cancel& cancel);
+  void drain(WorkerId worker, const proto::Drain& drain);
+  void bye(WorkerId worker, const std::string& reason);
 
-  WorkerRegistry& registry() { return registry_; }
-  const WorkerRegistry& registry() const { return registry_; }
   // Smoothed round trip as measured by PING; nullopt before the first PONG.
   std::optional<std::chrono::microseconds> rtt(WorkerId worker) const;
 
-  // Takes no new worker; those that come are refused (kShuttingDown, retry).
-  void begin_shutdown();
-  // Says BYE to every worker and closes.
-  void close_all(const std::string& reason);
+  // Accepts nothing more; connections that were never welcomed are closed.
+  void stop_accepting(const std::string& reason);
 
  private:
+  using Connections = std::map<WorkerId, std::shared_ptr<WorkerConnection>>;
+
   void on_message(WorkerConnection& connection, proto::Message message) override;
   void on_closed(WorkerConnection& connection, const Status& why) override;
-  void on_hello(WorkerConnection& connection, const proto::Hello& hello);
   void accept();
   void accept_later();
+  // The connection, kept alive for the call that is to follow; null where it has gone.
+  std::shared_ptr<WorkerConnection> find(WorkerId worker) const;
 
   boost::asio::io_context& io_;
   WorkerServerOptions options_;
-  Observer& observer_;
+  Listener& listener_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer retry_timer_;
-  WorkerRegistry registry_;
-  std::set<std::shared_ptr<WorkerConnection>> handshaking_;
-  std::map<WorkerId, std::shared_ptr<WorkerConnection>> registered_;
-  bool shutting_down_ = false;
+  std::uint64_t last_number_ = 0;
+  Connections connections_;
+  std::set<WorkerId> handshaking_;  // of these, the ones that are not welcomed yet
+  std::set<WorkerId> introduced_;   // those that the listener knows
 };
 
 }  // namespace imgrec::manager

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "manager/core/image_record.h"
+#include "manager/core/settlement.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
 #include "proto/status.h"
@@ -38,25 +39,6 @@ struct NewImage {
   std::uint32_t height = 0;
   proto::SharedBytes bytes;
   std::chrono::steady_clock::time_point received;  // first byte of its request
-};
-
-// A model that has answered: labels are stored once, results point into them.
-struct ModelInfo {
-  std::string digest;
-  std::string name;
-  std::vector<std::string> labels;
-  float unsure_below = 0;
-};
-
-struct Settlement {
-  JobId job;
-  bool done = false;
-  std::string model_digest;             // done: a model given to register_model before
-  std::vector<proto::ScoredClass> top;  // done: best first
-  std::optional<ImageError> error;      // failed
-  std::string worker;
-  std::uint32_t attempts = 0;
-  ImageTiming timing;  // upload and total are filled in by the storage
 };
 
 struct Totals {  // accepted = done + failed + open, over the life of the data directory

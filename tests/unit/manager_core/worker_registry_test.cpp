@@ -21,7 +21,7 @@ const TimePoint kNow{};
 TEST(WorkerRegistry, WelcomesTheFirstWorkerAndTakesOverItsModel) {
   WorkerRegistry registry;
   EXPECT_FALSE(registry.judge(hello("1")).has_value());
-  const auto& worker = registry.add(hello("1"), "127.0.0.1:5", kNow);
+  const auto& worker = registry.add(WorkerId{1}, hello("1"), "127.0.0.1:5", kNow);
   EXPECT_EQ(worker.credit, 3u);
   ASSERT_TRUE(registry.model().has_value());
   EXPECT_EQ(registry.model()->digest, "aaaa");
@@ -30,7 +30,7 @@ TEST(WorkerRegistry, WelcomesTheFirstWorkerAndTakesOverItsModel) {
 
 TEST(WorkerRegistry, RefusesAnotherModelInWordsWhileOneServes) {
   WorkerRegistry registry;
-  const WorkerId first = registry.add(hello("1"), "", kNow).id;
+  const WorkerId first = registry.add(WorkerId{1}, hello("1"), "", kNow).id;
   const auto refuse = registry.judge(hello("2", "bbbb"));
   ASSERT_TRUE(refuse.has_value());
   EXPECT_EQ(refuse->code, proto::RefuseCode::kModel);
@@ -42,7 +42,7 @@ TEST(WorkerRegistry, RefusesAnotherModelInWordsWhileOneServes) {
 
 TEST(WorkerRegistry, LetsTheOnlyWorkerComeBackWithANewModel) {
   WorkerRegistry registry;
-  registry.add(hello("1"), "", kNow);
+  registry.add(WorkerId{1}, hello("1"), "", kNow);
   EXPECT_FALSE(registry.judge(hello("1", "bbbb")).has_value());
 }
 
@@ -57,7 +57,7 @@ TEST(WorkerRegistry, RefusesAModelWithoutLabelsForGood) {
 
 TEST(WorkerRegistry, RefusesOverItsLimitButNotAReturningWorker) {
   WorkerRegistry registry(1);
-  registry.add(hello("1"), "", kNow);
+  registry.add(WorkerId{1}, hello("1"), "", kNow);
   const auto refuse = registry.judge(hello("2"));
   ASSERT_TRUE(refuse.has_value());
   EXPECT_EQ(refuse->code, proto::RefuseCode::kFull);
@@ -66,7 +66,7 @@ TEST(WorkerRegistry, RefusesOverItsLimitButNotAReturningWorker) {
 
 TEST(WorkerRegistry, FindsAProcessByItsInstance) {
   WorkerRegistry registry;
-  const WorkerId id = registry.add(hello("1"), "", kNow).id;
+  const WorkerId id = registry.add(WorkerId{1}, hello("1"), "", kNow).id;
   EXPECT_EQ(registry.find_instance("1"), id);
   EXPECT_EQ(registry.find_instance("2"), std::nullopt);
 }

@@ -94,19 +94,39 @@ class Peer {
   bool disconnected_ = false;
 };
 
-class Recorder : public WorkerServer::Observer {
+// Welcomes everyone, unless told to refuse.
+class Recorder : public WorkerServer::Listener {
  public:
-  void on_worker_joined(const RegisteredWorker& worker, const proto::Hello&) override {
-    joined.push_back(worker.id);
+  void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) override {
+    addresses.push_back(address);
+    hellos.push_back(std::move(hello));
+    if (refuse_next) {
+      server->refuse(worker, *std::exchange(refuse_next, std::nullopt));
+      return;
+    }
+    joined.push_back(worker);
+    server->welcome(worker);
   }
-  void on_worker_draining(WorkerId worker) override { draining.push_back(worker); }
-  void on_worker_left(WorkerId worker) override { left.push_back(worker); }
-  void on_outcome(WorkerId, const proto::Outcome& outcome) override { outcomes.push_back(outcome); }
-  void on_fail(WorkerId, const proto::Fail& fail) override { fails.push_back(fail); }
+  void on_message(WorkerId, proto::Message message) override {
+    messages.push_back(std::move(message));
+  }
+  void on_worker_left(WorkerId worker, const Status&) override { left.push_back(worker); }
 
-  std::vector<WorkerId> joined, draining, left;
-  std::vector<proto::Outcome> outcomes;
-  std::vector<proto::Fail> fails;
+  template <class T>
+  std::vector<T> got() const {
+    std::vector<T> found;
+    for (const auto& message : messages) {
+      if (const auto* one = std::get_if<T>(&message)) found.push_back(*one);
+    }
+    return found;
+  }
+
+  WorkerServer* server = nullptr;
+  std::optional<proto::Refuse> refuse_next;
+  std::vector<std::string> addresses;
+  std::vector<proto::Hello> hellos;
+  std::vector<WorkerId> joined, left;
+  std::vector<proto::Message> messages;
 };
 
 class WorkerServerTest : public ::testing::Test {
@@ -116,6 +136,7 @@ class WorkerServerTest : public ::testing::Test {
     options.port = 0;
     options.manager_id = std::string(32, 'm');
     server_.emplace(io_, options, recorder_);
+    recorder_.server = &*server_;
     EXPECT_TRUE(server_->start().ok());
   }
   Peer connect() { return Peer(io_, server_->port()); }
@@ -135,7 +156,9 @@ TEST_F(WorkerServerTest, RegistersAWorkerThatSaysHello) {
   ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
   EXPECT_THAT(recorder_.joined, SizeIs(1));
   EXPECT_EQ(peer.got<proto::Welcome>()[0].manager_id, std::string(32, 'm'));
-  EXPECT_EQ(server_->registry().model()->name, "net");
+  ASSERT_THAT(recorder_.hellos, SizeIs(1));
+  EXPECT_EQ(recorder_.hellos[0].model_name, "net");
+  EXPECT_THAT(recorder_.addresses[0], HasSubstr("127.0.0.1:"));
 }
 
 TEST_F(WorkerServerTest, CarriesAJobThereAndItsResultBack) {
@@ -143,13 +166,12 @@ TEST_F(WorkerServerTest, CarriesAJobThereAndItsResultBack) {
   peer.say_hello(hello("1"));
   ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
   const auto image = std::make_shared<const std::string>(3'000'000, 'x');
-  ASSERT_TRUE(
-      server_->assign(recorder_.joined[0], {JobId{7}, 1, std::chrono::seconds(5), 5, image}));
+  server_->assign(recorder_.joined[0], {JobId{7}, 1, std::chrono::seconds(5), 5, image});
   ASSERT_TRUE(eventually([&] { return !peer.got<proto::Assign>().empty(); }));
   EXPECT_EQ(*peer.got<proto::Assign>()[0].image, *image);
   peer.answer(peer.got<proto::Assign>()[0]);
-  ASSERT_TRUE(eventually([&] { return !recorder_.outcomes.empty(); }));
-  EXPECT_EQ(recorder_.outcomes[0].job, JobId{7});
+  ASSERT_TRUE(eventually([&] { return !recorder_.messages.empty(); }));
+  EXPECT_EQ(recorder_.got<proto::Outcome>()[0].job, JobId{7});
 }
 
 TEST_F(WorkerServerTest, TellsWhenAWorkerVanishes) {
@@ -159,20 +181,22 @@ TEST_F(WorkerServerTest, TellsWhenAWorkerVanishes) {
   peer.vanish();
   ASSERT_TRUE(eventually([&] { return !recorder_.left.empty(); }));
   EXPECT_EQ(recorder_.left, recorder_.joined);
-  EXPECT_FALSE(server_->assign(recorder_.left[0], {}));
+  server_->assign(recorder_.left[0], {});  // nothing happens
+  EXPECT_THAT(recorder_.left, SizeIs(1));
 }
 
-TEST_F(WorkerServerTest, RefusesAnotherModelInWordsAndKeepsTheFirst) {
+TEST_F(WorkerServerTest, CarriesARefusalInWordsAndKeepsTheOthers) {
   Peer first(io_, server_->port());
   first.say_hello(hello("1"));
   ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
+  recorder_.refuse_next = proto::Refuse{proto::RefuseCode::kModel, true, {}, "another model"};
   Peer second(io_, server_->port());
-  second.say_hello(hello("2", std::string(64, 'b')));
+  second.say_hello(hello("2"));
   ASSERT_TRUE(eventually([&] { return second.disconnected(); }));
   ASSERT_THAT(second.got<proto::Refuse>(), SizeIs(1));
-  EXPECT_THAT(second.got<proto::Refuse>()[0].reason, HasSubstr("same model folder"));
-  EXPECT_THAT(recorder_.joined, SizeIs(1));
-  EXPECT_TRUE(recorder_.left.empty());
+  EXPECT_EQ(second.got<proto::Refuse>()[0].reason, "another model");
+  EXPECT_FALSE(first.disconnected());
+  EXPECT_THAT(recorder_.left, SizeIs(1));
 }
 
 TEST_F(WorkerServerTest, ClosesAStrangerWithoutDisturbingWorkers) {
@@ -185,34 +209,32 @@ TEST_F(WorkerServerTest, ClosesAStrangerWithoutDisturbingWorkers) {
   EXPECT_TRUE(recorder_.left.empty());
 }
 
-TEST_F(WorkerServerTest, ReplacesTheOldConnectionOfTheSameProcess) {
-  Peer old(io_, server_->port());
-  old.say_hello(hello("1"));
-  ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
-  Peer again(io_, server_->port());
-  again.say_hello(hello("1"));
-  ASSERT_TRUE(eventually([&] { return recorder_.joined.size() == 2; }));
-  ASSERT_TRUE(eventually([&] { return old.disconnected(); }));
-  EXPECT_THAT(recorder_.left, SizeIs(1));
-  EXPECT_EQ(recorder_.left[0], recorder_.joined[0]);
-}
-
 TEST_F(WorkerServerTest, PassesOnADrain) {
   Peer peer(io_, server_->port());
   peer.say_hello(hello("1"));
   ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
   peer.drain();
-  EXPECT_TRUE(eventually([&] { return recorder_.draining.size() == 1; }));
+  EXPECT_TRUE(eventually([&] { return recorder_.got<proto::Drain>().size() == 1; }));
 }
 
-TEST_F(WorkerServerTest, SaysByeToEveryoneAtShutdown) {
+TEST_F(WorkerServerTest, SaysByeAndCloses) {
   Peer peer(io_, server_->port());
   peer.say_hello(hello("1"));
   ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
-  server_->close_all("the manager is shutting down");
+  server_->bye(recorder_.joined[0], "the manager is shutting down");
   ASSERT_TRUE(eventually([&] { return peer.disconnected(); }));
   ASSERT_THAT(peer.got<proto::Bye>(), SizeIs(1));
   EXPECT_THAT(peer.got<proto::Bye>()[0].reason, HasSubstr("shutting down"));
+  EXPECT_EQ(recorder_.left, recorder_.joined);
+}
+
+TEST_F(WorkerServerTest, ClosesThoseWhoWaitWhenItStopsAccepting) {
+  Peer peer(io_, server_->port());
+  Peer worker(io_, server_->port());  // accepted after the first
+  worker.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !recorder_.joined.empty(); }));
+  server_->stop_accepting("the manager is shutting down");
+  EXPECT_TRUE(eventually([&] { return peer.disconnected(); }));
 }
 
 TEST_F(WorkerServerTest, NamesAPortInUseAndTheFlagToChangeIt) {
