@@ -18,14 +18,15 @@ constexpr unsigned kMaxFailures = 5;
 // it. Then the slot is taken back, so that a lost answer does not cost it for ever.
 constexpr int kWriteOffAfterTimeouts = 3;
 
-// A worker that says it holds too much gets nothing for this long, or until it answers.
-constexpr std::chrono::milliseconds kOverCreditPause{100};
-
 // Blame reaches the oldest attempts of a dead worker only. A job that was on this many times
 // quarantine_after workers when they died is no bystander, wherever it stood in the line.
 constexpr unsigned kLossesPerStrike = 4;
 
 constexpr std::size_t kMaxWrittenOff = 8;  // remembered per job
+
+// What an image costs of its session's turn besides its bytes, in bytes: computing it takes as long
+// as carrying and decoding so many.
+constexpr std::uint64_t kCostOfAnImage = 1u << 20;
 
 std::string settle_code(FailCode code) {
   switch (code) {
@@ -67,8 +68,9 @@ void Scheduler::Impl::handle(const JobAdded& event) {
   const auto [job, added] = jobs_.try_emplace(event.job);
   if (!added) return;
   job->second.session = event.session;
+  job->second.bytes = event.bytes;
   job->second.added = now_;
-  queue_.push(event.job, event.session);
+  queue_.push(event.job, event.session, kCostOfAnImage + event.bytes);
 }
 
 void Scheduler::Impl::handle(const JobCancelled& event) {
@@ -76,48 +78,6 @@ void Scheduler::Impl::handle(const JobCancelled& event) {
   if (job == jobs_.end()) return;
   cancel_attempts(job->second, CancelReason::kDeleted);
   forget(job);
-}
-
-void Scheduler::Impl::handle(const WorkerJoined& event) {
-  const auto [worker, added] =
-      workers_.try_emplace(event.worker, event.worker, event.credit, event.streams);
-  if (!added) worker->second.resize(event.credit, event.streams);
-  refresh(worker->second);
-}
-
-void Scheduler::Impl::handle(const WorkerMeasured&) {}
-
-void Scheduler::Impl::handle(const WorkerLeft& event) {
-  const auto found = workers_.find(event.worker);
-  if (found == workers_.end()) return;
-  WorkerState& worker = found->second;
-  const bool died = !worker.draining;  // one that was leaving anyway was not killed
-  std::vector<AttemptRef> lost;
-  std::vector<bool> blamed;
-  for (auto each = worker.attempts().begin(); each != worker.attempts().end(); ++each) {
-    lost.push_back(each);
-    blamed.push_back(died && !each->timed_out && to_blame(find_job(each->job)->second, each));
-  }
-  uncount(worker);
-  unpause(worker);
-  auto gone = workers_.extract(found);  // keeps the attempts until they are handled
-
-  for (std::size_t i = 0; i < lost.size(); ++i) {
-    const auto job = find_job(lost[i]->job);
-    clear_timer(*lost[i]);
-    remove_out(job->second, lost[i]);
-    if (!lost[i]->timed_out) ++counters_.requeued;
-    if (died) ++job->second.losses;
-    if (blamed[i]) strike(job->second, event.worker);
-    retry_or_quarantine(job);
-  }
-}
-
-void Scheduler::Impl::handle(const WorkerDraining& event) {
-  const auto found = workers_.find(event.worker);
-  if (found == workers_.end()) return;
-  found->second.draining = true;
-  refresh(found->second);
 }
 
 void Scheduler::Impl::handle(const AttemptSucceeded& event) {
@@ -130,13 +90,15 @@ void Scheduler::Impl::handle(const AttemptSucceeded& event) {
   if (out != job->second.out.end()) {
     const AttemptRef attempt = *out;
     const TimePoint assigned = attempt->assigned;
-    if (attempt->computing) worker->second.service().add(now_ - attempt->began);
+    const bool hedge = attempt->hedge;
+    if (!event.from_cache) worker->second.measure(*attempt, now_);
+    worker->second.health().on_success();
     release(job->second, attempt);
-    return win(job, event, assigned);
+    return win(job, event, assigned, hedge);
   }
   for (const WrittenOff& late : job->second.written_off) {
     if (late.worker == event.worker && late.number == event.attempt) {
-      return win(job, event, late.assigned);
+      return win(job, event, late.assigned, late.hedge);
     }
   }
   drop(event.worker, event.job, event.attempt);
@@ -161,6 +123,10 @@ void Scheduler::Impl::handle(const AttemptFailed& event) {
   }
   release(job->second, *out);
   ++job->second.failures;
+  // The same image that fails again on the same worker says nothing new about the worker.
+  const bool own_fault = event.code == FailCode::kInference || event.code == FailCode::kInternal;
+  const bool again = contains(job->second.avoid, event.worker);
+  if (own_fault && event.by_worker && !again) blame(worker->second);
   if (!event.retriable || job->second.failures >= kMaxFailures) {
     return settle_failed(job, settle_code(event.code), event.text, CancelReason::kSettledElsewhere);
   }
@@ -192,11 +158,9 @@ void Scheduler::Impl::expire() {
   while (const auto timer = timers_.pop_due(now_)) {
     if (timer->job != JobId{}) {
       on_attempt_timer(*timer);
-      continue;
+    } else {
+      on_worker_timer(*timer);
     }
-    WorkerState& worker = workers_.at(timer->worker);
-    worker.paused = false;
-    refresh(worker);
   }
 }
 
@@ -212,13 +176,15 @@ void Scheduler::Impl::on_attempt_timer(const Timer& timer) {
 
 // ---- the life of a job ------------------------------------------------------------------------
 
-void Scheduler::Impl::win(Jobs::iterator job, const AttemptSucceeded& event, TimePoint assigned) {
+void Scheduler::Impl::win(Jobs::iterator job, const AttemptSucceeded& event, TimePoint assigned,
+                          bool hedge) {
   using std::chrono::duration_cast;
   using std::chrono::microseconds;
   actions_.push_back(
       SettleDone{event.job, event.worker, job->second.attempts,
                  duration_cast<microseconds>(job->second.first_assigned - job->second.added),
                  duration_cast<microseconds>(now_ - assigned)});
+  if (hedge) ++counters_.hedges_won;
   cancel_attempts(job->second, CancelReason::kSettledElsewhere);
   forget(job);
 }
@@ -235,7 +201,9 @@ void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt) {
   ++counters_.timed_out;
   WorkerState& worker = workers_.at(attempt->worker);
   const bool blamed = to_blame(job->second, attempt);
-  worker.mark_timed_out(attempt, now_);
+  unexpect(attempt);
+  const bool again = contains(job->second.avoid, worker.id());
+  if (worker.mark_timed_out(attempt, now_) && !again) blame(worker);
   refresh(worker);
   clear_timer(*attempt);
   set_timer(*attempt, now_ + std::min(attempt->timeout * kWriteOffAfterTimeouts,
@@ -249,7 +217,8 @@ void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt) {
 void Scheduler::Impl::write_off(Jobs::iterator job, AttemptRef attempt) {
   auto& written_off = job->second.written_off;
   if (written_off.size() == kMaxWrittenOff) written_off.erase(written_off.begin());
-  written_off.push_back(WrittenOff{attempt->number, attempt->worker, attempt->assigned});
+  written_off.push_back(
+      WrittenOff{attempt->number, attempt->worker, attempt->assigned, attempt->hedge});
   actions_.push_back(
       CancelAttempt{attempt->worker, attempt->job, attempt->number, CancelReason::kTimedOut});
   release(job->second, attempt);
@@ -329,6 +298,7 @@ std::vector<AttemptRef>::iterator Scheduler::Impl::find_out(Job& job, WorkerId w
 void Scheduler::Impl::release(Job& job, AttemptRef attempt) {
   WorkerState& worker = workers_.at(attempt->worker);
   clear_timer(*attempt);
+  unexpect(attempt);
   remove_out(job, attempt);
   worker.release(attempt, now_);
   refresh(worker);
@@ -348,51 +318,13 @@ void Scheduler::Impl::clear_timer(const Attempt& attempt) {
   timers_.remove(Timer{attempt.timer, attempt.worker, attempt.job, attempt.number});
 }
 
-void Scheduler::Impl::answered(WorkerState& worker) {
-  worker.suspect = false;
-  unpause(worker);
-  refresh(worker);
-}
-
-void Scheduler::Impl::pause(WorkerState& worker) {
-  unpause(worker);
-  worker.paused = true;
-  worker.pause_ends = now_ + kOverCreditPause;
-  timers_.add(Timer{worker.pause_ends, worker.id(), JobId{}, 0});
-}
-
-void Scheduler::Impl::unpause(WorkerState& worker) {
-  if (!worker.paused) return;
-  worker.paused = false;
-  timers_.remove(Timer{worker.pause_ends, worker.id(), JobId{}, 0});
-}
-
-void Scheduler::Impl::refresh(WorkerState& worker) {
-  uncount(worker);
-  worker.counted = {worker.usable(), worker.service().mean_us()};
-  if (worker.counted.usable) ++usable_;
-  if (worker.counted.mean_us != 0) ++measured_;
-  measured_sum_us_ += worker.counted.mean_us;
-  if (worker.has_room()) with_room_.insert(worker.id());
-}
-
-void Scheduler::Impl::uncount(WorkerState& worker) {
-  if (worker.counted.usable) --usable_;
-  if (worker.counted.mean_us != 0) --measured_;
-  measured_sum_us_ -= worker.counted.mean_us;
-  worker.counted = {};
-  with_room_.erase(worker.id());
+std::optional<TimePoint> Scheduler::Impl::next_deadline() const {
+  const auto next = timers_.next();
+  if (!next || !hedge_check_) return next ? next : hedge_check_;
+  return std::min(*next, *hedge_check_);
 }
 
 // ---- figures ----------------------------------------------------------------------------------
-
-std::optional<Scheduler::WorkerView> Scheduler::Impl::worker(WorkerId id) const {
-  const auto found = workers_.find(id);
-  if (found == workers_.end()) return std::nullopt;
-  const WorkerState& worker = found->second;
-  return WorkerView{worker.credit(), worker.in_flight(), worker.draining,
-                    std::chrono::microseconds(worker.service().mean_us())};
-}
 
 std::optional<Scheduler::JobView> Scheduler::Impl::job(JobId id) const {
   const auto found = jobs_.find(id);

@@ -102,24 +102,35 @@ struct DropReport {  // late, duplicate or unknown: counted, otherwise ignored
 using Action = std::variant<AssignJob, CancelAttempt, SettleDone, SettleFailed, DropReport>;
 
 struct SchedulerOptions {
-  // Before a worker has been measured, an attempt is resent after this long.
+  // Before any worker has been measured, an attempt is resent after this long.
   std::chrono::milliseconds initial_timeout{20'000};
   std::chrono::milliseconds min_timeout{2'000};
   std::chrono::milliseconds max_timeout{120'000};
-  // An attempt times out after this many times the worker's own measured service time, counting
-  // what was in front of it.
+  // An attempt times out after two round trips and this many times the worker's own measured
+  // service time, counting what was in front of it.
   double timeout_factor = 6.0;
+  // A worker is sent as many attempts as keep it busy over its round trip, and at least this many,
+  // within its credit; 0: streams + 1, so that the next image is there when one is done.
+  unsigned min_window = 0;
+  // A worker that has this many bytes of images unanswered gets no more, whatever its credit.
+  std::uint64_t max_bytes_out = 64ull << 20;
+  // Second copies of slow attempts, in per cent of all assignments; 0: none. Only a worker with
+  // nothing to do gets one.
+  unsigned hedge_percent = 5;
   // A job that killed or timed out this many attempts, on distinct workers where there are that
   // many, fails as quarantined.
   unsigned quarantine_after = 3;
 };
 
 struct SchedulerCounters {
-  std::uint64_t assigned = 0;   // attempts handed out
-  std::uint64_t resent = 0;     // of those, second and later ones
-  std::uint64_t timed_out = 0;  // attempts given up
-  std::uint64_t dropped = 0;    // late, duplicate or unknown reports
-  std::uint64_t requeued = 0;   // attempts lost with their worker, or handed back
+  std::uint64_t assigned = 0;    // attempts handed out
+  std::uint64_t resent = 0;      // of those, second and later ones
+  std::uint64_t timed_out = 0;   // attempts given up
+  std::uint64_t dropped = 0;     // late, duplicate or unknown reports
+  std::uint64_t requeued = 0;    // attempts lost with their worker, or handed back
+  std::uint64_t hedged = 0;      // second copies of slow attempts; not counted as resent
+  std::uint64_t hedges_won = 0;  // of those, the ones that were done first
+  std::uint64_t ejections = 0;   // workers left out for a while
 };
 
 class Scheduler {
@@ -139,8 +150,10 @@ class Scheduler {
   // ---- for figures and for the image's JSON ----
   struct WorkerView {
     unsigned credit = 0;
+    unsigned window = 0;  // how much of the credit is used at present
     unsigned in_flight = 0;
     bool draining = false;
+    bool ejected = false;                      // left out for a while: it kept failing
     std::chrono::microseconds service_time{};  // smoothed, per image; 0 until measured
   };
   struct JobView {

@@ -9,15 +9,19 @@ namespace {
 // must not grow with the number of jobs that wait for one busy worker.
 constexpr unsigned kMaxSkippedRetries = 64;
 
+constexpr std::int64_t kThousandSecondsUs = 1'000'000'000;
+
 }  // namespace
 
 void Scheduler::Impl::dispatch() {
   dispatch_retries();
+  const Job never_assigned;  // goes anywhere
   while (!with_room_.empty() && !queue_.empty()) {
-    const auto job = find_job(queue_.pop());
-    // A job that was never assigned goes anywhere.
-    assign(job, *choose_worker(job->second));
+    WorkerState* worker = choose_worker(never_assigned);
+    if (better_left_to_others(*worker)) break;
+    assign(find_job(queue_.pop()), *worker);
   }
+  dispatch_hedges();
 }
 
 void Scheduler::Impl::dispatch_retries() {
@@ -27,6 +31,7 @@ void Scheduler::Impl::dispatch_retries() {
     const auto job = find_job(*next);
     if (WorkerState* worker = choose_worker(job->second)) {
       next = retries_.erase(next);
+      ++counters_.resent;
       assign(job, *worker);
     } else {
       ++skipped;
@@ -58,17 +63,13 @@ bool Scheduler::Impl::may_go_to(const Job& job, const WorkerState& worker, bool 
 
 WorkerState* Scheduler::Impl::choose_worker(const Job& job) {
   const bool anywhere = job.avoid.empty() || no_alternative(job);
-  const auto mean_us = static_cast<std::uint64_t>(mean_service_us());
   WorkerState* best = nullptr;
   std::tuple<bool, bool, std::uint64_t, unsigned> best_cost;
   for (const WorkerId id : with_room_) {
     WorkerState& worker = workers_.at(id);
     if (!may_go_to(job, worker, anywhere)) continue;
-    const std::uint64_t own_us = worker.service().measured()
-                                     ? static_cast<std::uint64_t>(worker.service().mean_us())
-                                     : mean_us;
     const std::tuple cost{contains(job.avoid, id), worker.suspect,
-                          worker.expected_completion_us(own_us), worker.in_flight()};
+                          worker.expected_completion_us(service_us_of(worker)), worker.in_flight()};
     if (best == nullptr || cost < best_cost) {
       best = &worker;
       best_cost = cost;
@@ -77,14 +78,27 @@ WorkerState* Scheduler::Impl::choose_worker(const Job& job) {
   return best;
 }
 
-void Scheduler::Impl::assign(Jobs::iterator entry, WorkerState& worker) {
+bool Scheduler::Impl::better_left_to_others(const WorkerState& worker) const {
+  if (!worker.service().measured()) return false;
+  const std::int64_t speed = speed_sum_ - worker.counted.speed;
+  const std::int64_t in_flight = usable_in_flight_ - worker.counted.in_flight;
+  // Something must be going on there, whose end brings us back here.
+  if (speed <= 0 || in_flight <= 0) return false;
+  const auto waiting = static_cast<std::int64_t>(queue_.size() + retries_.size());
+  const auto others = static_cast<std::int64_t>(usable_) - (worker.counted.usable ? 1 : 0);
+  // All that is out and waits, and one image more on each.
+  const std::int64_t others_us = (in_flight + waiting + others) * kThousandSecondsUs / speed;
+  return static_cast<std::int64_t>(worker.expected_completion_us(service_us_of(worker))) >
+         others_us;
+}
+
+AttemptRef Scheduler::Impl::assign(Jobs::iterator entry, WorkerState& worker) {
   Job& job = entry->second;
   ++job.attempts;
   ++counters_.assigned;
   if (job.attempts == 1) {
     job.first_assigned = now_;
-  } else {
-    ++counters_.resent;
+    hedge_budget_.on_assignment();
   }
   if (job.out.empty()) ++jobs_out_;
   job.place = Place::kOut;
@@ -95,13 +109,30 @@ void Scheduler::Impl::assign(Jobs::iterator entry, WorkerState& worker) {
   attempt.number = job.attempts;
   attempt.worker = worker.id();
   attempt.assigned = now_;
-  attempt.timeout = worker.service().timeout(worker.in_flight(), worker.streams(), options_);
+  attempt.bytes = job.bytes;
+  attempt.timeout =
+      worker.service().timeout({.in_front = worker.in_flight(),
+                                .streams = worker.streams(),
+                                .others_mean_us = measured_ == 0 ? 0 : mean_service_us(),
+                                .rtt = worker.link().latest()},
+                               options_);
   attempt.isolated = job.strikes > 0;
+  if (worker.service().measured() || measured_ > 0) {
+    attempt.expected =
+        now_ + std::chrono::microseconds(worker.expected_completion_us(service_us_of(worker)));
+  }
   const AttemptRef ref = worker.assign(attempt, now_);
   job.out.push_back(ref);
   set_timer(*ref, now_ + ref->timeout);
   refresh(worker);
+  expect(ref);
   actions_.push_back(AssignJob{worker.id(), entry->first, job.attempts, ref->timeout});
+  return ref;
+}
+
+std::uint64_t Scheduler::Impl::service_us_of(const WorkerState& worker) const {
+  return static_cast<std::uint64_t>(worker.service().measured() ? worker.service().mean_us()
+                                                                : mean_service_us());
 }
 
 // What an unmeasured worker is taken to need: as long as the others do.

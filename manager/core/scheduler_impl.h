@@ -1,5 +1,6 @@
 // The inside of the scheduler. scheduler.cpp applies events; scheduler_dispatch.cpp chooses which
-// job goes where.
+// job goes where; scheduler_hedge.cpp sends second copies of slow attempts; scheduler_workers.cpp
+// keeps the book of workers.
 //
 // A job's way: JobAdded -> fair queue -> out -> settled, and forgotten. When its attempts end
 // badly or time out it goes from "out" to the retry lane, which comes before the fair queue.
@@ -12,10 +13,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
 #include "manager/core/fair_queue.h"
+#include "manager/core/hedge_budget.h"
+#include "manager/core/reputation.h"
 #include "manager/core/scheduler.h"
 #include "manager/core/timer_queue.h"
 #include "manager/core/worker_state.h"
@@ -24,10 +28,11 @@ namespace imgrec::manager {
 
 class Scheduler::Impl {
  public:
-  explicit Impl(SchedulerOptions options) : options_(options) {}
+  explicit Impl(SchedulerOptions options)
+      : options_(options), hedge_budget_(options.hedge_percent) {}
 
   std::vector<Action> on_event(const Event& event, TimePoint now);
-  std::optional<TimePoint> next_deadline() const { return timers_.next(); }
+  std::optional<TimePoint> next_deadline() const;
   std::optional<WorkerView> worker(WorkerId id) const;
   std::optional<JobView> job(JobId id) const;
   bool holds(WorkerId worker, JobId job, std::uint32_t attempt) const;
@@ -43,10 +48,12 @@ class Scheduler::Impl {
     std::uint32_t number = 0;
     WorkerId worker;
     TimePoint assigned;
+    bool hedge = false;
   };
 
   struct Job {
     SessionId session;
+    std::uint64_t bytes = 0;
     TimePoint added;
     TimePoint first_assigned;
     Place place = Place::kFairQueue;
@@ -59,6 +66,7 @@ class Scheduler::Impl {
     unsigned strikes = 0;          // killed or hung a worker, as far as we can tell
     unsigned losses = 0;           // was on a worker that died, whether or not it is to blame
     unsigned failures = 0;         // retriable failures
+    bool hedged = false;           // has had its second copy
 
     bool live() const;  // an attempt is out that has not timed out
   };
@@ -78,9 +86,10 @@ class Scheduler::Impl {
   void handle(const Tick&) {}
   void expire();
   void on_attempt_timer(const Timer& timer);
+  void on_worker_timer(const Timer& timer);
 
   // ---- the life of a job ----
-  void win(Jobs::iterator job, const AttemptSucceeded& event, TimePoint assigned);
+  void win(Jobs::iterator job, const AttemptSucceeded& event, TimePoint assigned, bool hedge);
   void settle_failed(Jobs::iterator job, std::string code, std::string detail,
                      proto::CancelReason reason);
   void time_out(Jobs::iterator job, AttemptRef attempt);
@@ -110,6 +119,7 @@ class Scheduler::Impl {
   void answered(WorkerState& worker);
   void pause(WorkerState& worker);
   void unpause(WorkerState& worker);
+  void blame(WorkerState& worker);    // it failed: one more of these and it may be left out
   void refresh(WorkerState& worker);  // after every change of a worker: keeps the sums right
   void uncount(WorkerState& worker);
 
@@ -120,8 +130,27 @@ class Scheduler::Impl {
   bool may_go_to(const Job& job, const WorkerState& worker, bool anywhere) const;
   // The worker with room that would be done first; nullptr: none may take it.
   WorkerState* choose_worker(const Job& job);
-  void assign(Jobs::iterator job, WorkerState& worker);
+  // True: what waits would be done sooner by the others than one image by this one. A slow worker
+  // takes part in long work, and does not hold up the end of it.
+  bool better_left_to_others(const WorkerState& worker) const;
+  AttemptRef assign(Jobs::iterator job, WorkerState& worker);
   std::int64_t mean_service_us() const;
+  std::uint64_t service_us_of(const WorkerState& worker) const;
+
+  // ---- hedging (scheduler_hedge.cpp) ----
+  void dispatch_hedges();
+  // An idle worker, the one that would be done first; nullptr: there is none.
+  WorkerState* choose_idle_worker();
+  struct HedgeChoice {
+    std::optional<AttemptRef> slowest;  // the attempt whose answer is furthest away
+    TimePoint first_due;                // of all candidates; valid where there is one
+  };
+  // Among the attempts that `worker` may have a copy of.
+  HedgeChoice choose_hedge(const WorkerState& worker);
+  bool may_be_hedged(AttemptRef attempt, const WorkerState& worker);
+  Duration time_left(const Attempt& attempt) const;
+  void expect(AttemptRef attempt);    // it may be hedged from now on
+  void unexpect(AttemptRef attempt);  // it may not
 
   SchedulerOptions options_;
   SchedulerCounters counters_;
@@ -135,6 +164,20 @@ class Scheduler::Impl {
   std::size_t usable_ = 0;            // workers whose usable() is true
   std::int64_t measured_sum_us_ = 0;  // of the measured workers' mean service times
   std::size_t measured_ = 0;
+  std::int64_t speed_sum_ = 0;         // of usable, measured workers: images in 1000 s
+  std::int64_t usable_in_flight_ = 0;  // attempts out on usable workers
+  Reputation reputation_;
+  HedgeBudget hedge_budget_;
+  struct Expected {
+    TimePoint at;
+    AttemptRef attempt;
+    bool operator<(const Expected& other) const {
+      return std::tie(at, attempt->job, attempt->number) <
+             std::tie(other.at, other.attempt->job, other.attempt->number);
+    }
+  };
+  std::set<Expected> expected_;           // attempts that may be hedged, by when they are expected
+  std::optional<TimePoint> hedge_check_;  // when the oldest of them will be late enough
 
   TimePoint now_;                // of the event in hand
   std::vector<Action> actions_;  // of the event in hand

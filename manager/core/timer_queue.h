@@ -13,11 +13,15 @@
 
 namespace imgrec::manager {
 
+// With a job: the attempt's next step is due. With job 0 the worker's pause ends, or its ejection.
 struct Timer {
+  static constexpr std::uint32_t kPause = 0;
+  static constexpr std::uint32_t kEjection = 1;
+
   TimePoint at;
   WorkerId worker;
-  JobId job;  // 0: the worker's pause ends; else the attempt's next step is due
-  std::uint32_t attempt = 0;
+  JobId job;
+  std::uint32_t attempt = 0;  // or kPause, kEjection
   friend auto operator<=>(const Timer&, const Timer&) = default;
 };
 

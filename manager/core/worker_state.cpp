@@ -3,10 +3,16 @@
 #include <algorithm>
 
 namespace imgrec::manager {
+namespace {
+
+constexpr int kLeastShare = 16;
+
+}  // namespace
 
 AttemptRef WorkerState::assign(const Attempt& attempt, TimePoint now) {
   const auto ref = attempts_.insert(attempts_.end(), attempt);
   if (ref->isolated) ++isolated_;
+  bytes_out_ += ref->bytes;
   begin_waiting(now);
   return ref;
 }
@@ -15,11 +21,12 @@ void WorkerState::release(AttemptRef attempt, TimePoint now) {
   if (attempt->computing) --computing_;
   if (attempt->timed_out) --timed_out_;
   if (attempt->isolated) --isolated_;
+  bytes_out_ -= attempt->bytes;
   attempts_.erase(attempt);
   begin_waiting(now);
 }
 
-void WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
+bool WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
   attempt->timed_out = true;
   ++timed_out_;
   if (attempt->isolated) {  // the next suspicious job need not wait for this one's answer
@@ -31,7 +38,9 @@ void WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
   if (attempt->assigned >= last_timeout_) {
     service_.on_timeout();
     last_timeout_ = now;
+    return true;
   }
+  return false;
 }
 
 bool WorkerState::may_be_working_on(AttemptRef attempt) {
@@ -42,15 +51,38 @@ bool WorkerState::may_be_working_on(AttemptRef attempt) {
   return false;
 }
 
+void WorkerState::measure(const Attempt& attempt, TimePoint now) {
+  if (!attempt.computing) return;  // out of turn: says nothing
+  const TimePoint arrived = attempt.assigned + link_.least();
+  const Duration observed = now - attempt.began;
+  // A round trip that got shorter must not make the service look like none at all.
+  service_.add(std::max(now - std::max(attempt.began, arrived), observed / kLeastShare));
+}
+
 std::uint64_t WorkerState::expected_completion_us(std::uint64_t mean_us) const {
   const std::uint64_t outstanding = attempts_.size() + 1;  // with the one to be placed
-  return std::max(mean_us, mean_us * outstanding / streams_);
+  const auto rtt_us = static_cast<std::uint64_t>(link_.least().count());
+  return rtt_us + std::max(mean_us, mean_us * outstanding / streams_);
+}
+
+unsigned WorkerState::window() const {
+  unsigned window = options_.min_window == 0 ? streams_ + 1 : options_.min_window;
+  if (service_.measured()) {
+    // A quarter more than the mean says: neither is constant.
+    const std::int64_t on_the_way = streams_ * link_.least().count() * 5 / 4 / service_.mean_us();
+    window = std::max<unsigned>(
+        window, streams_ + 1 + static_cast<unsigned>(std::min<std::int64_t>(on_the_way, credit_)));
+  }
+  return std::min(window, credit_);
 }
 
 bool WorkerState::has_room() const {
-  if (draining || paused || attempts_.size() >= credit_) return false;
-  // A suspect is probed with one attempt at a time: enough to notice that it is back.
-  return !suspect || attempts_.size() == timed_out_;
+  if (draining || paused || health_.ejected()) return false;
+  if (attempts_.size() >= window() || bytes_out_ >= options_.max_bytes_out) return false;
+  // A suspect, or one on probation, is probed with one attempt at a time: enough to notice that it
+  // is back.
+  if (suspect) return attempts_.size() == timed_out_;
+  return !health_.on_probation() || attempts_.empty();
 }
 
 void WorkerState::begin_waiting(TimePoint now) {

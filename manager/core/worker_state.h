@@ -2,15 +2,19 @@
 // with more.
 //
 // Thread rule: confined to one thread.
-// Owns: the attempts that are out on this worker, oldest first.
+// Owns: the attempts that are out on this worker, oldest first. Borrows the scheduler's options.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <optional>
+#include <string>
 
+#include "manager/core/link_time.h"
 #include "manager/core/scheduler.h"
 #include "manager/core/service_time.h"
+#include "manager/core/worker_health.h"
 
 namespace imgrec::manager {
 
@@ -26,20 +30,25 @@ struct Attempt {
   TimePoint timer;         // its entry in the timer queue
   bool timed_out = false;  // resent elsewhere; its answer is still welcome
   bool isolated = false;   // counted in WorkerState::isolated_
+  bool hedge = false;      // the second copy of a slow attempt
+  std::uint64_t bytes = 0;
+  // When its answer is expected, as far as could be told when it was assigned; nullopt: it could
+  // not.
+  std::optional<TimePoint> expected;
 };
 using AttemptList = std::list<Attempt>;
 using AttemptRef = AttemptList::iterator;
 
 class WorkerState {
  public:
-  WorkerState(WorkerId id, unsigned credit, unsigned streams)
-      : id_(id), credit_(credit), streams_(streams == 0 ? 1 : streams) {}
+  WorkerState(WorkerId id, const SchedulerOptions& options) : id_(id), options_(options) {}
 
   // ---- what it holds ----
   AttemptRef assign(const Attempt& attempt, TimePoint now);
   // The attempt ended: answered, cancelled or given up for good.
   void release(AttemptRef attempt, TimePoint now);
-  void mark_timed_out(AttemptRef attempt, TimePoint now);
+  // True: this is a slowness of its own, and not part of one that was noticed before.
+  bool mark_timed_out(AttemptRef attempt, TimePoint now);
   AttemptList& attempts() { return attempts_; }
 
   // The attempt is among those that the worker can be working on: computing on its streams, or
@@ -49,13 +58,25 @@ class WorkerState {
   // ---- how fast it is ----
   ServiceTime& service() { return service_; }
   const ServiceTime& service() const { return service_; }
+  // The attempt is answered: measures from when its turn came. With a full pipeline that is when
+  // the one before it was answered, else when it had arrived; the round trip is no service.
+  void measure(const Attempt& attempt, TimePoint now);
+  LinkTime& link() { return link_; }
+  const LinkTime& link() const { return link_; }
   // Until one more image would be done, given a service time of `mean_us` per image and stream.
   std::uint64_t expected_completion_us(std::uint64_t mean_us) const;
+  // Attempts to have out at once: one a stream, one to come next, and as many as are on the way
+  // there and back meanwhile. Within the credit.
+  unsigned window() const;
 
   // ---- whether it gets more ----
   bool has_room() const;
   // Counts as an alternative: a job may wait for it rather than go back where it failed.
-  bool usable() const { return !draining && !suspect && credit_ > 0; }
+  bool usable() const { return !draining && !suspect && !health_.ejected() && credit_ > 0; }
+  // Has nothing to do.
+  bool idle() const { return has_room() && attempts_.size() < streams_; }
+  WorkerHealth& health() { return health_; }
+  const WorkerHealth& health() const { return health_; }
   bool holds_isolated() const { return isolated_ > 0; }
 
   WorkerId id() const { return id_; }
@@ -67,6 +88,7 @@ class WorkerState {
     streams_ = streams == 0 ? 1 : streams;
   }
 
+  std::string identity;
   bool draining = false;
   bool suspect = false;    // an attempt timed out, and it has answered nothing since
   bool paused = false;     // it said it holds too much; ends with an answer or at pause_ends
@@ -76,6 +98,8 @@ class WorkerState {
   struct Counted {
     bool usable = false;
     std::int64_t mean_us = 0;  // 0: not among the measured
+    std::int64_t speed = 0;    // images in 1000 s; 0: not usable, or not measured
+    std::int64_t in_flight = 0;
   };
   Counted counted;
 
@@ -83,13 +107,17 @@ class WorkerState {
   void begin_waiting(TimePoint now);
 
   WorkerId id_;
-  unsigned credit_;
-  unsigned streams_;
+  const SchedulerOptions& options_;
+  unsigned credit_ = 0;
+  unsigned streams_ = 1;
   ServiceTime service_;
+  LinkTime link_;
+  WorkerHealth health_;
   AttemptList attempts_;
   unsigned computing_ = 0;  // attempts with `computing`
   unsigned timed_out_ = 0;  // attempts with `timed_out`
   unsigned isolated_ = 0;   // attempts with `isolated`
+  std::uint64_t bytes_out_ = 0;
   TimePoint last_timeout_{};
 };
 

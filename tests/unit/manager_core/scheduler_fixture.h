@@ -80,6 +80,15 @@ class SchedulerStory : public ::testing::Test {
     return only<AssignJob>().deadline;
   }
 
+  // Stories about one thing only: all of the credit is used at once, and nothing is hedged.
+  static SchedulerOptions plain() {
+    SchedulerOptions options;
+    options.min_window = 1000;
+    options.hedge_percent = 0;
+    return options;
+  }
+  explicit SchedulerStory(SchedulerOptions options = plain()) : scheduler_(options) {}
+
   TimePoint now_{std::chrono::hours(1)};
   Scheduler scheduler_;
   std::vector<Action> actions_;

@@ -22,7 +22,7 @@ struct Given {  // an attempt, as a worker knows it
 
 class RandomCluster {
  public:
-  explicit RandomCluster(unsigned seed) : random_(seed) {}
+  explicit RandomCluster(unsigned seed) : random_(seed), scheduler_(options(seed)) {}
 
   void run(int steps) {
     for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) step();
@@ -57,12 +57,20 @@ class RandomCluster {
     std::vector<Given> answered;  // for duplicates
   };
 
+  // Every other cluster hedges all it can, and every third one fills the credit.
+  static SchedulerOptions options(unsigned seed) {
+    SchedulerOptions options;
+    options.hedge_percent = seed % 2 == 0 ? 100 : 5;
+    options.min_window = seed % 3 == 0 ? 100 : 0;
+    return options;
+  }
+
   unsigned below(unsigned n) { return std::uniform_int_distribution<unsigned>(0, n - 1)(random_); }
 
   WorkerId join(unsigned credit) {
     const WorkerId id{++last_worker_};
     workers_[id].credit = credit;
-    apply(WorkerJoined{id, credit, 1 + below(2)});
+    apply(WorkerJoined{id, credit, 1 + below(2), "worker-" + std::to_string(below(3))});
     return id;
   }
 
@@ -74,7 +82,12 @@ class RandomCluster {
 
   void step() {
     now_ += std::chrono::milliseconds(below(3000));
-    switch (below(12)) {
+    switch (below(13)) {
+      case 12:
+        if (!workers_.empty()) {
+          apply(WorkerMeasured{any_worker(), std::chrono::microseconds(below(400'000))});
+        }
+        return;
       case 0:
       case 1:
       case 2: {
@@ -126,7 +139,9 @@ class RandomCluster {
     const Given given = worker.held[position];
     worker.held.erase(worker.held.begin() + position);
     worker.answered.push_back(given);
-    if (below(3) != 0) return apply(AttemptSucceeded{id, given.job, given.attempt});
+    if (below(3) != 0) {
+      return apply(AttemptSucceeded{id, given.job, given.attempt, below(10) == 0});
+    }
     const auto code = static_cast<FailCode>(1 + below(8));
     apply(AttemptFailed{id, given.job, given.attempt, code, below(4) != 0, "random"});
   }
@@ -171,6 +186,7 @@ class RandomCluster {
       const auto view = scheduler_.worker(id);
       ASSERT_TRUE(view.has_value());
       EXPECT_LE(view->in_flight, worker.credit);
+      EXPECT_LE(view->window, worker.credit);
       EXPECT_EQ(view->in_flight, worker.held.size());
     }
     if (const auto deadline = scheduler_.next_deadline()) {

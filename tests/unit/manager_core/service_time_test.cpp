@@ -13,16 +13,17 @@ constexpr SchedulerOptions kOptions{};  // 20 s before measured, 2 s to 120 s, f
 TEST(ServiceTime, GivesTheInitialTimeoutUntilMeasured) {
   ServiceTime service;
   EXPECT_FALSE(service.measured());
-  EXPECT_EQ(service.timeout(0, 1, kOptions), 20s);
-  EXPECT_EQ(service.timeout(7, 1, kOptions), 20s);
+  EXPECT_EQ(service.timeout({.in_front = 0, .streams = 1}, kOptions), 20s);
+  EXPECT_EQ(service.timeout({.in_front = 7, .streams = 1}, kOptions), 20s);
 }
 
 TEST(ServiceTime, CountsWhatIsInFront) {
   ServiceTime service;
   for (int i = 0; i < 200; ++i) service.add(1s);
-  EXPECT_EQ(service.timeout(0, 1, kOptions), 6s);
-  EXPECT_EQ(service.timeout(3, 1, kOptions), 24s);
-  EXPECT_EQ(service.timeout(3, 2, kOptions), 12s);  // two at a time: one wave in front
+  EXPECT_EQ(service.timeout({.in_front = 0, .streams = 1}, kOptions), 6s);
+  EXPECT_EQ(service.timeout({.in_front = 3, .streams = 1}, kOptions), 24s);
+  EXPECT_EQ(service.timeout({.in_front = 3, .streams = 2}, kOptions),
+            12s);  // two at a time: one wave in front
 }
 
 TEST(ServiceTime, WaitsLongerForAnUnsteadyWorker) {
@@ -32,29 +33,30 @@ TEST(ServiceTime, WaitsLongerForAnUnsteadyWorker) {
     steady.add(1s);
     unsteady.add(i % 2 == 0 ? 100ms : 1900ms);
   }
-  EXPECT_GT(unsteady.timeout(0, 1, kOptions), steady.timeout(0, 1, kOptions) + 3s);
+  EXPECT_GT(unsteady.timeout({.in_front = 0, .streams = 1}, kOptions),
+            steady.timeout({.in_front = 0, .streams = 1}, kOptions) + 3s);
 }
 
 TEST(ServiceTime, StaysWithinItsLimits) {
   ServiceTime fast;
   fast.add(1ms);
-  EXPECT_EQ(fast.timeout(0, 1, kOptions), 2s);
+  EXPECT_EQ(fast.timeout({.in_front = 0, .streams = 1}, kOptions), 2s);
   ServiceTime slow;
   slow.add(90s);
-  EXPECT_EQ(slow.timeout(5, 1, kOptions), 120s);
+  EXPECT_EQ(slow.timeout({.in_front = 5, .streams = 1}, kOptions), 120s);
 }
 
 TEST(ServiceTime, DoublesWithEachTimeoutUntilMeasuredAgain) {
   ServiceTime service;
   for (int i = 0; i < 200; ++i) service.add(1s);
   service.on_timeout();
-  EXPECT_EQ(service.timeout(0, 1, kOptions), 12s);
+  EXPECT_EQ(service.timeout({.in_front = 0, .streams = 1}, kOptions), 12s);
   service.on_timeout();
-  EXPECT_EQ(service.timeout(0, 1, kOptions), 24s);
+  EXPECT_EQ(service.timeout({.in_front = 0, .streams = 1}, kOptions), 24s);
   for (int i = 0; i < 1000; ++i) service.on_timeout();
-  EXPECT_EQ(service.timeout(0, 1, kOptions), 120s);
+  EXPECT_EQ(service.timeout({.in_front = 0, .streams = 1}, kOptions), 120s);
   service.add(1s);
-  EXPECT_EQ(service.timeout(0, 1, kOptions), 6s);
+  EXPECT_EQ(service.timeout({.in_front = 0, .streams = 1}, kOptions), 6s);
 }
 
 TEST(ServiceTime, FollowsAWorkerThatGetsSlower) {
