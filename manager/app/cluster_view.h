@@ -22,7 +22,9 @@ struct WorkerSnapshot {
   std::string address;
   ModelIdentity model;
   bool draining = false;
+  bool ejected = false;  // left out for a while: it kept failing
   unsigned credit = 0;
+  unsigned window = 0;  // how much of the credit is used at present
   unsigned in_flight = 0;
   std::uint64_t done = 0;
   std::uint64_t failed = 0;

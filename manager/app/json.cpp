@@ -37,10 +37,13 @@ Json rate_json(const RateMeter::Rate& rate) {
 Json worker_json(const WorkerSnapshot& worker) {
   return {{"id", worker.id},
           {"name", worker.name},
-          {"state", worker.draining ? "draining" : "ready"},
+          {"state", worker.draining  ? "draining"
+                    : worker.ejected ? "ejected"
+                                     : "ready"},
           {"model", worker.model.name},
           {"digest", worker.model.digest},
           {"credit", worker.credit},
+          {"window", worker.window},
           {"in_flight", worker.in_flight},
           {"done", worker.done},
           {"failed", worker.failed},

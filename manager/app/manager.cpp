@@ -59,6 +59,8 @@ ControlOptions control_options(const ManagerConfig& config, const std::string& m
   options.core.scheduler.min_timeout = config.min_timeout;
   options.core.scheduler.max_timeout = config.max_timeout;
   options.core.scheduler.quarantine_after = config.quarantine_after;
+  options.core.scheduler.min_window = config.min_window;
+  options.core.scheduler.hedge_percent = config.hedge_percent;
   return options;
 }
 

@@ -54,6 +54,14 @@ void add_scheduler(OptionSet& set, ManagerConfig& c) {
              return require(c.quarantine_after >= 1,
                             "scheduler.quarantine-after must be 1 or more");
            }});
+  set.add({"scheduler.min-window", &c.min_window,
+           "send each worker at least so many images at once, within its credit; 0: streams + 1",
+           "", "N"});
+  set.add({"scheduler.hedge-percent", &c.hedge_percent,
+           "second copies of slow images for idle workers, in per cent of all; 0: none", "", "N",
+           [&c] {
+             return require(c.hedge_percent <= 100, "scheduler.hedge-percent must be 0 to 100");
+           }});
   set.add({"scheduler.max-open", &c.max_open_images,
            "accepted and unsettled images; over it uploads get 429", "", "N"});
 }

@@ -29,6 +29,8 @@ struct ManagerConfig {
   std::chrono::milliseconds min_timeout{2'000};
   std::chrono::milliseconds max_timeout{120'000};
   unsigned quarantine_after = 3;
+  unsigned min_window = 0;
+  unsigned hedge_percent = 5;
   std::string data_dir = "data";
   ByteSize cache{256ull << 20};
   std::chrono::milliseconds drain{5'000};

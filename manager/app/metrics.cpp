@@ -63,11 +63,11 @@ void add_ledger(std::vector<MetricFamily>& out, const Totals& totals) {
 void add_attempts(std::vector<MetricFamily>& out, const SchedulerCounters& counters) {
   MetricFamily attempts =
       family("imgrec_attempts_total", "Assignments of a job to a worker", MetricType::Counter);
-  const std::pair<const char*, std::uint64_t> results[] = {{"assigned", counters.assigned},
-                                                           {"resent", counters.resent},
-                                                           {"timed_out", counters.timed_out},
-                                                           {"dropped", counters.dropped},
-                                                           {"requeued", counters.requeued}};
+  const std::pair<const char*, std::uint64_t> results[] = {
+      {"assigned", counters.assigned},    {"resent", counters.resent},
+      {"timed_out", counters.timed_out},  {"dropped", counters.dropped},
+      {"requeued", counters.requeued},    {"hedged", counters.hedged},
+      {"hedges_won", counters.hedges_won}};
   for (const auto& [result, count] : results) {
     add(attempts, static_cast<double>(count), {{"result", result}});
   }
@@ -77,10 +77,22 @@ void add_attempts(std::vector<MetricFamily>& out, const SchedulerCounters& count
 void add_workers(std::vector<MetricFamily>& out, const ClusterView& view) {
   MetricFamily workers = family("imgrec_workers", "Registered workers", MetricType::Gauge);
   double draining = 0;
-  for (const auto& worker : view.workers) draining += worker.draining ? 1 : 0;
-  add(workers, static_cast<double>(view.workers.size()) - draining, {{"state", "ready"}});
+  double ejected = 0;
+  for (const auto& worker : view.workers) {
+    if (worker.draining) {
+      ++draining;
+    } else if (worker.ejected) {
+      ++ejected;
+    }
+  }
+  const auto all = static_cast<double>(view.workers.size());
+  add(workers, all - draining - ejected, {{"state", "ready"}});
   add(workers, draining, {{"state", "draining"}});
+  add(workers, ejected, {{"state", "ejected"}});
   out.push_back(std::move(workers));
+  add_single(out, "imgrec_worker_ejections_total",
+             "Workers left out for a while as they kept failing", MetricType::Counter,
+             static_cast<double>(view.attempts.ejections));
 }
 
 }  // namespace

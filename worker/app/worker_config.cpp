@@ -1,5 +1,6 @@
 #include "worker/app/worker_config.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <utility>
@@ -11,6 +12,8 @@ namespace {
 
 constexpr unsigned kMaxStreams = 256;
 constexpr unsigned kMaxCredit = 4096;
+// Enough for a second of round trip at 60 images/s; the manager uses what it needs of it.
+constexpr unsigned kDefaultCredit = 64;
 
 Status require(bool good, std::string sentence) {
   return good ? Status() : Status(StatusCode::kInvalidArgument, std::move(sentence));
@@ -31,7 +34,7 @@ Status check_managers(const WorkerConfig& c) {
 Status check_credit(const WorkerConfig& c) {
   if (c.credit == 0) return {};
   return require(c.credit > c.streams && c.credit <= kMaxCredit,
-                 "credit must be 0 (streams + 1) or from streams + 1 = " +
+                 "credit must be 0 (64, and more than streams) or from streams + 1 = " +
                      std::to_string(c.streams + 1) + " to " + std::to_string(kMaxCredit));
 }
 
@@ -57,7 +60,7 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
              return require(c.streams >= 1 && c.streams <= kMaxStreams,
                             "streams must be 1 to " + std::to_string(kMaxStreams));
            }});
-  set.add({"worker.credit", &c.credit, "images held at once, per manager; 0: streams + 1", "credit",
+  set.add({"worker.credit", &c.credit, "images held at once, per manager, at most; 0: 64", "credit",
            "N", [&c] { return check_credit(c); }});
   set.add({"worker.fail-probability", &c.fail_probability,
            "at each image, say so and leave with this probability; for experiments",
@@ -87,7 +90,8 @@ WorkerRunnerOptions runner_options(const WorkerConfig& config) {
   }
   options.name = config.name.empty() ? default_name() : config.name;
   options.streams = config.streams;
-  options.credit = config.credit == 0 ? config.streams + 1 : config.credit;
+  options.credit =
+      config.credit == 0 ? std::max(kDefaultCredit, config.streams + 1) : config.credit;
   options.fail_probability = config.fail_probability;
   options.cached_answers = config.cached_answers;
   options.drain_timeout = config.drain;

@@ -18,7 +18,7 @@ struct WorkerConfig {
   std::vector<std::string> managers{"127.0.0.1:2888"};
   std::string name;      // empty: HOSTNAME-PID
   unsigned streams = 1;  // images computed at once, each on a thread of its own
-  unsigned credit = 0;   // images held at once, per manager; 0: streams + 1
+  unsigned credit = 0;   // images held at once, per manager, at most; 0: 64
   double fail_probability = 0;
   unsigned cached_answers = 4096;
   std::chrono::milliseconds drain{10'000};

@@ -82,9 +82,11 @@ void WorkerCore::handle(LinkLost&& event, TimePoint) {
 }
 
 void WorkerCore::handle(ManagerDraining&& event, TimePoint) {
-  if (const auto link = links_.find(event.link); link != links_.end()) {
-    link->second.manager_draining = true;  // say_goodbyes() does the rest
-  }
+  const auto link = links_.find(event.link);
+  if (link == links_.end()) return;
+  link->second.manager_draining = true;  // say_goodbyes() does the rest
+  hand_back("The manager is leaving; this worker had not begun.",
+            [&](const Waiter& waiter) { return waiter.link == event.link; });
 }
 
 // ---- jobs -------------------------------------------------------------------------------------
@@ -280,10 +282,14 @@ void WorkerCore::handle(DrainRequested&& event, TimePoint now) {
   for (const auto& [id, link] : links_) {
     actions_.push_back(SendDrain{id, {event.deadline, drain_reason_}});
   }
+  hand_back("This worker is leaving; it had not begun.", [](const Waiter&) { return true; });
+}
+
+template <class Predicate>
+void WorkerCore::hand_back(std::string_view why, Predicate whose) {
   remove_waiters([&](const Work& work, const Waiter& waiter) {
-    if (work.stage == Stage::kInferring) return false;
-    fail(waiter.link, work.key.job, waiter.attempt, FailCode::kDraining, true,
-         "This worker is leaving; it had not begun.");
+    if (work.stage == Stage::kInferring || !whose(waiter)) return false;
+    fail(waiter.link, work.key.job, waiter.attempt, FailCode::kDraining, true, std::string(why));
     return true;
   });
 }

@@ -16,7 +16,9 @@
 // - "Begun" means that its inference has begun. Work not begun that nobody waits for any more
 //   (cancelled, its link lost) is dropped; begun work goes on, and its answer goes to the cache.
 // - An attempt not begun at its deadline is given up (kDeadline); a begun one is answered, late.
-// - Draining hands back what has not begun (kDraining), finishes the rest, then says BYE.
+// - Draining, the worker's own or a manager's, hands back what has not begun (kDraining), finishes
+// the
+//   rest, then says BYE: to every manager, or to the one that drains.
 #pragma once
 
 #include <chrono>
@@ -57,7 +59,7 @@ struct AttemptCancelled {
   LinkId link;
   proto::Cancel cancel;
 };
-struct ManagerDraining {  // it sends nothing new and leaves when its attempts are answered
+struct ManagerDraining {  // it sends nothing new, and leaves when what has begun is answered
   LinkId link;
 };
 struct PrepareDone {
@@ -196,6 +198,9 @@ class WorkerCore {
               TimePoint now);
   template <class Predicate>
   void remove_waiters(Predicate remove);
+  // FAIL kDraining for what has not begun and `whose` is true of.
+  template <class Predicate>
+  void hand_back(std::string_view why, Predicate whose);
   void expire(TimePoint now);
   void dispatch();
   void say_goodbyes();

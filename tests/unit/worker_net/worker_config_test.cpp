@@ -29,7 +29,7 @@ TEST_F(WorkerConfigTest, HasDefaultsThatWorkOnOneMachine) {
   ASSERT_EQ(options.managers.size(), 1u);
   EXPECT_EQ(options.managers[0].text(), "127.0.0.1:2888");
   EXPECT_EQ(options.streams, 1u);
-  EXPECT_EQ(options.credit, 2u);
+  EXPECT_EQ(options.credit, 64u);
   EXPECT_EQ(options.fail_probability, 0);
   EXPECT_THAT(options.name, testing::ContainsRegex("-[0-9]+$"));
 }
@@ -50,9 +50,9 @@ TEST_F(WorkerConfigTest, ReadsItsFlags) {
   EXPECT_EQ(config_.max_pixels, 1000u);
 }
 
-TEST_F(WorkerConfigTest, GivesStreamsOneCreditMoreByDefault) {
-  ASSERT_TRUE(parse({"--streams", "4"}).ok());
-  EXPECT_EQ(runner_options(config_).credit, 5u);
+TEST_F(WorkerConfigTest, GivesManyStreamsOneCreditMoreByDefault) {
+  ASSERT_TRUE(parse({"--streams", "100"}).ok());
+  EXPECT_EQ(runner_options(config_).credit, 101u);
 }
 
 TEST_F(WorkerConfigTest, RefusesACreditThatStarvesTheStreams) {
