@@ -57,6 +57,7 @@ TEST_F(WorkerCoreLinks, WhoseManagerDrainsGetBackWhatHasNotBegunAndTheAnswersThe
   EXPECT_EQ(handed_back[0].fail.job, JobId{2});
   EXPECT_EQ(handed_back[0].fail.code, FailCode::kDraining);
   EXPECT_EQ(all<SendFail>(assign(3)).at(0).fail.code, FailCode::kDraining);
+  EXPECT_THAT(prepared(2), IsEmpty());  // its decoding was under way, and is for nobody now
   const auto actions = inferred(1);
   ASSERT_EQ(actions.size(), 2u);
   EXPECT_TRUE(std::holds_alternative<SendOutcome>(actions[0]));
