@@ -292,9 +292,11 @@ void Control::shut_down(std::chrono::milliseconds grace, std::function<void()> d
     if (ec || !shutdown_done_) return;
     spdlog::warn("drain_incomplete in_flight={} action=\"they run again at the next start\"",
                  scheduler_.open_jobs() - scheduler_.queued_jobs());
+    // Taken first: close_all() reports each worker's leaving, and the last one would take it.
+    const auto finish = std::exchange(shutdown_done_, nullptr);
     workers_.close_all("the manager is shutting down");
     timer_.cancel();
-    std::exchange(shutdown_done_, nullptr)();
+    finish();
   });
   maybe_finish_shutdown();
 }
