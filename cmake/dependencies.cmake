@@ -1,15 +1,15 @@
 # Third-party libraries, all of them Debian 12 packages. Each becomes one target with system
 # headers, so that our warnings stay about our code.
 find_package(Threads REQUIRED)
-
-if(IMGREC_FUZZ)
-  return()
-endif()
-
-find_package(Boost 1.81 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
+
+if(IMGREC_FUZZ)
+  return()  # the parsers need no more
+endif()
+
+find_package(Boost 1.81 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -2,6 +2,7 @@
 // wrong types, so the tree is walked here and every value goes through set_option_value.
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -9,6 +10,7 @@
 
 #include "common/option_value.h"
 #include "common/options.h"
+#include "common/yaml_document.h"
 
 namespace imgrec {
 namespace {
@@ -72,16 +74,15 @@ class OptionSet::YamlReader {
   YamlReader(OptionSet& options, const std::string& path) : options_(options), path_(path) {}
 
   Status read(const std::string& text) {
-    std::vector<YAML::Node> documents;
+    std::optional<YAML::Node> document;
     try {
-      documents = YAML::LoadAll(text);
+      document = load_one_yaml_document(text);
     } catch (const YAML::Exception& error) {
       return invalid(place_of(path_, error.mark), error.msg);
     }
-    if (documents.empty()) return {};
-    if (documents.size() > 1) return invalid(path_, "holds more than one YAML document");
-    if (documents[0].IsNull()) return {};
-    return read_section(documents[0], "");
+    if (!document) return invalid(path_, "holds more than one YAML document");
+    if (document->IsNull()) return {};
+    return read_section(*document, "");
   }
 
  private:

@@ -3,10 +3,10 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
+#include "manager/app/socket_command.h"
 
 namespace imgrec::manager {
 namespace asio = boost::asio;
@@ -52,20 +52,13 @@ void LiveFeed::on_closed(WebSocketSession& socket) {
   clients_.erase(found);
 }
 
-// The one command: {"type":"cluster","on":true|false}. Anything else is ignored: a newer page may
-// know more than we do.
 void LiveFeed::on_text(WebSocketSession& socket, std::string_view text) {
   const auto found = clients_.find(&socket);
   if (found == clients_.end()) return;
-  // The size is bounded by the socket; depth too, before the parser recurses anywhere.
-  const auto shallow = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    return depth <= 4;
-  };
-  const auto command = nlohmann::json::parse(text, shallow, /*allow_exceptions=*/false);
-  if (!command.is_object() || command.value("type", nlohmann::json()) != "cluster") return;
-  const auto on = command.find("on");
-  found->second.wants_cluster = on != command.end() && on->is_boolean() && on->get<bool>();
-  if (!found->second.wants_cluster) return;
+  const auto wanted = read_cluster_command(text);
+  if (!wanted) return;
+  found->second.wants_cluster = *wanted;
+  if (!*wanted) return;
   ClusterView view = control_.view();
   view.sockets = clients_.size();
   socket.send(cluster_event(view));

@@ -1,5 +1,6 @@
 // Writes the seed inputs of the fuzz targets: one file for each message, good and slightly wrong,
-// short conversations, and the smallest pictures of every format.
+// short conversations, the smallest pictures of every format, and a few good and bad requests,
+// forms, texts and configurations.
 // Usage: fuzz_make_corpus DIRECTORY   (tests/fuzz/corpus)
 #include <cstdio>
 #include <filesystem>
@@ -134,6 +135,122 @@ void add_pictures(Corpus& corpus) {
   corpus.add("empty", "");
 }
 
+// Operations of fuzz_session_program.cpp: (operation, argument) pairs behind the side.
+void add_programs(Corpus& corpus) {
+  using namespace std::string_literals;
+  const std::string manager = "\0"s, worker = "\1"s, both = "\2"s;
+  const std::string time = "\x07\x28"s;       // 1.6 s pass
+  const std::string long_time = "\x07\xff"s;  // 65 s pass
+  const std::string from_hello = "\0\2"s, welcome = "\x09\0"s;
+  corpus.add("empty", "");
+  corpus.add("manager_work", manager + from_hello + welcome + "\x39\x11\x40\x10"s + time +
+                                 "\x80\x01\x49\x10\x59\x01\x51\x02\xa0\0"s);
+  corpus.add("manager_dead_worker",
+             manager + from_hello + welcome + "\x39\x11"s + long_time + time);
+  corpus.add("manager_damage", manager + from_hello + welcome + "\x44\x10\x20\x01\x40\x10"s);
+  corpus.add("worker_work",
+             worker + "\x10\x07\x30\x11\x09\x10"s + time + "\x60\x01\x39\x02\xa0\0"s);
+  corpus.add("worker_refused", worker + "\x20\x08"s);
+  corpus.add("worker_sliced", worker + "\x16\x07\x36\x41\x69\x01"s);
+  // Both: HELLO up, WELCOME down, ASSIGN down, RESULT up, time, PINGs, DRAIN, BYE.
+  const std::string up = "\x30\0"s, down = "\x20\0"s;
+  const std::string joined = both + up + "\x03\0"s + down;
+  corpus.add("both_work", joined + "\x63\x11"s + down + "\x05\x11"s + up + time + up + down +
+                              "\xc3\x11"s + down + "\xe5\x01"s + up);
+  corpus.add("both_damage", joined + "\x63\x11\x0a\x20\x04"s + down + up);
+  corpus.add("both_cut", joined + "\x63\x11\x00\x20\x0d\0"s);
+}
+
+void add_requests(Corpus& corpus) {
+  using namespace std::string_literals;
+  const std::string plain = "\0\5"s, slow = "\1\5"s;
+  const std::string get = "GET /abc HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string post =
+      "POST /api/v1/images?wait=3 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+  corpus.add("get", plain + get);
+  corpus.add("pipeline", plain + get + post + "\r\n" + get);
+  corpus.add("slow_pipeline", slow + get + post + get + post);
+  corpus.add("close", plain + "GET / HTTP/1.0\r\n\r\n" + get);
+  corpus.add("continue", plain + "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" +
+                             "Content-Length: 2\r\n\r\nab" + get);
+  corpus.add("two_lengths", plain + "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n" +
+                                "Content-Length: 5\r\n\r\nabcde");
+  corpus.add("chunked", plain + "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n" +
+                            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + get);
+  corpus.add("lone_line_feed", plain + "GET / HTTP/1.1\nHost: x\n\n" + get);
+  corpus.add("folded", plain + "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n");
+  corpus.add("upgrade", plain + "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
+                            "Connection: keep-alive, Upgrade\r\n\r\nmore");
+  corpus.add("long_body", plain + "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\nabc");
+  corpus.add("slow_body", slow + "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\nabc");
+}
+
+void add_forms(Corpus& corpus) {
+  const std::string type = "multipart/form-data; boundary=b\n";
+  const std::string part = "--b\r\nContent-Disposition: form-data; name=\"file\"";
+  corpus.add("file", type + part + "; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n" +
+                         "\x89PNG\r\n--b--\r\n");
+  corpus.add("two_files", type + part + "; filename=a\r\n\r\n1\r\n" + part + "\r\n\r\n\r\n--b--");
+  corpus.add("quoted", type + part + R"(; filename="a%22\"\\b.png")" + "\r\n\r\n1\r\n--b--");
+  corpus.add("extended", type + part + "; filename*=UTF-8''na%C3%AFve.png\r\n\r\n1\r\n--b--");
+  corpus.add("quoted_boundary",
+             "multipart/form-data; boundary=\"b\"; charset=x\n" + part + "\r\n\r\n1\r\n--b--");
+  corpus.add("almost_boundary", type + part + "\r\n\r\n1\r\n--bc\r\n--b x\r\n--b \t\r\n--b--");
+  corpus.add("cut", type + part + "\r\n\r\n1");
+  corpus.add("no_headers", type + "--b\r\n\r\n1\r\n--b--");
+}
+
+void add_texts(Corpus& corpus) {
+  const char* const texts[] = {"a%20b%zz+c",
+                               "a=1&b=%41&a=2&c&&=x",
+                               "a=b; imgrec_session=\"0123\"; c",
+                               "\"q\" \\ \xc3\xa9 \x01\xff",
+                               "..\\dir/na\xc3\xafve\x7f.jpg",
+                               "keep-alive, Upgrade",
+                               "0123456789abcdef",
+                               "{\"type\":\"cluster\",\"on\":true}",
+                               "text/plain\nX-A: b\r\nContent-Length: 3\n"};
+  char choice = 0;
+  for (const char* const text : texts) {
+    corpus.add("check_" + std::to_string(choice), std::string(1, choice) + text);
+    ++choice;
+  }
+}
+
+void add_configurations(Corpus& corpus) {
+  using namespace std::string_literals;
+  corpus.add("empty", "");
+  corpus.add("all", "http:\n  port: 80\n  threads: 3\n  limits:\n    pixels: 5\n"s +
+                        "once: true\nfail-probability: 0.25\nlog.level: debug\ntimeout: 250ms\n" +
+                        "storage: {cache: 64KiB}\nworker:\n  managers: [a:1, b:2]\n");
+  corpus.add("flags", "timeout: 1s\n\0"s + "5s\0--port\0" +
+                          "81\0--once=false\0--manager=c:3,d:4\0" + "--check-config\0--\0more"s);
+  corpus.add("twice", "timeout: 1s\ntimeout: 2s\n");
+  corpus.add("unknown", "http:\n  prot: 1\n");
+  corpus.add("octal", "http: {port: 010}\n");
+  corpus.add("documents", "---\ntimeout: 1s\n---\nonce: true\n");
+  corpus.add("aliases", "http: &h\n  port: 1\nonce: *h\nworker: {managers: [&x a, *x]}\n");
+  corpus.add("documents_without_end", "[1], 2]");
+  corpus.add("too_many_threads", "http:\n  threads: 65\n");
+}
+
+void add_models(Corpus& corpus) {
+  const std::string sum(64, 'a');
+  const std::string head =
+      "format: 1\nname: demo\ninput:\n  width: 224\n  height: 224\n  resize:\n    mode: squash\n"
+      "    width: 256\n    height: 256\n    filter: area\n  crop: center\nchannels: bgr\n";
+  const std::string tail =
+      "scale: 1\noutputs: probabilities\nunsure_below: 0.25\nclasses: 3\nsource: \"a \\\"b\\\"\"\n"
+      "licence: none\nsha256:\n  model.pt: " +
+      sum + "\n  labels.txt: " + sum + "\n";
+  corpus.add("good", head + "mean: [104, 117, 123.5]\n" + tail);
+  corpus.add("no_mean", head + tail);
+  corpus.add("two_means", head + "mean: [1, 2]\n" + tail);
+  corpus.add("mean_twice", head + "mean: [1, 2, 3]\nmean: [1, 2, 3]\n" + tail);
+  corpus.add("list", "[1, 2]\n");
+  corpus.add("documents_without_end", "[1], 2]");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -142,13 +259,21 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path directory = argv[1];
-  Corpus streams(directory / "frame_decoder");
-  add_streams(streams);
-  Corpus conversations(directory / "session");
-  add_conversations(conversations);
-  Corpus pictures(directory / "image_header");
-  add_pictures(pictures);
-  std::printf("%d streams, %d conversations, %d pictures\n", streams.count(), conversations.count(),
-              pictures.count());
-  return streams.good() && conversations.good() && pictures.good() ? 0 : 1;
+  bool good = true;
+  const auto make = [&](const char* target, void (*add)(Corpus&)) {
+    Corpus corpus(directory / target);
+    add(corpus);
+    std::printf("%s: %d inputs\n", target, corpus.count());
+    good = good && corpus.good();
+  };
+  make("frame_decoder", add_streams);
+  make("session", add_conversations);
+  make("session_program", add_programs);
+  make("image_header", add_pictures);
+  make("input_guard", add_requests);
+  make("multipart", add_forms);
+  make("http_text", add_texts);
+  make("options", add_configurations);
+  make("model_spec", add_models);
+  return good ? 0 : 1;
 }

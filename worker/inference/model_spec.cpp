@@ -5,11 +5,13 @@
 #include <cmath>
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
 #include <yaml-cpp/yaml.h>
 
+#include "common/yaml_document.h"
 #include "worker/inference/model_folder.h"
 
 namespace imgrec::worker {
@@ -50,12 +52,12 @@ class SpecReader {
 
   void read(const std::string& text) {
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-      if (documents.size() != 1 || !documents[0].IsMap()) {
+      const std::optional<YAML::Node> document = load_one_yaml_document(text);
+      if (!document || !document->IsMap()) {
         fail(YAML::Mark::null_mark(), "is no model description: one map of keys is needed");
         return;
       }
-      collect(documents[0], "");
+      collect(*document, "");
     } catch (const YAML::Exception& error) {
       fail(error.mark, "is not valid YAML: " + error.msg);
     }
