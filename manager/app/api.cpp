@@ -21,6 +21,10 @@ constexpr std::string_view kImages = "/api/v1/images";
 constexpr std::string_view kContent = "/content";
 constexpr std::size_t kIdLength = 32;
 
+// Retry-After where no rate says it: a restart is quick, a full disk waits for a person.
+constexpr std::chrono::seconds kRestartTime(5);
+constexpr std::chrono::seconds kDiskRepairTime(30);
+
 // A decimal number of a query, within bounds; `fallback` where it is not given; nullopt where it
 // makes no sense.
 template <class T>
@@ -89,6 +93,68 @@ HttpResponse all_rejected(const std::vector<RejectedFile>& rejected) {
   return response;
 }
 
+Admission::Load load_of(const Upload& upload) {
+  Admission::Load load{upload.images.size(), 0};
+  for (const NewImage& image : upload.images) load.bytes += image.bytes->size();
+  return load;
+}
+
+HttpResponse try_later(HttpResponse response, std::chrono::seconds wait) {
+  response.headers.emplace_back("Retry-After", std::to_string(wait.count()));
+  return response;
+}
+
+HttpResponse not_admitted(const Admission::Decision& decision) {
+  switch (decision.verdict) {
+    case Admission::Verdict::kTooLarge:
+      return problem(413, "request_exceeds_queue",
+                     "this request holds more than one session may ever have waiting: send it in "
+                     "smaller parts");
+    case Admission::Verdict::kSessionFull:
+      return try_later(problem(429, "session_queue_full",
+                               "so many images of this session wait already that the rest of the "
+                               "queue is kept for others: try again later"),
+                       decision.retry_after);
+    case Admission::Verdict::kDiskBusy:
+      return try_later(
+          problem(429, "disk_busy", "uploads come faster than they can be stored: try again later"),
+          decision.retry_after);
+    case Admission::Verdict::kQueueFull:
+    case Admission::Verdict::kAdmitted:
+      break;
+  }
+  return try_later(
+      problem(429, "too_many_open_images",
+              "so many images wait already that this one would wait too long: try again later"),
+      decision.retry_after);
+}
+
+// What the client may know of the storage's trouble. Paths and reasons are in the log.
+HttpResponse storage_problem(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kResourceExhausted:
+      return try_later(problem(507, "storage_full",
+                               "the server's disk is full: nothing was changed; try again "
+                               "when there is room"),
+                       kDiskRepairTime);
+    case StatusCode::kUnavailable:
+      return try_later(problem(503, "storage_unavailable",
+                               "the server's disk does not work: nothing was changed; "
+                               "try again later"),
+                       kDiskRepairTime);
+    case StatusCode::kDataLoss:
+      return problem(500, "storage_damaged",
+                     "the server's database or a stored file is damaged; its log says which");
+    default:
+      return problem(status);
+  }
+}
+
+HttpResponse not_stored(std::string_view event, const Status& status) {
+  spdlog::error("{} error={}", event, log_text(status.message()));
+  return storage_problem(status);
+}
+
 // An upgrade that is refused: the socket is Asio's already, so the answer is written by hand.
 void refuse_upgrade(UpgradeRequest upgrade, const HttpResponse& response) {
   auto socket = std::make_shared<boost::asio::ip::tcp::socket>(std::move(upgrade.socket));
@@ -105,10 +171,11 @@ void refuse_upgrade(UpgradeRequest upgrade, const HttpResponse& response) {
 
 }  // namespace
 
-Api::Api(ApiOptions options, Storage& storage, Control& control, LiveFeed& feed, Waiters& waiters,
-         Metrics& metrics, const StaticFiles& files)
+Api::Api(ApiOptions options, Storage& storage, AdmissionGate& gate, Control& control,
+         LiveFeed& feed, Waiters& waiters, Metrics& metrics, const StaticFiles& files)
     : options_(options),
       storage_(storage),
+      gate_(gate),
       control_(control),
       feed_(feed),
       waiters_(waiters),
@@ -186,19 +253,10 @@ void Api::images(HttpRequest request, const SessionId& session, const Responder&
 
 void Api::upload(HttpRequest request, const SessionId& session, const Responder& respond) {
   if (!ready_) {
-    HttpResponse response = problem(503, "shutting_down", "the manager is shutting down");
-    response.headers.emplace_back("Retry-After", "5");
-    respond(std::move(response));
-    return;
+    return respond(
+        try_later(problem(503, "shutting_down", "the manager is shutting down"), kRestartTime));
   }
-  if (storage_.totals().open >= options_.max_open_images) {
-    HttpResponse response =
-        problem(429, "too_many_open_images",
-                "so many images wait already that this one would wait too long: try again later");
-    response.headers.emplace_back("Retry-After", "10");
-    respond(std::move(response));
-    return;
-  }
+  if (const auto refused = gate_.refuses(session)) return respond(not_admitted(*refused));
   const long max_wait = static_cast<long>(options_.max_wait.count());
   const auto wait = query_number<long>(request, "wait", 0, 0, max_wait);
   const auto top = query_number<unsigned>(request, "top", kDefaultTop, 1, kStoredPredictions);
@@ -215,24 +273,32 @@ void Api::upload(HttpRequest request, const SessionId& session, const Responder&
     respond(all_rejected(found.rejected));
     return;
   }
-  storage_.add_images(std::move(found.images), [this, respond, wait = *wait, top = *top,
-                                                rejected = std::move(found.rejected)](
-                                                   Result<std::vector<ImageRecord>> stored) {
-    if (!stored.ok()) {
-      spdlog::error("upload_not_stored error={}", log_text(stored.status().message()));
-      respond(problem(stored.status()));
-      return;
-    }
-    control_.add_images(*stored);
-    if (wait == 0) {
-      respond(accepted(*stored, rejected, top));
-      return;
-    }
-    waiters_.wait(std::move(*stored), std::chrono::seconds(wait),
-                  [respond, rejected, top](const std::vector<ImageRecord>& images) {
-                    respond(accepted(images, rejected, top));
-                  });
-  });
+  store(std::move(found), std::chrono::seconds(*wait), *top, session, respond);
+}
+
+void Api::store(Upload upload, std::chrono::seconds wait, unsigned top, const SessionId& session,
+                const Responder& respond) {
+  const auto admission = gate_.request(session, load_of(upload));
+  if (!admission.ticket) return respond(not_admitted(admission.decision));
+  storage_.add_images(std::move(upload.images),
+                      [this, respond, wait, top, rejected = std::move(upload.rejected),
+                       ticket = admission.ticket](Result<std::vector<ImageRecord>> stored) {
+                        if (!stored.ok()) {
+                          respond(not_stored("upload_not_stored", stored.status()));
+                          return;
+                        }
+                        ticket->stored(*stored);
+                        control_.add_images(*stored);
+                        if (wait.count() == 0) {
+                          respond(accepted(*stored, rejected, top));
+                          return;
+                        }
+                        waiters_.wait(
+                            std::move(*stored), wait,
+                            [respond, rejected, top](const std::vector<ImageRecord>& images) {
+                              respond(accepted(images, rejected, top));
+                            });
+                      });
 }
 
 void Api::list(const HttpRequest& request, const SessionId& session, const Responder& respond) {
@@ -245,7 +311,9 @@ void Api::list(const HttpRequest& request, const SessionId& session, const Respo
       session, *limit, request.query_value("cursor"),
       [this, respond, top = *top](Result<ImagePage> page) {
         if (!page.ok()) {
-          respond(problem(page.status()));
+          respond(page.status().code() == StatusCode::kInvalidArgument
+                      ? problem(page.status())  // the cursor
+                      : not_stored("images_not_listed", page.status()));
           return;
         }
         const std::string next = page->next_cursor;
@@ -287,7 +355,7 @@ void Api::image(const HttpRequest& request, const SessionId& session, const Resp
 void Api::get_image(ImageId id, unsigned top, const SessionId& session, const Responder& respond) {
   storage_.find(std::move(id), [this, top, session, respond](Result<ImageRecord> found) {
     if (!found.ok() && found.status().code() != StatusCode::kNotFound) {
-      respond(problem(found.status()));
+      respond(not_stored("image_not_read", found.status()));
       return;
     }
     if (!found.ok() || !may_see(session, *found)) {
@@ -305,15 +373,12 @@ void Api::get_content(ImageId id, const SessionId& session, const Responder& res
     if (!found.ok() || !may_see(session, *found)) {
       respond(found.ok() || found.status().code() == StatusCode::kNotFound
                   ? no_such_image()
-                  : problem(found.status()));
+                  : not_stored("image_not_read", found.status()));
       return;
     }
     storage_.load_bytes(
         found->job, [respond, type = found->media_type](Result<proto::SharedBytes> bytes) {
-          if (!bytes.ok()) {
-            respond(problem(bytes.status()));
-            return;
-          }
+          if (!bytes.ok()) return respond(not_stored("bytes_not_read", bytes.status()));
           HttpResponse response;
           response.content_type = type;
           // The bytes came from a stranger: they are a picture to be shown and nothing else.
@@ -332,13 +397,14 @@ void Api::delete_image(ImageId id, const SessionId& session, const Responder& re
     if (!found.ok() || !may_see(session, *found)) {
       respond(found.ok() || found.status().code() == StatusCode::kNotFound
                   ? no_such_image()
-                  : problem(found.status()));
+                  : not_stored("image_not_read", found.status()));
       return;
     }
     storage_.remove(id, [this, respond](Result<ImageRecord> removed) {
       if (!removed.ok()) {
-        respond(removed.status().code() == StatusCode::kNotFound ? no_such_image()
-                                                                 : problem(removed.status()));
+        respond(removed.status().code() == StatusCode::kNotFound
+                    ? no_such_image()
+                    : not_stored("image_not_deleted", removed.status()));
         return;
       }
       control_.image_removed(std::move(*removed));
@@ -357,7 +423,7 @@ void Api::get_cluster(const Responder& respond) {
 void Api::get_metrics(const Responder& respond) {
   control_.read_cluster([this, respond](ClusterView view) {
     view.sockets = feed_.sockets();
-    HttpResponse response = plain(200, metrics_.text(view));
+    HttpResponse response = plain(200, metrics_.text(view, gate_.view()));
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     respond(std::move(response));
   });

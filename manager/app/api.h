@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <string>
 
+#include "manager/app/admission_gate.h"
 #include "manager/app/control.h"
 #include "manager/app/live_feed.h"
 #include "manager/app/metrics.h"
@@ -24,14 +25,13 @@ namespace imgrec::manager {
 
 struct ApiOptions {
   UploadLimits upload;
-  std::uint64_t max_open_images = 100'000;  // accepted and unsettled; over it uploads get 429
-  std::chrono::seconds max_wait{60};        // of ?wait=
+  std::chrono::seconds max_wait{60};  // of ?wait=
 };
 
 class Api {
  public:
-  Api(ApiOptions options, Storage& storage, Control& control, LiveFeed& feed, Waiters& waiters,
-      Metrics& metrics, const StaticFiles& files);
+  Api(ApiOptions options, Storage& storage, AdmissionGate& gate, Control& control, LiveFeed& feed,
+      Waiters& waiters, Metrics& metrics, const StaticFiles& files);
 
   void handle(HttpRequest request, Responder respond);
   void upgrade(UpgradeRequest upgrade);  // on the io_context's thread
@@ -44,6 +44,8 @@ class Api {
   void images(HttpRequest request, const SessionId& session, const Responder& respond);
   void image(const HttpRequest& request, const SessionId& session, const Responder& respond);
   void upload(HttpRequest request, const SessionId& session, const Responder& respond);
+  void store(Upload upload, std::chrono::seconds wait, unsigned top, const SessionId& session,
+             const Responder& respond);
   void list(const HttpRequest& request, const SessionId& session, const Responder& respond);
   void get_image(ImageId id, unsigned top, const SessionId& session, const Responder& respond);
   void get_content(ImageId id, const SessionId& session, const Responder& respond);
@@ -53,6 +55,7 @@ class Api {
 
   ApiOptions options_;
   Storage& storage_;
+  AdmissionGate& gate_;
   Control& control_;
   LiveFeed& feed_;
   Waiters& waiters_;

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
+#include "manager/app/admission_gate.h"
 #include "manager/app/api.h"
 #include "manager/app/control.h"
 #include "manager/app/live_feed.h"
@@ -68,7 +69,25 @@ ApiOptions api_options(const ManagerConfig& config) {
   ApiOptions options;
   options.upload.max_image_bytes = config.max_image.bytes;
   options.upload.max_pixels = config.max_pixels;
-  options.max_open_images = config.max_open_images;
+  return options;
+}
+
+AdmissionOptions admission_options(const ManagerConfig& config) {
+  AdmissionOptions options;
+  options.max_images = config.max_open_images;
+  options.max_bytes = config.max_open_bytes.bytes;
+  options.max_unstored = config.max_unstored.bytes;
+  options.session_share_percent = config.session_share;
+  return options;
+}
+
+StorageOptions storage_options(const ManagerConfig& config) {
+  StorageOptions options;
+  options.data_dir = config.data_dir;
+  options.cache_bytes = config.cache.bytes;
+  options.sync = parse_sync_policy(config.sync).value_or(SyncPolicy::kAlways);
+  options.sync_interval = config.sync_interval;
+  options.retention = {config.keep_for, config.keep_bytes.bytes};
   return options;
 }
 
@@ -80,16 +99,18 @@ class Manager::Impl {
       : config_(config),
         storage_(std::move(storage)),
         files_(std::move(files)),
+        gate_(admission_options(config)),
         control_(io_, *storage_, control_options(config, storage_->manager_id())),
         feed_(io_, *storage_, control_),
         waiters_(io_, control_),
-        api_(api_options(config), *storage_, control_, feed_, waiters_, metrics_, files_),
+        api_(api_options(config), *storage_, gate_, control_, feed_, waiters_, metrics_, files_),
         http_(
             io_, http_options(config),
             [this](HttpRequest request, Responder respond) {
               api_.handle(std::move(request), std::move(respond));
             },
             [this](UpgradeRequest upgrade) { api_.upgrade(std::move(upgrade)); }) {
+    control_.add_observer(gate_);
     control_.add_observer(metrics_);
     control_.add_observer(feed_);
     control_.add_observer(waiters_);
@@ -100,6 +121,8 @@ class Manager::Impl {
   }
 
   Status start() {
+    gate_.resumed(storage_->open_images());
+    storage_->on_expired([this](const ImageRecord& image) { control_.image_removed(image); });
     if (Status status = control_.start(); !status.ok()) return status;
     if (Status status = http_.start(); !status.ok()) return status;
     thread_ = std::thread([this] { io_.run(); });
@@ -128,6 +151,7 @@ class Manager::Impl {
     io_.stop();
     thread_.join();
     const Totals totals = storage_->totals();
+    storage_.reset();  // its last callbacks reach into what is destroyed before it otherwise
     spdlog::info("manager_stopped accepted={} done={} failed={} open={}", totals.accepted,
                  totals.done, totals.failed, totals.open);
   }
@@ -138,6 +162,7 @@ class Manager::Impl {
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::unique_ptr<Storage> storage_;
   StaticFiles files_;
+  AdmissionGate gate_;
   Control control_;
   Metrics metrics_;
   LiveFeed feed_;
@@ -153,7 +178,7 @@ Manager::~Manager() = default;
 Result<std::unique_ptr<Manager>> Manager::start(const ManagerConfig& config) {
   auto files = StaticFiles::load(find_frontend(config.frontend_dir));
   if (!files.ok()) return files.status();
-  auto storage = Storage::open({config.data_dir, config.cache.bytes});
+  auto storage = Storage::open(storage_options(config));
   if (!storage.ok()) return storage.status();
   auto impl = std::make_unique<Impl>(config, std::move(storage).value(), std::move(files).value());
   if (Status status = impl->start(); !status.ok()) return status;

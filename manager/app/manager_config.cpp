@@ -1,5 +1,7 @@
 #include "manager/app/manager_config.h"
 
+#include "manager/store/sync_policy.h"
+
 namespace imgrec::manager {
 namespace {
 
@@ -41,6 +43,13 @@ void add_workers(OptionSet& set, ManagerConfig& c) {
            }});
 }
 
+// One photo of the largest size must pass through an empty queue.
+Status check_room(const ManagerConfig& c) {
+  return require(c.max_open_bytes.bytes / 100 * c.session_share >= c.max_image.bytes,
+                 "scheduler.session-share of scheduler.max-open-bytes must not be smaller than "
+                 "http.max-image");
+}
+
 void add_scheduler(OptionSet& set, ManagerConfig& c) {
   set.add({"scheduler.first-timeout", &c.first_timeout,
            "resend an attempt after this long while its worker is not measured yet", "", "TIME"});
@@ -63,7 +72,46 @@ void add_scheduler(OptionSet& set, ManagerConfig& c) {
              return require(c.hedge_percent <= 100, "scheduler.hedge-percent must be 0 to 100");
            }});
   set.add({"scheduler.max-open", &c.max_open_images,
-           "accepted and unsettled images; over it uploads get 429", "", "N"});
+           "accepted and unsettled images; over it uploads get 429", "", "N", [&c] {
+             return require(c.max_open_images >= 1, "scheduler.max-open must be 1 or more");
+           }});
+  set.add({"scheduler.max-open-bytes", &c.max_open_bytes, "their bytes; the same", "", "SIZE",
+           [&c] { return check_room(c); }});
+  set.add({"scheduler.session-share", &c.session_share,
+           "percent of the room that other sessions leave, for one session to fill", "", "N", [&c] {
+             return require(c.session_share >= 1 && c.session_share <= 100,
+                            "scheduler.session-share must be 1 to 100");
+           }});
+}
+
+void add_storage(OptionSet& set, ManagerConfig& c) {
+  set.add({"storage.dir", &c.data_dir, "directory of images and results, made if missing", "data",
+           "DIR"});
+  set.add({"storage.cache", &c.cache, "bytes of open images kept in memory", "", "SIZE"});
+  set.add({"storage.sync", &c.sync,
+           "always: an accepted image survives kill -9 and a power loss; interval: a power loss "
+           "may cost those of the last moments (storage.sync-interval); none: of the last half "
+           "minute and more. kill -9 costs none of them",
+           "", "HOW", [&c] {
+             return require(parse_sync_policy(c.sync).has_value(),
+                            "storage.sync must be always, interval or none");
+           }});
+  set.add({"storage.sync-interval", &c.sync_interval, "with storage.sync=interval, sync this often",
+           "", "TIME", [&c] {
+             return require(c.sync_interval >= std::chrono::milliseconds(10),
+                            "storage.sync-interval must be at least 10ms");
+           }});
+  set.add({"storage.max-unstored", &c.max_unstored,
+           "bytes of uploads that wait for the disk, in memory; over it uploads get 429", "",
+           "SIZE", [&c] {
+             return require(c.max_unstored.bytes >= c.max_request.bytes,
+                            "storage.max-unstored must not be smaller than http.max-request");
+           }});
+  set.add({"storage.keep-for", &c.keep_for,
+           "remove an image this long after it settled (720h: 30 days); 0s: never", "", "TIME"});
+  set.add({"storage.keep-bytes", &c.keep_bytes,
+           "when photos take more than this, remove those settled longest ago; 0: never", "",
+           "SIZE"});
 }
 
 }  // namespace
@@ -74,9 +122,7 @@ OptionSet manager_options(ManagerConfig& c) {
   add_http(set, c);
   add_workers(set, c);
   add_scheduler(set, c);
-  set.add({"storage.dir", &c.data_dir, "directory of images and results, made if missing", "data",
-           "DIR"});
-  set.add({"storage.cache", &c.cache, "bytes of open images kept in memory", "", "SIZE"});
+  add_storage(set, c);
   set.add(
       {"shutdown.drain", &c.drain, "on SIGTERM, wait this long for images in flight", "", "TIME"});
   set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});

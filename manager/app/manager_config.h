@@ -19,7 +19,9 @@ struct ManagerConfig {
   ByteSize max_request{64ull << 20};
   std::uint64_t max_pixels = 100'000'000;
   std::uint64_t max_open_images = 100'000;
-  std::string frontend_dir;  // empty: beside the binary or in the source tree
+  ByteSize max_open_bytes{16ull << 30};
+  unsigned session_share = 50;  // percent
+  std::string frontend_dir;     // empty: beside the binary or in the source tree
   std::string worker_listen = "127.0.0.1";
   std::uint16_t worker_port = 2888;
   unsigned max_workers = 4096;
@@ -33,6 +35,11 @@ struct ManagerConfig {
   unsigned hedge_percent = 5;
   std::string data_dir = "data";
   ByteSize cache{256ull << 20};
+  std::string sync = "always";
+  std::chrono::milliseconds sync_interval{1'000};
+  ByteSize max_unstored{512ull << 20};
+  std::chrono::milliseconds keep_for{0};
+  ByteSize keep_bytes{0};
   std::chrono::milliseconds drain{5'000};
   std::string log_level = "info";
 };

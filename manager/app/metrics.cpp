@@ -60,6 +60,30 @@ void add_ledger(std::vector<MetricFamily>& out, const Totals& totals) {
              number(totals.open));
 }
 
+void add_storage(std::vector<MetricFamily>& out, const Totals& totals) {
+  add_single(out, "imgrec_stored_bytes", "Uploaded bytes of all images there are",
+             MetricType::Gauge, static_cast<double>(totals.stored_bytes));
+  add_single(out, "imgrec_images_expired_total", "Settled images removed by age or for room",
+             MetricType::Counter, static_cast<double>(totals.expired));
+}
+
+void add_admission(std::vector<MetricFamily>& out, const AdmissionGate::View& admission) {
+  add_single(out, "imgrec_open_bytes", "Bytes of images that are open or being stored",
+             MetricType::Gauge, static_cast<double>(admission.open.bytes));
+  add_single(out, "imgrec_unstored_bytes", "Bytes of uploads that wait for the disk",
+             MetricType::Gauge, static_cast<double>(admission.unstored_bytes));
+  MetricFamily refused = family("imgrec_uploads_refused_total", "Uploads refused for want of room",
+                                MetricType::Counter);
+  const std::pair<const char*, std::uint64_t> reasons[] = {{"queue", admission.refused_queue},
+                                                           {"session", admission.refused_session},
+                                                           {"disk", admission.refused_disk},
+                                                           {"size", admission.refused_size}};
+  for (const auto& [reason, count] : reasons) {
+    add(refused, static_cast<double>(count), {{"reason", reason}});
+  }
+  out.push_back(std::move(refused));
+}
+
 void add_attempts(std::vector<MetricFamily>& out, const SchedulerCounters& counters) {
   MetricFamily attempts =
       family("imgrec_attempts_total", "Assignments of a job to a worker", MetricType::Counter);
@@ -103,9 +127,11 @@ void Metrics::on_settled(const ImageRecord& image) {
   job_duration_.Observe(std::chrono::duration<double>(image.timing.total).count());
 }
 
-std::string Metrics::text(const ClusterView& view) const {
+std::string Metrics::text(const ClusterView& view, const AdmissionGate::View& admission) const {
   std::vector<MetricFamily> families;
   add_ledger(families, view.totals);
+  add_storage(families, view.totals);
+  add_admission(families, admission);
   add_workers(families, view);
   add_single(families, "imgrec_queue_depth", "Jobs that wait for a worker", MetricType::Gauge,
              static_cast<double>(view.queue_depth));

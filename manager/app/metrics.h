@@ -9,6 +9,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include "manager/app/admission_gate.h"
 #include "manager/app/cluster_view.h"
 #include "manager/app/control.h"
 
@@ -23,7 +24,7 @@ class Metrics : public Control::ImageObserver {
   void on_deleted(const ImageRecord&) override {}
 
   // The text exposition format, version 0.0.4.
-  std::string text(const ClusterView& view) const;
+  std::string text(const ClusterView& view, const AdmissionGate::View& admission) const;
 
  private:
   prometheus::Registry registry_;

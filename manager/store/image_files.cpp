@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 namespace imgrec::manager {
@@ -17,13 +18,6 @@ constexpr std::string_view kHex = "0123456789abcdef";
 
 // Each file costs two flushes of the disk on its own (itself, its directory), syncfs one in all.
 constexpr std::size_t kSyncTogetherFrom = 4;
-
-Status sync_directory(const fs::path& path) {
-  const UniqueFd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir) return file_error("open", path, errno);
-  if (::fsync(dir.get()) != 0) return file_error("sync", path, errno);
-  return Status();
-}
 
 Status make_directory(const fs::path& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -43,6 +37,13 @@ Status write_all(int fd, std::string_view bytes, const fs::path& path) {
 }
 
 }  // namespace
+
+Status sync_directory(const fs::path& path) {
+  const UniqueFd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir) return file_error("open", path, errno);
+  if (::fsync(dir.get()) != 0) return file_error("sync", path, errno);
+  return Status();
+}
 
 Status file_error(std::string_view doing, const fs::path& path, int error_number) {
   const bool full = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
@@ -69,6 +70,8 @@ Result<ImageFiles> ImageFiles::open(const fs::path& data_dir) {
   if (Status status = sync_directory(data_dir); !status.ok()) return status;
   UniqueFd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return file_error("open", root, errno);
+  // A process that was killed may have left directories in it that were never synced.
+  if (::fsync(fd.get()) != 0) return file_error("sync", root, errno);
   return ImageFiles(root, std::move(fd));
 }
 
@@ -95,32 +98,42 @@ Status ImageFiles::write(const ImageId& id, std::string_view bytes) {
   // Only a hint: sync() is what makes it durable.
   (void)::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
   unsynced_.insert(target.parent_path());
-  ++unsynced_files_;
+  if (++written_ < kSyncTogetherFrom) {
+    few_.push_back(std::move(file));
+  } else {
+    few_.clear();
+  }
   return Status();
 }
 
-bool ImageFiles::sync_together() {
-  if (unsynced_files_ < kSyncTogetherFrom || ::syncfs(root_fd_.get()) != 0) return false;
-  unsynced_.clear();
-  unsynced_files_ = 0;
-  return true;
+Status ImageFiles::sync_written() {
+  if (written_ == 0) return Status();
+  Status status;
+  if (written_ < kSyncTogetherFrom) {
+    status = sync_one_by_one();
+  } else if (::syncfs(root_fd_.get()) != 0) {
+    status = file_error("sync the disk of", root_, errno);
+  }
+  written_ = 0;
+  few_.clear();
+  if (status.ok()) unsynced_.clear();
+  return status;
 }
 
-Status ImageFiles::sync(const ImageId& id) const {
-  const fs::path target = path(id);
-  // Opened anew: a batch may hold more files than there are descriptors.
-  const UniqueFd file(::open(target.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return file_error("open", target, errno);
-  if (::fsync(file.get()) != 0) return file_error("sync", target, errno);
-  return Status();
-}
-
-Status ImageFiles::sync_directories() {
-  unsynced_files_ = 0;
-  for (const fs::path& directory : std::exchange(unsynced_, {})) {
+Status ImageFiles::sync_one_by_one() {
+  for (const UniqueFd& file : few_) {
+    if (::fsync(file.get()) != 0) return file_error("sync a file in", root_, errno);
+  }
+  for (const fs::path& directory : unsynced_) {
     if (Status status = sync_directory(directory); !status.ok()) return status;
   }
   return Status();
+}
+
+void ImageFiles::leave_unsynced() {
+  written_ = 0;
+  few_.clear();
+  unsynced_.clear();
 }
 
 Result<proto::SharedBytes> ImageFiles::read(const ImageId& id, std::uint64_t size) const {
@@ -155,11 +168,40 @@ std::optional<std::uint64_t> ImageFiles::size(const ImageId& id) const {
   return static_cast<std::uint64_t>(info.st_size);
 }
 
-void ImageFiles::remove(const ImageId& id) const { ::unlink(path(id).c_str()); }
+void ImageFiles::remove(const ImageId& id) const {
+  const fs::path file = path(id);
+  if (::unlink(file.c_str()) == 0 || errno == ENOENT) return;
+  spdlog::error("image_file_not_removed error=\"{}\" action=\"the next start removes it\"",
+                file_error("remove", file, errno).message());
+}
+
+Result<bool> ImageFiles::any() const {
+  bool found = false;
+  const Status status = for_each([&found](const ImageId&) -> Result<bool> {
+    found = true;
+    return false;
+  });
+  if (!status.ok()) return status;
+  return found;
+}
 
 Result<std::size_t> ImageFiles::sweep(
     const std::function<Result<bool>(const ImageId&)>& known) const {
   std::size_t removed = 0;
+  const Status status = for_each([&](const ImageId& id) -> Result<bool> {
+    const auto is_known = known(id);
+    if (!is_known.ok()) return is_known.status();
+    if (!*is_known) {
+      remove(id);
+      ++removed;
+    }
+    return true;
+  });
+  if (!status.ok()) return status;
+  return removed;
+}
+
+Status ImageFiles::for_each(const std::function<Result<bool>(const ImageId&)>& visit) const {
   std::error_code error;
   for (const char high : kHex) {
     for (const char low : kHex) {
@@ -168,17 +210,15 @@ Result<std::size_t> ImageFiles::sweep(
       for (; !error && each != fs::directory_iterator(); each.increment(error)) {
         const ImageId id{each->path().filename().string()};
         if (!is_image_id(id.text) || !id.text.starts_with(prefix)) continue;
-        const auto is_known = known(id);
-        if (!is_known.ok()) return is_known.status();
-        if (*is_known) continue;
-        remove(id);
-        ++removed;
+        const auto go_on = visit(id);
+        if (!go_on.ok()) return go_on.status();
+        if (!*go_on) return Status();
       }
       if (error == std::errc::no_such_file_or_directory) error.clear();
       if (error) return file_error("list", root_ / prefix, error.value());
     }
   }
-  return removed;
+  return Status();
 }
 
 }  // namespace imgrec::manager

@@ -131,6 +131,13 @@ Result<std::vector<ImageRecord>> ImageTable::open_images() {
   return read_all(query);
 }
 
+Result<std::vector<ImageRecord>> ImageTable::settled_first(std::size_t limit) {
+  Query query(db_, "SELECT " IMGREC_IMAGE_COLUMNS
+                   " FROM images WHERE settle_seq IS NOT NULL ORDER BY settle_seq LIMIT ?");
+  query.integer(clamp_to_sqlite(limit));
+  return read_all(query);
+}
+
 Result<std::vector<ImageRecord>> ImageTable::list(const SessionId& session, JobId before,
                                                   std::size_t limit) {
   Query query(db_, "SELECT " IMGREC_IMAGE_COLUMNS

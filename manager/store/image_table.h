@@ -28,7 +28,8 @@ class ImageTable {
   Result<ImageRecord> find(JobId job);          // kNotFound
   Result<bool> exists(const ImageId& id);
 
-  Result<std::vector<ImageRecord>> open_images();  // oldest first
+  Result<std::vector<ImageRecord>> open_images();                     // oldest first
+  Result<std::vector<ImageRecord>> settled_first(std::size_t limit);  // settled longest ago first
   // Newest first, with job numbers below `before`.
   Result<std::vector<ImageRecord>> list(const SessionId& session, JobId before, std::size_t limit);
   Result<std::vector<ImageRecord>> settled_after(const SessionId& session, std::uint64_t seq,

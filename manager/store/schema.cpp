@@ -75,21 +75,14 @@ Result<std::int64_t> read_integer(Database& db, std::string_view sql) {
                                            std::string(sql) + "; restore it from a backup");
 }
 
-Status damaged(const Database& db, const std::string& why) {
-  return Status(StatusCode::kDataLoss,
-                "the database " + db.file().string() + " is damaged (" + why +
-                    "). Nothing was changed or deleted. Restore the data directory from a backup, "
-                    "or try `sqlite3 " +
-                    db.file().string() + " .recover`, or move the directory away to start empty");
-}
-
 Status check_integrity(Database& db) {
   Query query(db, "PRAGMA quick_check(1)");
   if (query.step()) {
     const std::string verdict = query.next_text();
-    return verdict == "ok" ? Status() : damaged(db, verdict);
+    return verdict == "ok" ? Status() : damaged(db.file(), verdict);
   }
-  if (query.status().code() == StatusCode::kDataLoss) return damaged(db, query.status().message());
+  if (query.status().code() == StatusCode::kDataLoss)
+    return damaged(db.file(), query.status().message());
   return query.status();
 }
 
@@ -111,21 +104,42 @@ Result<std::string> read_meta(Database& db, std::string_view key) {
   Query query(db, "SELECT value FROM meta WHERE key = ?");
   if (query.text(key).step()) return query.next_text();
   if (!query.status().ok()) return query.status();
-  return damaged(db, "no " + std::string(key) + " in table meta");
+  return damaged(db.file(), "no " + std::string(key) + " in table meta");
 }
 
 // How every connection of ours works.
-Status set_up(Database& db) {
-  for (const char* sql :
-       {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"}) {
+Status set_up(Database& db, SyncPolicy sync) {
+  // NORMAL syncs at checkpoints only: a crash of the machine costs the last commits, not the file.
+  const char* synchronous =
+      sync == SyncPolicy::kAlways ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
+  for (const char* sql : {"PRAGMA journal_mode = WAL", synchronous, "PRAGMA foreign_keys = ON"}) {
     if (Status status = db.exec(sql); !status.ok()) return status;
   }
   return Status();
 }
 
+// What the ledger says of the images that there are. Those that were deleted are in it alone.
+Result<Ledger> check_ledger(Database& db, Ledger ledger) {
+  Query query(db,
+              "SELECT coalesce(sum(state = 0), 0), coalesce(sum(state = 1), 0), "
+              "coalesce(sum(state = 2), 0), coalesce(max(settle_seq), 0), "
+              "coalesce(sum(bytes), 0) FROM images");
+  if (!query.step()) return query.status().ok() ? damaged(db.file(), "no images") : query.status();
+  const auto open = static_cast<std::uint64_t>(query.next_integer());
+  const auto done = static_cast<std::uint64_t>(query.next_integer());
+  const auto failed = static_cast<std::uint64_t>(query.next_integer());
+  const auto last_seq = static_cast<std::uint64_t>(query.next_integer());
+  ledger.stored_bytes = static_cast<std::uint64_t>(query.next_integer());
+  const bool balances = ledger.accepted == ledger.done + ledger.failed + open;
+  if (!balances || done > ledger.done || failed > ledger.failed || last_seq > ledger.last_seq) {
+    return damaged(db.file(), "its ledger and its images do not agree");
+  }
+  return ledger;
+}
+
 }  // namespace
 
-Status prepare_schema(Database& db) {
+Status prepare_schema(Database& db, SyncPolicy sync) {
   // One connection ever: this also keeps out tools that would write beside us.
   if (Status status = db.exec("PRAGMA locking_mode = EXCLUSIVE"); !status.ok()) return status;
   if (Status status = check_integrity(db); !status.ok()) return status;
@@ -146,7 +160,7 @@ Status prepare_schema(Database& db) {
                   "the database " + db.file().string() +
                       " was not made by this program; use another data directory");
   }
-  if (Status status = set_up(db); !status.ok()) return status;
+  if (Status status = set_up(db, sync); !status.ok()) return status;
   return *version == 0 ? make_tables(db) : Status();
 }
 
@@ -163,13 +177,13 @@ Result<StoreIdentity> load_identity(Database& db) {
 
 Result<Ledger> load_ledger(Database& db) {
   Query query(db, "SELECT accepted, done, failed, last_seq FROM ledger");
-  if (!query.step()) return query.status().ok() ? damaged(db, "no ledger") : query.status();
+  if (!query.step()) return query.status().ok() ? damaged(db.file(), "no ledger") : query.status();
   Ledger ledger;
   ledger.accepted = static_cast<std::uint64_t>(query.next_integer());
   ledger.done = static_cast<std::uint64_t>(query.next_integer());
   ledger.failed = static_cast<std::uint64_t>(query.next_integer());
   ledger.last_seq = static_cast<std::uint64_t>(query.next_integer());
-  return ledger;
+  return check_ledger(db, ledger);
 }
 
 Status save_ledger(Database& db, const Ledger& ledger) {
@@ -179,6 +193,14 @@ Status save_ledger(Database& db, const Ledger& ledger) {
       .integer(static_cast<std::int64_t>(ledger.failed))
       .integer(static_cast<std::int64_t>(ledger.last_seq))
       .run();
+}
+
+Status damaged(const std::filesystem::path& file, const std::string& why) {
+  return Status(StatusCode::kDataLoss,
+                "the database " + file.string() + " is damaged (" + why +
+                    "). Nothing was changed or deleted. Restore the data directory from a backup, "
+                    "or try `sqlite3 " +
+                    file.string() + " .recover`, or move the directory away to start empty");
 }
 
 std::string random_id() {

@@ -4,18 +4,21 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "manager/store/sqlite.h"
+#include "manager/store/sync_policy.h"
 #include "proto/status.h"
 
 namespace imgrec::manager {
 
 inline constexpr std::int64_t kSchemaVersion = 1;  // PRAGMA user_version
 
-// Sets the connection up (WAL, full durability), checks the file's integrity, makes the tables
+// Sets the connection up (WAL; with kAlways each commit is synced, else only what keeps the file
+// itself whole), checks the file's integrity, makes the tables
 // where there are none. kDataLoss: damaged. kFailedPrecondition: of a newer program, or not ours.
-Status prepare_schema(Database& db);
+Status prepare_schema(Database& db, SyncPolicy sync);
 
 // What is made once per data directory and never changes.
 struct StoreIdentity {
@@ -31,9 +34,17 @@ struct Ledger {
   std::uint64_t done = 0;
   std::uint64_t failed = 0;
   std::uint64_t last_seq = 0;  // newest settle_seq given out
+
+  // Not stored: counted at start, and kept with the rest through commits and rollbacks.
+  std::uint64_t stored_bytes = 0;  // uploaded bytes of all images there are
+  std::uint64_t expired = 0;       // images removed by retention since the start
 };
+// Checked against the images: kDataLoss where the two cannot both be true.
 Result<Ledger> load_ledger(Database& db);
 Status save_ledger(Database& db, const Ledger& ledger);
+
+// The error of a database that lost something, with what to do about it.
+Status damaged(const std::filesystem::path& file, const std::string& why);
 
 // 128 random bits as 32 lower-case hex digits.
 std::string random_id();

@@ -8,11 +8,14 @@
 #include <thread>
 #include <utility>
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include "manager/store/background_sync.h"
 #include "manager/store/data_lock.h"
 #include "manager/store/page_cursor.h"
 #include "manager/store/storage_tasks.h"
+#include "manager/store/wal_check.h"
 
 namespace imgrec::manager {
 namespace {
@@ -31,14 +34,18 @@ Status shut_down() {
 
 class Storage::Impl {
  public:
-  Impl(UniqueFd lock, std::unique_ptr<Database> db, ImageFiles files, std::uint64_t cache_bytes)
-      : lock_(std::move(lock)),
+  Impl(const StorageOptions& options, UniqueFd lock, std::unique_ptr<Database> db, ImageFiles files,
+       std::unique_ptr<BackgroundSync> background)
+      : sync_(options.sync),
+        lock_(std::move(lock)),
+        background_(std::move(background)),
         db_(std::move(db)),
         files_(std::move(files)),
         models_(*db_),
         images_(*db_, models_),
-        cache_(cache_bytes),
-        store_{*db_, images_, models_, files_, cache_, 0, {}, {}} {}
+        cache_(options.cache_bytes),
+        store_{*db_, images_, models_, files_, cache_, 0, {}, {}},
+        retention_(options.retention) {}
   ~Impl();
 
   Status load();  // before start(): identity, ledger, models; sweeps and finds what is open
@@ -52,6 +59,11 @@ class Storage::Impl {
   }
 
   const std::string& manager_id() const { return identity_.manager_id; }
+  void on_expired(ExpireTask::Observer observer) {
+    const std::scoped_lock lock(queue_mutex_);
+    on_expired_ = std::move(observer);
+  }
+  const std::vector<ImageRecord>& open_images() const { return open_at_start_; }
   std::vector<ImageRecord> take_open() { return std::exchange(open_at_start_, {}); }
   proto::SharedBytes cached_bytes(JobId job) const { return cache_.get(job); }
   Ledger ledger() const {
@@ -62,31 +74,39 @@ class Storage::Impl {
  private:
   Status find_open_images();
   void run();
+  bool wait_for_work(Tasks& waiting);
+  void add_expiry(Tasks& waiting);
   void run_batch(Tasks& batch);
   void write_files(Tasks& batch);
   Status apply_in_transaction(Tasks& batch);
   Status apply_in_savepoint(StorageTask& task);
   void roll_back(const Ledger& before);
+  Status bury_failed_commit();
   void publish();
 
-  UniqueFd lock_;  // first in, last out
+  const SyncPolicy sync_;
+  UniqueFd lock_;                               // first in, last out
+  std::unique_ptr<BackgroundSync> background_;  // null but for kInterval; syncs after db_ closed
   std::unique_ptr<Database> db_;
   ImageFiles files_;
   ModelTable models_;
   ImageTable images_;
   ByteCache cache_;
   StoreContext store_;
+  bool failed_commit_ = false;  // one that is in the log, perhaps
   StoreIdentity identity_;
   std::vector<ImageRecord> open_at_start_;
+  Retention retention_;  // the storage thread's
 
   mutable std::mutex ledger_mutex_;
   Ledger published_;  // guarded by ledger_mutex_
 
   std::mutex queue_mutex_;
   std::condition_variable wake_;
-  Tasks queue_;            // guarded by queue_mutex_
-  bool stopping_ = false;  // guarded by queue_mutex_
-  bool closed_ = false;    // guarded by queue_mutex_; the thread takes nothing more
+  Tasks queue_;                      // guarded by queue_mutex_
+  ExpireTask::Observer on_expired_;  // guarded by queue_mutex_
+  bool stopping_ = false;            // guarded by queue_mutex_
+  bool closed_ = false;              // guarded by queue_mutex_; the thread takes nothing more
 
   std::thread thread_;
 };
@@ -94,7 +114,7 @@ class Storage::Impl {
 // ---- start ------------------------------------------------------------------------------------
 
 Status Storage::Impl::load() {
-  if (Status status = prepare_schema(*db_); !status.ok()) return status;
+  if (Status status = prepare_schema(*db_, sync_); !status.ok()) return status;
   auto identity = load_identity(*db_);
   if (!identity.ok()) return identity.status();
   identity_ = std::move(*identity);
@@ -158,17 +178,10 @@ void Storage::Impl::push(std::unique_ptr<StorageTask> task) {
 }
 
 void Storage::Impl::run() {
+  ::pthread_setname_np(::pthread_self(), "storage");
   Tasks waiting;
-  for (;;) {
-    {
-      std::unique_lock lock(queue_mutex_);
-      wake_.wait(lock, [this] { return !queue_.empty() || stopping_; });
-      if (queue_.empty()) {
-        closed_ = true;
-        return;
-      }
-      waiting = std::exchange(queue_, {});
-    }
+  while (wait_for_work(waiting)) {
+    add_expiry(waiting);
     for (std::size_t begin = 0; begin < waiting.size(); begin += kMaxBatch) {
       const std::size_t end = std::min(begin + kMaxBatch, waiting.size());
       Tasks batch(std::make_move_iterator(waiting.begin() + static_cast<std::ptrdiff_t>(begin)),
@@ -176,6 +189,27 @@ void Storage::Impl::run() {
       run_batch(batch);
     }
   }
+}
+
+// Takes what is queued; nothing where it is only time to look for expired images. False: the end.
+bool Storage::Impl::wait_for_work(Tasks& waiting) {
+  std::unique_lock lock(queue_mutex_);
+  const auto work = [this] { return !queue_.empty() || stopping_; };
+  if (const auto look = retention_.next_look()) {
+    wake_.wait_until(lock, *look, work);
+  } else {
+    wake_.wait(lock, work);
+  }
+  waiting = std::exchange(queue_, {});
+  closed_ = stopping_ && waiting.empty();
+  return !closed_;
+}
+
+// It shares the transaction, and so the sync, of what else is being done.
+void Storage::Impl::add_expiry(Tasks& waiting) {
+  if (!retention_.due(std::chrono::steady_clock::now(), store_.ledger.stored_bytes)) return;
+  const std::scoped_lock lock(queue_mutex_);
+  waiting.push_back(std::make_unique<ExpireTask>(retention_, on_expired_));
 }
 
 void Storage::Impl::run_batch(Tasks& batch) {
@@ -188,8 +222,10 @@ void Storage::Impl::run_batch(Tasks& batch) {
   if (changes) {
     committed = apply_in_transaction(batch);
     if (!committed.ok()) {
-      roll_back(before);
       spdlog::error("storage_commit_failed error=\"{}\"", committed.message());
+      roll_back(before);
+      failed_commit_ = true;
+      (void)bury_failed_commit();
     }
   }
   // What only reads is answered from what is stored now, also when the others failed.
@@ -203,25 +239,28 @@ void Storage::Impl::run_batch(Tasks& batch) {
     }
   }
   models_.on_commit();
+  if (background_ && changes) background_->note_change();
   publish();
   for (auto& task : batch) task->finish(store_);
 }
 
 void Storage::Impl::write_files(Tasks& batch) {
   for (auto& task : batch) task->outcome = task->write_files(store_);
-  if (files_.sync_together()) return;
-  for (auto& task : batch) {
-    if (task->outcome.ok()) task->outcome = task->sync_files(store_);
+  if (sync_ != SyncPolicy::kAlways) {
+    files_.leave_unsynced();
+    return;
   }
-  const Status synced = files_.sync_directories();
+  const Status synced = files_.sync_written();
   if (synced.ok()) return;
+  spdlog::error("storage_sync_failed error=\"{}\"", synced.message());
   for (auto& task : batch) {
-    if (task->changes_database() && task->outcome.ok()) task->outcome = synced;
+    if (task->writes_files() && task->outcome.ok()) task->outcome = synced;
   }
 }
 
 // A task that fails is undone alone. What is returned failed all of them.
 Status Storage::Impl::apply_in_transaction(Tasks& batch) {
+  if (Status status = bury_failed_commit(); !status.ok()) return status;
   if (Status status = db_->exec("BEGIN IMMEDIATE"); !status.ok()) return status;
   for (auto& task : batch) {
     if (!task->outcome.ok()) continue;
@@ -260,6 +299,23 @@ void Storage::Impl::roll_back(const Ledger& before) {
   models_.on_rollback(0);
 }
 
+// A commit that failed at its sync has left a whole transaction in the log, which the next start
+// would take for a good one: what the client was told is refused would be there. Another
+// transaction, one that changes nothing, takes its place, and the log begins anew. Where that
+// fails, too, it is tried again before the next transaction.
+Status Storage::Impl::bury_failed_commit() {
+  if (!failed_commit_) return Status();
+  Status status = db_->exec("BEGIN IMMEDIATE");
+  // There and back: SQLite does not write a row that is what it was before.
+  if (status.ok()) status = db_->exec("UPDATE ledger SET accepted = accepted + 1");
+  if (status.ok()) status = save_ledger(*db_, store_.ledger);
+  if (status.ok()) status = db_->exec("COMMIT");
+  if (status.ok()) status = Query(*db_, "PRAGMA wal_checkpoint(TRUNCATE)").run();
+  failed_commit_ = !status.ok();
+  if (db_->in_transaction()) (void)db_->exec("ROLLBACK");
+  return status;
+}
+
 void Storage::Impl::publish() {
   const std::scoped_lock lock(ledger_mutex_);
   published_ = store_.ledger;
@@ -267,19 +323,61 @@ void Storage::Impl::publish() {
 
 // ---- the public face --------------------------------------------------------------------------
 
-Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options) {
-  const fs::path& dir = options.data_dir;
+namespace {
+
+// With its names durable up to what was there before.
+Status make_data_dir(const fs::path& dir) {
   std::error_code error;
+  std::vector<fs::path> parents;
+  for (fs::path each = fs::absolute(dir, error); !error && !fs::exists(each, error);
+       each = each.parent_path()) {
+    parents.push_back(each.parent_path());
+  }
   fs::create_directories(dir, error);
   if (error) return file_error("make directory", dir, error.value());
+  for (const fs::path& parent : parents) {
+    if (Status status = sync_directory(parent); !status.ok()) return status;
+  }
+  return Status();
+}
+
+// Before SQLite sees the files, since it would repair what it should not.
+Status refuse_damage(const fs::path& database, const ImageFiles& files) {
+  std::error_code error;
+  constexpr std::uintmax_t kSmallestPage = 512;  // to SQLite a shorter file is a new one
+  if (!fs::exists(database, error) || fs::file_size(database, error) < kSmallestPage) {
+    // Made anew it would take every stored image for an orphan.
+    const auto any = files.any();
+    if (!any.ok()) return any.status();
+    return *any ? damaged(database, "it is missing or empty, and there are stored images")
+                : Status();
+  }
+  const auto wal = find_wal_damage(database.string() + "-wal");
+  if (!wal.ok()) return wal.status();
+  return *wal ? damaged(database, **wal) : Status();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options) {
+  const fs::path& dir = options.data_dir;
+  if (Status status = make_data_dir(dir); !status.ok()) return status;
   auto lock = lock_data_dir(dir);
   if (!lock.ok()) return lock.status();
   auto files = ImageFiles::open(dir);
   if (!files.ok()) return files.status();
-  auto db = Database::open(dir / "imgrec.db");
+  const fs::path database = dir / "imgrec.db";
+  if (Status status = refuse_damage(database, *files); !status.ok()) return status;
+  auto db = Database::open(database);
   if (!db.ok()) return db.status();
-  auto impl = std::make_unique<Impl>(std::move(*lock), std::move(*db), std::move(*files),
-                                     options.cache_bytes);
+  std::unique_ptr<BackgroundSync> background;
+  if (options.sync == SyncPolicy::kInterval) {
+    auto started = BackgroundSync::start({dir, dir / "images"}, options.sync_interval);
+    if (!started.ok()) return started.status();
+    background = std::move(*started);
+  }
+  auto impl = std::make_unique<Impl>(options, std::move(*lock), std::move(*db), std::move(*files),
+                                     std::move(background));
   if (Status status = impl->load(); !status.ok()) return status;
   impl->start();
   return std::unique_ptr<Storage>(new Storage(std::move(impl)));
@@ -289,6 +387,8 @@ Storage::Storage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Storage::~Storage() = default;
 
 const std::string& Storage::manager_id() const { return impl_->manager_id(); }
+
+const std::vector<ImageRecord>& Storage::open_images() const { return impl_->open_images(); }
 
 std::vector<ImageRecord> Storage::take_open_images() { return impl_->take_open(); }
 
@@ -361,14 +461,19 @@ void Storage::load_bytes(JobId job, Callback<proto::SharedBytes> done) {
       std::move(done));
 }
 
+void Storage::on_expired(std::function<void(const ImageRecord&)> observer) {
+  impl_->on_expired(std::move(observer));
+}
+
 proto::SharedBytes Storage::cached_bytes(JobId job) const { return impl_->cached_bytes(job); }
 
 std::uint64_t Storage::last_seq() const { return impl_->ledger().last_seq; }
 
 Totals Storage::totals() const {
   const Ledger ledger = impl_->ledger();
-  return {ledger.accepted, ledger.done, ledger.failed,
-          ledger.accepted - ledger.done - ledger.failed};
+  return {ledger.accepted,     ledger.done,
+          ledger.failed,       ledger.accepted - ledger.done - ledger.failed,
+          ledger.stored_bytes, ledger.expired};
 }
 
 }  // namespace imgrec::manager

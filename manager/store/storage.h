@@ -1,5 +1,5 @@
 // Durable storage of images and results: one thread, one SQLite connection, group commit, image
-// bytes as files. What it has confirmed survives kill -9.
+// bytes as files. What it has confirmed survives kill -9, and what SyncPolicy says.
 //
 // Thread rule: every method may be called from any thread and returns at once; callbacks run on
 // the storage thread and must not block (post elsewhere). Callbacks are called exactly once, also
@@ -18,7 +18,9 @@
 #include <vector>
 
 #include "manager/core/image_record.h"
+#include "manager/core/retention.h"
 #include "manager/core/settlement.h"
+#include "manager/store/sync_policy.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
 #include "proto/status.h"
@@ -29,6 +31,9 @@ struct StorageOptions {
   std::filesystem::path data_dir;  // made if missing; locked against a second manager
   // Bytes of open images kept in memory beside their files, so that an assignment needs no read.
   std::uint64_t cache_bytes = 256ull << 20;
+  SyncPolicy sync = SyncPolicy::kAlways;
+  std::chrono::milliseconds sync_interval{1'000};  // of SyncPolicy::kInterval
+  RetentionOptions retention;
 };
 
 struct NewImage {
@@ -46,6 +51,8 @@ struct Totals {  // accepted = done + failed + open, over the life of the data d
   std::uint64_t done = 0;
   std::uint64_t failed = 0;
   std::uint64_t open = 0;
+  std::uint64_t stored_bytes = 0;  // uploaded bytes of all images there are
+  std::uint64_t expired = 0;       // images that retention removed, since the start
 };
 
 struct ImagePage {
@@ -66,6 +73,8 @@ class Storage {
   const std::string& manager_id() const;  // 32 hex digits, kept in the database
 
   // Before any other call: every open image, oldest first, to be scheduled again. Synchronous.
+  // Until they are taken, they may be looked at.
+  const std::vector<ImageRecord>& open_images() const;
   std::vector<ImageRecord> take_open_images();
 
   // Makes the images durable (bytes, row, directory entries), then calls back with their records,
@@ -85,6 +94,9 @@ class Storage {
                      Callback<std::vector<ImageRecord>> done);
   // Removes image, result and bytes; calls back with what it was.
   void remove(ImageId id, Callback<ImageRecord> done);
+
+  // Called on the storage thread with each image that retention removes, once it is gone.
+  void on_expired(std::function<void(const ImageRecord&)> observer);
 
   // The uploaded bytes, from memory or file.
   void load_bytes(JobId job, Callback<proto::SharedBytes> done);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
 namespace imgrec::manager {
 namespace {
 
@@ -46,13 +48,6 @@ Status AddTask::write_files(StoreContext& store) {
   return Status();
 }
 
-Status AddTask::sync_files(StoreContext& store) {
-  for (const ImageRecord& record : records_) {
-    if (Status status = store.files.sync(record.id); !status.ok()) return status;
-  }
-  return Status();
-}
-
 Status AddTask::apply(StoreContext& store) {
   for (std::size_t i = 0; i < records_.size(); ++i) {
     ImageRecord& record = records_[i];
@@ -61,6 +56,7 @@ Status AddTask::apply(StoreContext& store) {
     const auto job = store.images.insert(record);
     if (!job.ok()) return job.status();
     record.job = *job;
+    store.ledger.stored_bytes += record.bytes;
   }
   store.ledger.accepted += records_.size();
   return Status();
@@ -185,6 +181,7 @@ Status RemoveTask::apply(StoreContext& store) {
   record_ = std::move(*found);
   if (Status status = store.images.erase(record_.job); !status.ok()) return status;
   if (!is_settled(record_.state)) ++store.ledger.failed;  // it will have no other end
+  store.ledger.stored_bytes -= record_.bytes;
   return Status();
 }
 
@@ -200,6 +197,37 @@ void RemoveTask::finish(StoreContext& store) {
   } else {
     done_(outcome);
   }
+}
+
+// ---- expire -----------------------------------------------------------------------------------
+
+Status ExpireTask::apply(StoreContext& store) {
+  auto oldest = store.images.settled_first(Retention::kBatch);
+  if (!oldest.ok()) return oldest.status();
+  const WallTime now = wall_now();
+  for (ImageRecord& image : *oldest) {
+    if (!retention_.expired(image.settled.value_or(now), now, store.ledger.stored_bytes)) break;
+    if (Status status = store.images.erase(image.job); !status.ok()) return status;
+    store.ledger.stored_bytes -= image.bytes;
+    ++store.ledger.expired;  // it stays counted as done or failed
+    removed_.push_back(std::move(image));
+  }
+  return Status();
+}
+
+// Rows first, then files: a file that a crash leaves behind is swept at the next start.
+void ExpireTask::finish(StoreContext& store) {
+  const auto now = steady_clock::now();
+  if (!outcome.ok()) {
+    spdlog::error("retention_failed error=\"{}\"", outcome.message());
+    retention_.looked(now, std::nullopt, store.ledger.stored_bytes);
+    return;
+  }
+  for (const ImageRecord& image : removed_) {
+    store.files.remove(image.id);
+    if (observer_) observer_(image);
+  }
+  retention_.looked(now, removed_.size(), store.ledger.stored_bytes);
 }
 
 }  // namespace imgrec::manager

@@ -1,18 +1,20 @@
 // What the storage thread is asked to do, one class per request. The thread takes all that wait,
 // and leads them through these steps together:
-//   write_files, sync_files | BEGIN, apply each in its own savepoint, COMMIT | finish
+//   write_files | sync | BEGIN, apply each in its own savepoint, COMMIT | finish
 //
 // Thread rule: made by any thread, then used by the storage thread only.
 // Owns: the request and its callback.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "manager/core/retention.h"
 #include "manager/store/byte_cache.h"
 #include "manager/store/image_files.h"
 #include "manager/store/image_table.h"
@@ -47,8 +49,8 @@ class StorageTask {
 
   // A task that changes nothing may be applied again when the transaction it was in failed.
   virtual bool changes_database() const = 0;
+  virtual bool writes_files() const { return false; }
   virtual Status write_files(StoreContext&) { return Status(); }
-  virtual Status sync_files(StoreContext&) { return Status(); }
   virtual Status apply(StoreContext&) = 0;
   // Once, at the end: calls back with what `outcome` and the steps above left.
   virtual void finish(StoreContext&) = 0;
@@ -61,8 +63,8 @@ class AddTask final : public StorageTask {
   AddTask(std::vector<NewImage> images, Storage::Callback<std::vector<ImageRecord>> done)
       : images_(std::move(images)), done_(std::move(done)) {}
   bool changes_database() const override { return true; }
+  bool writes_files() const override { return true; }
   Status write_files(StoreContext& store) override;
-  Status sync_files(StoreContext& store) override;
   Status apply(StoreContext& store) override;
   void finish(StoreContext& store) override;
 
@@ -111,6 +113,22 @@ class RemoveTask final : public StorageTask {
   ImageId id_;
   Storage::Callback<ImageRecord> done_;
   ImageRecord record_;
+};
+
+// Removes what has expired, a batch at most. Not asked for: the thread makes it when it is time.
+class ExpireTask final : public StorageTask {
+ public:
+  using Observer = std::function<void(const ImageRecord&)>;
+  ExpireTask(Retention& retention, Observer observer)
+      : retention_(retention), observer_(std::move(observer)) {}
+  bool changes_database() const override { return true; }
+  Status apply(StoreContext& store) override;
+  void finish(StoreContext& store) override;
+
+ private:
+  Retention& retention_;
+  Observer observer_;
+  std::vector<ImageRecord> removed_;
 };
 
 // A request that only reads: a function from the store to a T.

@@ -23,8 +23,9 @@ inline const ModelInfo kModel{"digest-1", "tiny", {"n01 tench", "n02 shark", "n0
 
 class StorageTest : public ::testing::Test {
  protected:
-  StorageTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "imgrec-store-XXXXXX").string();
+  explicit StorageTest(
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string pattern = (parent / "imgrec-store-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     root_ = pattern;
     dir_ = root_ / "data";
@@ -34,7 +35,15 @@ class StorageTest : public ::testing::Test {
     std::filesystem::remove_all(root_);
   }
 
-  Result<std::unique_ptr<Storage>> try_open() { return Storage::open({dir_, cache_bytes_}); }
+  StorageOptions options() const {
+    StorageOptions options;
+    options.data_dir = dir_;
+    options.cache_bytes = cache_bytes_;
+    options.sync = sync_;
+    options.retention = retention_;
+    return options;
+  }
+  Result<std::unique_ptr<Storage>> try_open() { return Storage::open(options()); }
   void open() {
     auto opened = try_open();
     ASSERT_TRUE(opened.ok()) << opened.status().message();
@@ -139,6 +148,8 @@ class StorageTest : public ::testing::Test {
   std::filesystem::path root_;
   std::filesystem::path dir_;
   std::uint64_t cache_bytes_ = 1 << 20;
+  SyncPolicy sync_ = SyncPolicy::kAlways;
+  RetentionOptions retention_;
   std::unique_ptr<Storage> storage_;
 };
 
