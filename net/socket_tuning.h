@@ -1,13 +1,14 @@
-// Socket options for long-lived connections that carry large frames one way.
+// Socket options of the connection between a manager and a worker, the same at both ends.
 //
-// Thread rule: pure functions of the descriptor. Owns nothing.
+// Thread rule: pure, but for the socket it is given. Owns nothing.
 #pragma once
 
-namespace imgrec::manager {
+namespace imgrec::net {
 
-// TCP_NODELAY, keepalive 15/5/3 s, TCP_USER_TIMEOUT 20 s, TCP_NOTSENT_LOWAT 128 KiB, and BBR where
-// the kernel lets us (at 1 to 15 % loss it keeps most of a link that CUBIC gives up). Best effort:
-// what the kernel does not have is skipped.
-void tune_worker_socket(int fd);
+// No Nagle, keepalive after 15 s (each 5 s, 3 times), unacknowledged data fails the connection
+// after 20 s, at most 128 KiB unsent in the kernel (so that heartbeats do not queue behind it), and
+// BBR where the kernel has it (at 1 to 15 % loss it keeps most of a link that CUBIC gives up). All
+// of it is best effort: what the kernel refuses is logged at debug level.
+void tune_socket(int fd);
 
-}  // namespace imgrec::manager
+}  // namespace imgrec::net

@@ -15,8 +15,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "common/logging.h"
 #include "manager/core/worker_registry.h"
 #include "manager/net/worker_connection.h"
+#include "net/tls_context.h"
 #include "proto/status.h"
 
 namespace imgrec::manager {
@@ -25,9 +27,13 @@ struct WorkerServerOptions {
   std::string listen_address = "127.0.0.1";
   std::uint16_t port = 2888;  // 0: the system chooses
   std::size_t max_workers = 4096;
-  std::size_t max_handshakes = 64;  // connections that have not said HELLO yet, 4 MiB each at most
+  // Connections that are not registered yet, and of those the ones from one address. Each holds at
+  // most a HELLO (4 MiB); with a join token, before it is proven, 4 KiB.
+  std::size_t max_handshakes = 64;
+  std::size_t max_handshakes_per_address = 32;
   std::string manager_id;
   proto::SessionOptions session;
+  std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
 };
 
 class WorkerServer : private WorkerConnection::Listener {
@@ -67,6 +73,7 @@ class WorkerServer : private WorkerConnection::Listener {
   void on_message(WorkerConnection& connection, proto::Message message) override;
   void on_closed(WorkerConnection& connection, const Status& why) override;
   void on_hello(WorkerConnection& connection, const proto::Hello& hello);
+  bool has_room_for(const WorkerConnection& connection) const;
   void accept();
   void accept_later();
 
@@ -78,6 +85,8 @@ class WorkerServer : private WorkerConnection::Listener {
   WorkerRegistry registry_;
   std::set<std::shared_ptr<WorkerConnection>> handshaking_;
   std::map<WorkerId, std::shared_ptr<WorkerConnection>> registered_;
+  LogLimiter rejections_;
+  LogLimiter overflows_;
   bool shutting_down_ = false;
 };
 
