@@ -18,15 +18,16 @@ layers='
 proto             : proto                                                      : -
 media             : media proto                                                : -
 common            : common proto                                               : spdlog yaml-cpp
+net               : net common proto                                           : boost spdlog openssl
 manager/core      : manager/core media proto                                   : -
 manager/store     : manager/store manager/core common media proto              : sqlite3.h spdlog openssl
 manager/http      : manager/http common proto                                  : pistache boost spdlog
-manager/net       : manager/net manager/core manager/http common proto         : boost spdlog
-manager/app       : manager common media proto                                 : boost spdlog nlohmann prometheus openssl
+manager/net       : manager/net manager/core manager/http net common proto     : boost spdlog
+manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
 worker/core       : worker/core media proto                                    : -
 worker/inference  : worker/inference worker/core common media proto            : torch ATen c10 opencv2 openssl yaml-cpp spdlog
-worker/net        : worker/net worker/core common proto                        : boost spdlog
-worker/app        : worker common media proto                                  : boost spdlog
+worker/net        : worker/net worker/core net common proto                    : boost spdlog
+worker/app        : worker net common media proto                              : boost spdlog
 '
 
 # FILE ALLOWED_DIRECTORIES ALLOWED_LIBRARIES

@@ -84,4 +84,17 @@ std::string log_text(std::string_view text) {
   return quote ? std::string("\"").append(out).append("\"") : out;
 }
 
+std::optional<std::uint64_t> LogLimiter::admit(TimePoint now) {
+  if (!began_ || now - *began_ >= period_) {
+    began_ = now;
+    logged_ = 0;
+  }
+  if (logged_ == burst_) {
+    ++left_out_;
+    return std::nullopt;
+  }
+  ++logged_;
+  return std::exchange(left_out_, 0);
+}
+
 }  // namespace imgrec

@@ -126,6 +126,13 @@ Status OptionSet::read_flags(const std::vector<std::string_view>& args,
     Entry* entry = find_flag(argument.name);
     const bool is_config = argument.name == "config";
     if (entry == nullptr && !is_config) return unexpected_argument(flag);
+    if (entry != nullptr && entry->option.secret) {
+      return {StatusCode::kInvalidArgument,
+              flag +
+                  ": a secret has no place on a command line, where every user of this machine "
+                  "can read it; set " +
+                  entry->variable + " instead"};
+    }
     if (!argument.has_value) {
       if (entry != nullptr && is_bool(entry->option)) {
         argument.value = "true";
@@ -178,6 +185,7 @@ Status OptionSet::unexpected_argument(std::string_view argument) const {
   }
   std::vector<std::string> names{"--config", "--check-config", "--version", "--help"};
   for (const Entry& entry : entries_) {
+    if (entry.option.secret) continue;
     names.push_back("--" + entry.long_flag);
     if (!entry.option.flag.empty()) names.push_back("--" + entry.option.flag);
   }
@@ -197,6 +205,10 @@ std::string OptionSet::help() const {
     const Option& option = entry.option;
     std::string value = option.value;
     if (value.empty()) value = std::string(option_value_placeholder(option.target));
+    if (option.secret) {
+      rows.push_back({entry.variable, option.help + " (a variable, never a flag)"});
+      continue;
+    }
     std::string left = "--" + (option.flag.empty() ? entry.long_flag : option.flag);
     if (!value.empty() && !is_bool(option)) left += " " + value;
     std::string right = option.help;

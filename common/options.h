@@ -38,6 +38,9 @@ struct Option {
   std::string flag;   // a second, short flag name without dashes: "port"; empty: none
   std::string value;  // placeholder in --help: "PORT"
   std::function<Status()> check = {};  // further validation once every source is read
+  // Never a flag, since every user of a machine can read the command lines of its programs. Only
+  // the variable and the file set it, and no text of ours shows it.
+  bool secret = false;
 };
 
 // What the command line asks for besides running.

@@ -51,6 +51,9 @@ constexpr std::array kTypes{
     TypeTraits{FrameType::kPong, "PONG", kSmall},
     TypeTraits{FrameType::kDrain, "DRAIN", kSmall},
     TypeTraits{FrameType::kBye, "BYE", kSmall},
+    TypeTraits{FrameType::kOpen, "OPEN", kSmall},
+    TypeTraits{FrameType::kChallenge, "CHALLENGE", kSmall},
+    TypeTraits{FrameType::kProof, "PROOF", kSmall},
 };
 
 const TypeTraits* find_type(FrameType type) {
@@ -77,8 +80,8 @@ Status bad_magic(std::string_view first_four) {
                                                   "OPTI", "CONN", "PATC", "HTTP"};
   if (std::find(kHttp.begin(), kHttp.end(), first_four) != kHttp.end()) {
     text += ", not HTTP";
-  } else if (first_four.substr(0, 2) == "\x16\x03") {
-    text += ", and the other side has begun TLS";
+  } else if (first_four.substr(0, 2) == "\x16\x03" || first_four.substr(0, 2) == "\x15\x03") {
+    text += ", and the other side speaks TLS: configure it on both sides, or on none";
   } else if (first_four == "SSH-") {
     text += ", not SSH";
   }
@@ -217,7 +220,7 @@ Status FrameDecoder::check_prefix() const {
 }
 
 // REQUIRES: kHeaderBytes are unread and check_prefix() was OK.
-Result<FrameDecoder::Header> FrameDecoder::read_header() const {
+Result<FrameDecoder::Header> FrameDecoder::read_header() {
   const char* const at = buffer_.data() + read_;
   const auto claimed_crc = load_big_endian<std::uint32_t>(at + kHeaderCrcAt);
   const std::uint32_t crc = crc32c({at, kHeaderCrcAt});
@@ -240,6 +243,7 @@ Result<FrameDecoder::Header> FrameDecoder::read_header() const {
                                                 std::to_string(kTypes.size()));
   }
   if (!accepted_.contains(header.frame.type)) {
+    unaccepted_ = header.frame.type;
     return Status(StatusCode::kFailedPrecondition, "unexpected " + std::string(traits->name) +
                                                        ": " + reader_ + " takes only " +
                                                        accepted_.names());

@@ -35,6 +35,9 @@ enum class FrameType : std::uint8_t {
   kPong = 9,
   kDrain = 10,
   kBye = 11,
+  kOpen = 12,
+  kChallenge = 13,
+  kProof = 14,
 };
 
 // The name on the wire: "RESULT"; "unknown" for a number that is no type.
@@ -113,6 +116,10 @@ class FrameDecoder {
   //   kFailedPrecondition  a type that is not accepted here
   Result<std::optional<Frame>> next();
 
+  // The type of the frame that was an error because it is not accepted here; nullopt for every
+  // other error and for none. For texts that say more than that.
+  std::optional<FrameType> unaccepted() const { return unaccepted_; }
+
   // True between frames: a connection that ends here was not cut in the middle of one.
   bool at_boundary() const;
 
@@ -129,7 +136,7 @@ class FrameDecoder {
   std::string_view unread() const { return std::string_view(buffer_).substr(read_); }
   void consume(std::size_t count);
   Status check_prefix() const;
-  Result<Header> read_header() const;
+  Result<Header> read_header();
   void take_payload(std::string_view bytes);
   std::size_t payload_missing() const;
 
@@ -142,6 +149,7 @@ class FrameDecoder {
                                    // empty and feed() writes to the payload
   std::uint32_t partial_crc_ = 0;  // of the payload so far
   std::optional<Status> failed_;
+  std::optional<FrameType> unaccepted_;
 };
 
 }  // namespace imgrec::proto

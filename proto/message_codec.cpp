@@ -15,7 +15,7 @@ namespace imgrec::proto {
 namespace {
 
 // Message's alternatives stand in the order of the type numbers, which begin at 1.
-static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kBye));
+static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kProof));
 template <FrameType type, class T>
 constexpr bool kInPlace =
     std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(type) - 1, Message>, T>;
@@ -24,7 +24,8 @@ static_assert(kInPlace<FrameType::kHello, Hello> && kInPlace<FrameType::kWelcome
               kInPlace<FrameType::kOutcome, Outcome> && kInPlace<FrameType::kFail, Fail> &&
               kInPlace<FrameType::kCancel, Cancel> && kInPlace<FrameType::kPing, Ping> &&
               kInPlace<FrameType::kPong, Pong> && kInPlace<FrameType::kDrain, Drain> &&
-              kInPlace<FrameType::kBye, Bye>);
+              kInPlace<FrameType::kBye, Bye> && kInPlace<FrameType::kOpen, Open> &&
+              kInPlace<FrameType::kChallenge, Challenge> && kInPlace<FrameType::kProof, Proof>);
 
 // Durations travel as u32: milliseconds up to 49 days, microseconds up to 71 minutes.
 template <class Rep, class Period>
@@ -85,17 +86,21 @@ void write(Writer& out, const Hello& hello) {
   out.text(hello.instance_id, kMaxIdBytes);
   out.text(hello.model_name, kMaxNameBytes);
   out.text(hello.model_digest, kMaxIdBytes);
-  out.text(hello.token_proof, kMaxTokenProofBytes);
   const std::size_t count = std::min(hello.labels.size(), kMaxLabels);
   out.number(static_cast<std::uint32_t>(count));
   for (std::size_t i = 0; i < count; ++i) out.text(hello.labels[i], kMaxLabelBytes);
 }
 
+template <class HelloOrOpen>
+void read_versions(Reader& in, HelloOrOpen& message) {
+  message.min_version = in.number<std::uint8_t>("min_version");
+  message.max_version = in.number<std::uint8_t>("max_version");
+  in.require(message.min_version >= 1, "min_version", "is 0; versions begin at 1");
+  in.require(message.min_version <= message.max_version, "min_version", "is above max_version");
+}
+
 void read(Reader& in, Hello& hello) {
-  hello.min_version = in.number<std::uint8_t>("min_version");
-  hello.max_version = in.number<std::uint8_t>("max_version");
-  in.require(hello.min_version >= 1, "min_version", "is 0; versions begin at 1");
-  in.require(hello.min_version <= hello.max_version, "min_version", "is above max_version");
+  read_versions(in, hello);
   hello.streams = in.number<std::uint16_t>("streams");
   in.require(hello.streams >= 1, "streams", "is 0; a worker computes at least one at a time");
   hello.credit = in.number<std::uint16_t>("credit");
@@ -105,7 +110,6 @@ void read(Reader& in, Hello& hello) {
   hello.instance_id = read_id(in, "instance_id");
   hello.model_name = read_clean(in, "model_name", kMaxNameBytes);
   hello.model_digest = read_id(in, "model_digest");
-  hello.token_proof = in.text("token_proof", kMaxTokenProofBytes);
   const auto count = in.number<std::uint32_t>("the number of labels");
   in.require(count <= kMaxLabels, "the number of labels", "is above 65536");
   // Each takes at least its length's two bytes, so a false count cannot make us reserve much.
@@ -149,7 +153,7 @@ void write(Writer& out, const Refuse& refuse) {
 // A REFUSE must be readable whatever the versions: a code of a later one counts as kBadHello.
 void read(Reader& in, Refuse& refuse) {
   const auto code = in.number<std::uint16_t>("code");
-  const bool known = 1 <= code && code <= static_cast<std::uint16_t>(RefuseCode::kShuttingDown);
+  const bool known = 1 <= code && code <= static_cast<std::uint16_t>(RefuseCode::kTls);
   refuse.code = known ? static_cast<RefuseCode>(code) : RefuseCode::kBadHello;
   refuse.retry = in.flag("retry");
   refuse.retry_after = read_milliseconds(in, "retry_after");
@@ -254,6 +258,33 @@ void read(Reader& in, Drain& drain) {
 void write(Writer& out, const Bye& bye) { out.text(bye.reason, kMaxTextBytes); }
 
 void read(Reader& in, Bye& bye) { bye.reason = read_clean(in, "reason", kMaxTextBytes); }
+
+void write(Writer& out, const Open& open) {
+  out.number(open.min_version);
+  out.number(open.max_version);
+  out.text(open.instance_id, kMaxIdBytes);
+  out.bytes(open.nonce, kJoinBytes);
+}
+
+void read(Reader& in, Open& open) {
+  read_versions(in, open);
+  open.instance_id = read_id(in, "instance_id");
+  open.nonce = in.bytes("nonce", kJoinBytes);
+}
+
+void write(Writer& out, const Challenge& challenge) {
+  out.bytes(challenge.nonce, kJoinBytes);
+  out.bytes(challenge.proof, kJoinBytes);
+}
+
+void read(Reader& in, Challenge& challenge) {
+  challenge.nonce = in.bytes("nonce", kJoinBytes);
+  challenge.proof = in.bytes("proof", kJoinBytes);
+}
+
+void write(Writer& out, const Proof& proof) { out.bytes(proof.proof, kJoinBytes); }
+
+void read(Reader& in, Proof& proof) { proof.proof = in.bytes("proof", kJoinBytes); }
 
 // ---- what the header's id is ------------------------------------------------------------------
 
@@ -360,6 +391,12 @@ Result<Message> decode(Frame frame) {
       return decode_as<Drain>(frame, payload);
     case FrameType::kBye:
       return decode_as<Bye>(frame, payload);
+    case FrameType::kOpen:
+      return decode_as<Open>(frame, payload);
+    case FrameType::kChallenge:
+      return decode_as<Challenge>(frame, payload);
+    case FrameType::kProof:
+      return decode_as<Proof>(frame, payload);
   }
   return Status(StatusCode::kInternal, "a frame type that is known but not decoded");
 }

@@ -14,9 +14,9 @@
 namespace imgrec::proto {
 
 // Limits of the fields; strings in bytes.
-inline constexpr std::size_t kMaxNameBytes = 256;  // name, model_name
-inline constexpr std::size_t kMaxIdBytes = 64;     // instance_id, manager_id, model_digest
-inline constexpr std::size_t kMaxTokenProofBytes = 256;
+inline constexpr std::size_t kMaxNameBytes = 256;   // name, model_name
+inline constexpr std::size_t kMaxIdBytes = 64;      // instance_id, manager_id, model_digest
+inline constexpr std::size_t kJoinBytes = 32;       // nonces and proofs of the join token, exactly
 inline constexpr std::size_t kMaxTextBytes = 1024;  // reasons, failure texts
 inline constexpr std::size_t kMaxLabels = 65536;
 inline constexpr std::size_t kMaxLabelBytes = 512;
@@ -45,9 +45,9 @@ struct VersionRange {
   std::uint8_t min = 0;
   std::uint8_t max = 0;
 };
-// The first two bytes of a HELLO, which mean the same in every protocol version, so that a peer
-// can be told that versions do not match though the rest cannot be read. nullopt: too short.
-// REQUIRES: frame.type == kHello.
+// The first two bytes of a HELLO or an OPEN, which mean the same in every protocol version, so that
+// a peer can be told that versions do not match though the rest cannot be read. nullopt: too short.
+// REQUIRES: frame.type is one of them.
 std::optional<VersionRange> peek_versions(const Frame& frame);
 
 }  // namespace imgrec::proto

@@ -43,7 +43,6 @@ struct Hello {
   float unsure_below = 0;           // best score under which the answer is "not sure"; 0: never
   std::uint16_t streams = 1;        // attempts computed at the same time
   std::uint16_t credit = 2;         // attempts held at the same time, waiting ones included
-  std::string token_proof;          // proof of the join token; empty where none is configured
 };
 
 // manager -> worker, the worker is registered.
@@ -59,9 +58,10 @@ enum class RefuseCode : std::uint16_t {
   kVersion = 1,       // no common protocol version
   kModel = 2,         // another model serves here at present
   kBadHello = 3,      // a field is out of its limits
-  kToken = 4,         // join token missing or wrong
+  kToken = 4,         // join token missing, wrong, or had by one side only
   kFull = 5,          // worker limit reached
   kShuttingDown = 6,  // the manager is leaving
+  kTls = 7,           // this port speaks TLS only
 };
 
 // manager -> worker, then the manager closes.
@@ -147,7 +147,27 @@ struct Bye {
   std::string reason;
 };
 
-using Message =
-    std::variant<Hello, Welcome, Refuse, Assign, Outcome, Fail, Cancel, Ping, Pong, Drain, Bye>;
+// worker -> manager, first message of a connection where the worker has a join token: HELLO follows
+// once each side has proven that it has the same one. session.h says how.
+struct Open {
+  std::uint8_t min_version = 1;  // as in the HELLO that follows
+  std::uint8_t max_version = 1;
+  std::string instance_id;
+  std::string nonce;  // kJoinBytes that nobody can foresee
+};
+
+// manager -> worker, the answer to OPEN.
+struct Challenge {
+  std::string nonce;  // kJoinBytes that nobody can foresee
+  std::string proof;  // kJoinBytes: that the manager has the token
+};
+
+// worker -> manager, the answer to CHALLENGE.
+struct Proof {
+  std::string proof;  // kJoinBytes: that the worker has the token
+};
+
+using Message = std::variant<Hello, Welcome, Refuse, Assign, Outcome, Fail, Cancel, Ping, Pong,
+                             Drain, Bye, Open, Challenge, Proof>;
 
 }  // namespace imgrec::proto

@@ -15,10 +15,14 @@ constexpr std::size_t kMaxUnanswered = 64;  // a PONG that comes after so many m
 constexpr int kRttShare = 8;  // a new sample moves the average by an eighth (RFC 6298)
 constexpr milliseconds kRetryAfter{1'000};  // after a REFUSE for what may have been bad luck
 
-constexpr FrameTypeSet kFromNewWorker{FrameType::kHello, FrameType::kBye};
+constexpr FrameTypeSet kFromNewWorker{FrameType::kHello, FrameType::kOpen, FrameType::kBye};
+constexpr FrameTypeSet kFromStranger{FrameType::kOpen, FrameType::kBye};
+constexpr FrameTypeSet kFromChallenged{FrameType::kProof, FrameType::kBye};
+constexpr FrameTypeSet kFromProven{FrameType::kHello, FrameType::kBye};
 constexpr FrameTypeSet kFromWaitingWorker{FrameType::kBye};
 constexpr FrameTypeSet kFromWorker{FrameType::kOutcome, FrameType::kFail,  FrameType::kPing,
                                    FrameType::kPong,    FrameType::kDrain, FrameType::kBye};
+constexpr FrameTypeSet kFromUnproven{FrameType::kChallenge, FrameType::kRefuse, FrameType::kBye};
 constexpr FrameTypeSet kFromNewManager{FrameType::kWelcome, FrameType::kRefuse, FrameType::kBye};
 constexpr FrameTypeSet kFromManager{FrameType::kAssign, FrameType::kCancel, FrameType::kPing,
                                     FrameType::kPong,   FrameType::kDrain,  FrameType::kBye};
@@ -32,6 +36,14 @@ SessionOptions within_limits(SessionOptions options) {
 
 std::string range(unsigned min, unsigned max) {
   return min == max ? std::to_string(min) : std::to_string(min) + " to " + std::to_string(max);
+}
+
+// What a proof of the join token covers: who proves, and all that both sides have said so far. The
+// role keeps a proof from being sent back to whom it came from, the nonces from being used twice.
+std::string join_text(std::string_view role, std::string_view opening, std::string_view nonce) {
+  std::string text = "imgrec join 1 ";
+  text.append(role).append(1, '\0').append(opening).append(nonce);
+  return text;
 }
 
 std::string in_words(milliseconds time) { return std::to_string(time.count()) + " ms"; }
@@ -97,8 +109,9 @@ Status Session::handle(Frame frame, TimePoint now) {
     if (state_ == SessionState::kReady) transition(SessionState::kDraining);
     deliver(std::move(message));
   } else if (std::holds_alternative<Bye>(message)) {
+    const Bye bye = std::get<Bye>(message);
     deliver(std::move(message));
-    close(Status());
+    on_bye(bye);
   } else {
     return on_message(std::move(message), now);
   }
@@ -170,8 +183,8 @@ void Session::fail(Status why) {
   close(std::move(why));
 }
 
-void Session::send(const Message& message) {
-  if (state_ != SessionState::kClosed) output_.push_back(encode(message));
+void Session::send_frame(OutgoingFrame frame) {
+  if (state_ != SessionState::kClosed) output_.push_back(std::move(frame));
 }
 
 void Session::become_ready(milliseconds heartbeat, TimePoint now) {
@@ -200,13 +213,18 @@ void Session::close(Status why) {
 // ---- the manager's side -----------------------------------------------------------------------
 
 ManagerSession::ManagerSession(SessionOptions options, TimePoint now) : Session(options, now) {
-  decoder().accept_only(kFromNewWorker, "a manager that waits for HELLO");
+  if (this->options().join_token) {
+    decoder().accept_only(kFromStranger, "a manager that asks for the join token first");
+  } else {
+    decoder().accept_only(kFromNewWorker, "a manager that waits for HELLO");
+  }
 }
 
 // Versions are compared before the rest is read: a HELLO of another version may be laid out
 // differently after them.
 Status ManagerSession::on_frame(const Frame& frame) {
-  if (frame.type != FrameType::kHello) return {};
+  if (frame.type != FrameType::kHello && frame.type != FrameType::kOpen) return {};
+  if (frame.type == FrameType::kOpen) opening_ = *frame.payload;
   const std::optional<VersionRange> theirs = peek_versions(frame);
   if (!theirs || theirs->min > theirs->max) return {};  // decode() says what is wrong
   if (theirs->min > kMaxProtocolVersion || theirs->max < kMinProtocolVersion) {
@@ -220,15 +238,67 @@ Status ManagerSession::on_frame(const Frame& frame) {
 }
 
 Status ManagerSession::on_message(Message message, TimePoint) {
+  if (const auto* open = std::get_if<Open>(&message)) {
+    on_open(*open);
+    return {};
+  }
+  if (const auto* proof = std::get_if<Proof>(&message)) {
+    on_proof(*proof);
+    return {};
+  }
   if (const auto* hello = std::get_if<Hello>(&message)) {
-    hello_seen_ = true;
-    classes_ = hello->labels.size();
-    decoder().accept_only(kFromWaitingWorker, "a manager that has not answered HELLO yet");
+    if (Status status = on_hello(*hello); !status.ok()) return status;
   } else if (const auto* outcome = std::get_if<Outcome>(&message)) {
     if (Status status = check_classes(*outcome); !status.ok()) return status;
   }
   deliver(std::move(message));
   return {};
+}
+
+void ManagerSession::on_open(const Open& open) {
+  if (!options().join_token) {
+    return refuse_for_token(
+        "this manager has no join token, and this worker has one: give the manager the same one "
+        "(workers.token-file), or start the worker without");
+  }
+  opened_by_ = open.instance_id;
+  nonce_ = options().join_token->nonce();
+  send(Challenge{nonce_, options().join_token->prove(join_text("manager", opening_, nonce_))});
+  decoder().accept_only(kFromChallenged, "a manager that waits for the proof of the join token");
+}
+
+void ManagerSession::on_proof(const Proof& proof) {
+  if (!options().join_token->verify(join_text("worker", opening_, nonce_), proof.proof)) {
+    return refuse_for_token(
+        "this worker's join token is not the manager's: give both the same file (worker.token-file "
+        "and workers.token-file)");
+  }
+  decoder().accept_only(kFromProven, "a manager that waits for HELLO");
+}
+
+Status ManagerSession::on_hello(const Hello& hello) {
+  if (options().join_token && hello.instance_id != opened_by_) {
+    return Status(StatusCode::kInvalidArgument,
+                  "HELLO has another instance_id than the OPEN before it");
+  }
+  hello_seen_ = true;
+  classes_ = hello.labels.size();
+  decoder().accept_only(kFromWaitingWorker, "a manager that has not answered HELLO yet");
+  return {};
+}
+
+// Trying again as it is would not help, and a worker that is refused for good asks seldom.
+void ManagerSession::refuse_for_token(std::string reason) {
+  refuse({.code = RefuseCode::kToken, .retry = false, .retry_after = {}, .reason = reason});
+}
+
+// One that leaves before it is registered says why for our log: that our proof does not convince
+// it, for instance.
+void ManagerSession::on_bye(const Bye& bye) {
+  const bool early = state() == SessionState::kHandshake;
+  close(early ? Status(StatusCode::kUnavailable,
+                       "the worker left before it was registered: " + bye.reason)
+              : Status());
 }
 
 Status ManagerSession::check_classes(const Outcome& outcome) const {
@@ -262,6 +332,11 @@ void ManagerSession::refuse(const Refuse& refuse) {
 
 void ManagerSession::fail(Status why) {
   if (state() != SessionState::kHandshake) return Session::fail(std::move(why));
+  if (options().join_token && decoder().unaccepted() == FrameType::kHello && opening_.empty()) {
+    return refuse_for_token(
+        "this manager takes only workers with its join token, and this worker has none: give it "
+        "the manager's with worker.token-file");
+  }
   // Damage on the way and slowness may pass; a wrong HELLO stays wrong.
   const bool bad_luck =
       why.code() == StatusCode::kDataLoss || why.code() == StatusCode::kDeadlineExceeded;
@@ -297,7 +372,6 @@ void ManagerSession::cancel(const Cancel& cancel) {
 
 WorkerSession::WorkerSession(SessionOptions options, const Hello& hello, TimePoint now)
     : Session(options, now), versions_{hello.min_version, hello.max_version} {
-  decoder().accept_only(kFromNewManager, "a worker that waits for WELCOME");
   // What the manager will do with it, done here: a mistake is found where it can be mended.
   OutgoingFrame frame = encode(hello);
   FrameDecoder check;
@@ -305,14 +379,36 @@ WorkerSession::WorkerSession(SessionOptions options, const Hello& hello, TimePoi
   Result<std::optional<Frame>> framed = check.next();
   Status status = framed.status();
   if (status.ok()) status = decode(std::move(**framed)).status();
-  if (status.ok()) {
-    send(hello);
-  } else {
+  if (!status.ok()) {
     close(Status(status.code(), "this worker's HELLO cannot be sent: " + status.message()));
+  } else if (this->options().join_token) {
+    OutgoingFrame open = encode(Open{hello.min_version, hello.max_version, hello.instance_id,
+                                     this->options().join_token->nonce()});
+    opening_ = open.head.substr(kHeaderBytes);
+    send_frame(std::move(open));
+    hello_ = std::move(frame);
+    decoder().accept_only(kFromUnproven, "a worker that waits for the manager's proof");
+  } else {
+    send_frame(std::move(frame));
+    decoder().accept_only(kFromNewManager, "a worker that waits for WELCOME");
   }
 }
 
+Status WorkerSession::on_challenge(const Challenge& challenge) {
+  const JoinToken& token = *options().join_token;
+  if (!token.verify(join_text("manager", opening_, challenge.nonce), challenge.proof)) {
+    return Status(StatusCode::kFailedPrecondition,
+                  "the manager's join token is not this worker's: give both the same file "
+                  "(workers.token-file and worker.token-file)");
+  }
+  send(Proof{token.prove(join_text("worker", opening_, challenge.nonce))});
+  send_frame(std::exchange(hello_, {}));
+  decoder().accept_only(kFromNewManager, "a worker that waits for WELCOME");
+  return {};
+}
+
 Status WorkerSession::on_message(Message message, TimePoint now) {
+  if (const auto* challenge = std::get_if<Challenge>(&message)) return on_challenge(*challenge);
   if (const auto* welcome = std::get_if<Welcome>(&message)) {
     if (Status status = on_welcome(*welcome, now); !status.ok()) return status;
   } else if (const auto* refuse = std::get_if<Refuse>(&message)) {

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,18 @@ using TimePoint = std::chrono::steady_clock::time_point;
 inline constexpr std::uint8_t kMinProtocolVersion = 1;
 inline constexpr std::uint8_t kMaxProtocolVersion = 1;
 
+// A secret that both sides were given, and the cryptography over it, which this layer does not
+// have: net/join_token.h does. Neither the token nor anything from which it can be had more easily
+// than by trying leaves this interface.
+class JoinToken {
+ public:
+  virtual ~JoinToken() = default;
+  virtual std::string nonce() const = 0;                       // kJoinBytes nobody can foresee
+  virtual std::string prove(std::string_view text) const = 0;  // kJoinBytes: a MAC of the text
+  // Is `proof` what prove(text) gives? Takes as long for every wrong one.
+  virtual bool verify(std::string_view text, std::string_view proof) const = 0;
+};
+
 struct SessionOptions {
   // Manager: the largest payload it sends (an image and 10 bytes). Worker: the largest it accepts.
   // At least kMinMaxPayloadBytes.
@@ -40,6 +53,9 @@ struct SessionOptions {
   std::chrono::milliseconds heartbeat{1'000};
   // No byte for this long: the peer is gone. At least two heartbeats.
   std::chrono::milliseconds dead_after{10'000};
+  // Null: none. A manager with one takes HELLO only from a worker that has proven it; a worker with
+  // one says HELLO only to a manager that has.
+  std::shared_ptr<const JoinToken> join_token = {};
 };
 
 // Transitions, both sides:
@@ -93,10 +109,12 @@ class Session {
   virtual Status on_frame(const Frame&) { return {}; }
   // Every message that the session does not handle itself. Not OK: a protocol error.
   virtual Status on_message(Message message, TimePoint now) = 0;
+  virtual void on_bye(const Bye&) { close(Status()); }
   // Closes for `why`, after telling the peer in the way that fits the state.
   virtual void fail(Status why);
 
-  void send(const Message& message);
+  void send(const Message& message) { send_frame(encode(message)); }
+  void send_frame(OutgoingFrame frame);
   void deliver(Message message) { messages_.push_back(std::move(message)); }
   void become_ready(std::chrono::milliseconds heartbeat, TimePoint now);
   void transition(SessionState to);
@@ -134,7 +152,9 @@ class Session {
 };
 
 // The manager's side of one worker connection. The first message delivered is the HELLO; the shell
-// answers it with welcome() or refuse(). Then OUTCOME, FAIL, DRAIN, BYE.
+// answers it with welcome() or refuse(). Then OUTCOME, FAIL, DRAIN, BYE. OPEN and PROOF are handled
+// here: with a join token, a HELLO that is delivered is that of a worker which has it too, and no
+// payload over 4 KiB was held before that was proven.
 class ManagerSession final : public Session {
  public:
   ManagerSession(SessionOptions options, TimePoint now);
@@ -153,15 +173,24 @@ class ManagerSession final : public Session {
  private:
   Status on_frame(const Frame& frame) override;
   Status on_message(Message message, TimePoint now) override;
+  void on_bye(const Bye& bye) override;
   void fail(Status why) override;
+  void on_open(const Open& open);
+  void on_proof(const Proof& proof);
+  Status on_hello(const Hello& hello);
+  void refuse_for_token(std::string reason);
   Status check_classes(const Outcome& outcome) const;
 
+  std::string opening_;    // OPEN's payload, which the proofs cover
+  std::string opened_by_;  // OPEN's instance_id
+  std::string nonce_;      // ours
   bool hello_seen_ = false;
   std::uint8_t version_ = 0;
   std::size_t classes_ = 0;  // labels in the HELLO; a class index in a RESULT is below
 };
 
-// The worker's side. HELLO goes out at once. Messages delivered: WELCOME or REFUSE first, then
+// The worker's side. HELLO goes out at once; with a join token OPEN does, and HELLO once the
+// manager has proven that it has the token. Messages delivered: WELCOME or REFUSE first, then
 // ASSIGN, CANCEL, DRAIN, BYE.
 class WorkerSession final : public Session {
  public:
@@ -176,9 +205,12 @@ class WorkerSession final : public Session {
 
  private:
   Status on_message(Message message, TimePoint now) override;
+  Status on_challenge(const Challenge& challenge);
   Status on_welcome(const Welcome& welcome, TimePoint now);
 
   VersionRange versions_;  // of our HELLO
+  std::string opening_;    // OPEN's payload, which the proofs cover
+  OutgoingFrame hello_;    // held back while the manager has not proven the token
 };
 
 }  // namespace imgrec::proto

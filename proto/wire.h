@@ -51,6 +51,13 @@ class Writer {
     bytes_ += value;
   }
 
+  // Exactly `count` bytes, without a length. REQUIRES: value.size() == count.
+  void bytes(std::string_view value, std::size_t count) {
+    const std::size_t at = bytes_.size();
+    bytes_ += value;
+    bytes_.resize(at + count);
+  }
+
   std::string take() { return std::move(bytes_); }
 
  private:
@@ -84,6 +91,8 @@ class Reader {
     }
     return take(length, field);
   }
+  // Exactly `count` bytes, borrowed; "" after a failure.
+  std::string_view bytes(std::string_view field, std::size_t count) { return take(count, field); }
   std::string_view rest() { return take(rest_.size(), "the rest"); }
 
   void require(bool condition, std::string_view field, std::string_view complaint) {

@@ -18,6 +18,8 @@
 #include "manager/http/http_server.h"
 #include "manager/http/static_files.h"
 #include "manager/store/storage.h"
+#include "net/join_token.h"
+#include "net/tls_context.h"
 
 namespace imgrec::manager {
 namespace asio = boost::asio;
@@ -48,8 +50,41 @@ HttpServerOptions http_options(const ManagerConfig& config) {
   return options;
 }
 
-ControlOptions control_options(const ManagerConfig& config, const std::string& manager_id) {
+// What the worker port asks of who connects to it.
+struct WorkerPortSecurity {
+  std::shared_ptr<const proto::JoinToken> token;
+  std::shared_ptr<const net::TlsContext> tls;
+};
+
+Result<WorkerPortSecurity> load_security(const ManagerConfig& config) {
+  WorkerPortSecurity security;
+  auto token = net::load_join_token(config.worker_token_file, config.worker_token);
+  if (!token.ok()) return token.status();
+  security.token = *std::move(token);
+  if (!config.worker_tls_cert.empty()) {
+    auto tls = net::TlsContext::load(
+        net::TlsContext::Role::kManager,
+        {config.worker_tls_cert, config.worker_tls_key, config.worker_tls_client_ca});
+    if (!tls.ok()) return tls.status();
+    security.tls = *std::move(tls);
+  }
+  boost::system::error_code not_an_address;
+  const auto address = asio::ip::make_address(config.worker_listen, not_an_address);
+  if (!security.token && config.worker_tls_client_ca.empty() && !not_an_address &&
+      !address.is_loopback()) {
+    spdlog::warn(
+        "worker_port_unguarded listen={} hint=\"whoever reaches it may join as a worker and "
+        "see the photos; set workers.token-file\"",
+        config.worker_listen);
+  }
+  return security;
+}
+
+ControlOptions control_options(const ManagerConfig& config, const std::string& manager_id,
+                               const WorkerPortSecurity& security) {
   ControlOptions options;
+  options.workers.session.join_token = security.token;
+  options.workers.tls = security.tls;
   options.workers.listen_address = config.worker_listen;
   options.workers.port = config.worker_port;
   options.core.max_workers = config.max_workers;
@@ -95,12 +130,13 @@ StorageOptions storage_options(const ManagerConfig& config) {
 
 class Manager::Impl {
  public:
-  Impl(const ManagerConfig& config, std::unique_ptr<Storage> storage, StaticFiles files)
+  Impl(const ManagerConfig& config, const WorkerPortSecurity& security,
+       std::unique_ptr<Storage> storage, StaticFiles files)
       : config_(config),
         storage_(std::move(storage)),
         files_(std::move(files)),
         gate_(admission_options(config)),
-        control_(io_, *storage_, control_options(config, storage_->manager_id())),
+        control_(io_, *storage_, control_options(config, storage_->manager_id(), security)),
         feed_(io_, *storage_, control_),
         waiters_(io_, control_),
         api_(api_options(config), *storage_, gate_, control_, feed_, waiters_, metrics_, files_),
@@ -176,11 +212,14 @@ Manager::Manager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Manager::~Manager() = default;
 
 Result<std::unique_ptr<Manager>> Manager::start(const ManagerConfig& config) {
+  const auto security = load_security(config);
+  if (!security.ok()) return security.status();
   auto files = StaticFiles::load(find_frontend(config.frontend_dir));
   if (!files.ok()) return files.status();
   auto storage = Storage::open(storage_options(config));
   if (!storage.ok()) return storage.status();
-  auto impl = std::make_unique<Impl>(config, std::move(storage).value(), std::move(files).value());
+  auto impl = std::make_unique<Impl>(config, *security, std::move(storage).value(),
+                                     std::move(files).value());
   if (Status status = impl->start(); !status.ok()) return status;
   return std::unique_ptr<Manager>(new Manager(std::move(impl)));
 }

@@ -1,6 +1,7 @@
 #include "manager/app/manager_config.h"
 
 #include "manager/store/sync_policy.h"
+#include "net/join_token.h"
 
 namespace imgrec::manager {
 namespace {
@@ -48,6 +49,30 @@ Status check_room(const ManagerConfig& c) {
   return require(c.max_open_bytes.bytes / 100 * c.session_share >= c.max_image.bytes,
                  "scheduler.session-share of scheduler.max-open-bytes must not be smaller than "
                  "http.max-image");
+}
+
+void add_worker_security(OptionSet& set, ManagerConfig& c) {
+  set.add({"workers.token-file", &c.worker_token_file,
+           "file with the join token; only workers that have it too may join", "", "FILE"});
+  set.add(
+      {.key = "workers.token",
+       .target = &c.worker_token,
+       .help = "the join token itself",
+       .flag = "",
+       .value = "TOKEN",
+       .check = [&c] { return net::load_join_token(c.worker_token_file, c.worker_token).status(); },
+       .secret = true});
+  set.add({"workers.tls-cert", &c.worker_tls_cert,
+           "certificate (PEM) of the worker port, which then speaks TLS only", "", "FILE"});
+  set.add({"workers.tls-key", &c.worker_tls_key, "its key (PEM)", "", "FILE", [&c] {
+             return require(c.worker_tls_cert.empty() == c.worker_tls_key.empty(),
+                            "workers.tls-cert and workers.tls-key go together");
+           }});
+  set.add({"workers.tls-client-ca", &c.worker_tls_client_ca,
+           "authorities (PEM); workers must show a certificate of theirs", "", "FILE", [&c] {
+             return require(c.worker_tls_client_ca.empty() || !c.worker_tls_cert.empty(),
+                            "workers.tls-client-ca needs workers.tls-cert and workers.tls-key");
+           }});
 }
 
 void add_scheduler(OptionSet& set, ManagerConfig& c) {
@@ -121,6 +146,7 @@ OptionSet manager_options(ManagerConfig& c) {
                 "Serves the website and the API, keeps images durable, assigns them to workers.");
   add_http(set, c);
   add_workers(set, c);
+  add_worker_security(set, c);
   add_scheduler(set, c);
   add_storage(set, c);
   set.add(

@@ -25,6 +25,11 @@ struct ManagerConfig {
   std::string worker_listen = "127.0.0.1";
   std::uint16_t worker_port = 2888;
   unsigned max_workers = 4096;
+  std::string worker_token_file;  // join token; at most one of the two
+  std::string worker_token;
+  std::string worker_tls_cert;  // PEM files; with a certificate the worker port speaks TLS
+  std::string worker_tls_key;
+  std::string worker_tls_client_ca;
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds dead_after{10'000};
   std::chrono::milliseconds first_timeout{20'000};

@@ -1,11 +1,11 @@
 #include "manager/net/worker_connection.h"
 
+#include <atomic>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
 
-#include "manager/net/socket_tuning.h"
+#include "net/socket_tuning.h"
 
 namespace imgrec::manager {
 namespace asio = boost::asio;
@@ -13,11 +13,13 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;     // results are small
-constexpr std::size_t kWriteChunk = 1024 * 1024;  // per system call; Asio's own is 64 KiB
-constexpr std::size_t kMaxGather = 8;             // frames of one write: two buffers each
-constexpr std::size_t kMaxOutbox = 8192;          // frames; credit keeps honest workers far below
-constexpr std::chrono::seconds kLastWords(2);     // to get REFUSE or BYE out
+constexpr std::size_t kReadBytes = 64 * 1024;  // results are small
+constexpr std::size_t kMaxGather = 8;          // frames of one write: two buffers each
+constexpr std::size_t kMaxOutbox = 8192;       // frames; credit keeps honest workers far below
+constexpr std::chrono::seconds kLastWords(2);  // to get REFUSE or BYE out, and read
+constexpr int kMaxLingering = 64;              // connections that wait for the peer to read them
+
+std::atomic<int> lingering{0};
 
 std::string address_of(const asio::ip::tcp::socket& socket) {
   error_code ec;
@@ -31,22 +33,45 @@ std::string address_of(const asio::ip::tcp::socket& socket) {
 }  // namespace
 
 WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, WorkerId worker,
-                                   proto::SessionOptions options, Listener& listener)
-    : socket_(std::move(socket)),
-      timer_(socket_.get_executor()),
-      session_(options, std::chrono::steady_clock::now()),
+                                   proto::SessionOptions options, Listener& listener,
+                                   std::shared_ptr<const net::TlsContext> tls)
+    : stream_(std::make_shared<net::Stream>(std::move(socket), std::move(tls))),
+      timer_(stream_->socket().get_executor()),
+      session_(std::move(options), std::chrono::steady_clock::now()),
       listener_(listener),
-      address_(address_of(socket_)),
+      address_(address_of(stream_->socket())),
       worker_(worker),
       read_buffer_(kReadBytes) {}
 
+// The session's clock runs from here on: a TLS handshake that stalls ends as any other does.
 void WorkerConnection::start() {
-  tune_worker_socket(socket_.native_handle());
-  read();
+  net::tune_socket(stream_->socket().native_handle());
+  arm_timer();
+  stream_->handshake(
+      {}, [self = shared_from_this()](const Status& status) { self->on_handshake(status); });
+}
+
+void WorkerConnection::on_handshake(const Status& status) {
+  if (closed_) return;
+  if (status.ok()) {
+    open_ = true;
+    read();
+  } else if (!stream_->encrypted()) {
+    open_ = true;
+    session_.refuse({proto::RefuseCode::kTls, false, {}, status.message()});
+  } else {
+    session_.on_disconnect(status.message());
+  }
   pump();
 }
 
-int WorkerConnection::native_handle() { return socket_.is_open() ? socket_.native_handle() : -1; }
+std::string_view WorkerConnection::host() const {
+  return std::string_view(address_).substr(0, address_.rfind(':'));
+}
+
+int WorkerConnection::native_handle() {
+  return stream_->socket().is_open() ? stream_->socket().native_handle() : -1;
+}
 
 void WorkerConnection::welcome(const std::string& manager_id) {
   session_.welcome(worker_, manager_id, std::chrono::steady_clock::now());
@@ -83,19 +108,18 @@ void WorkerConnection::bye(const std::string& reason) {
 }
 
 void WorkerConnection::read() {
-  socket_.async_read_some(
-      asio::buffer(read_buffer_), [self = shared_from_this()](error_code ec, std::size_t count) {
-        if (self->closed_) return;
-        if (ec) {
-          self->session_.on_disconnect(ec == asio::error::eof ? "the worker closed the connection"
-                                                              : ec.message());
-          self->pump();
-          return;
-        }
-        self->session_.feed({self->read_buffer_.data(), count}, std::chrono::steady_clock::now());
-        self->pump();
-        if (!self->closed_ && self->session_.state() != proto::SessionState::kClosed) self->read();
-      });
+  stream_->read_some(asio::buffer(read_buffer_), [self = shared_from_this()](const error_code& ec,
+                                                                             std::size_t count) {
+    if (self->closed_) return;
+    if (ec) {
+      self->session_.on_disconnect(self->stream_->explain(ec, "the worker"));
+      self->pump();
+      return;
+    }
+    self->session_.feed({self->read_buffer_.data(), count}, std::chrono::steady_clock::now());
+    self->pump();
+    if (!self->closed_ && self->session_.state() != proto::SessionState::kClosed) self->read();
+  });
 }
 
 // The listener may call back into this object (assign after a result); its call then only queues,
@@ -110,7 +134,9 @@ void WorkerConnection::pump() {
     for (auto& message : messages) listener_.on_message(*this, std::move(message));
   }
   pumping_ = false;
-  for (auto& frame : session_.take_output()) outbox_.push_back(std::move(frame));
+  for (auto& frame : session_.take_output()) {
+    if (open_) outbox_.push_back(std::move(frame));  // else nobody would understand it
+  }
   write();
   if (outbox_.size() > kMaxOutbox) session_.on_disconnect("the worker sends but does not read");
   if (session_.state() == proto::SessionState::kClosed) {
@@ -131,23 +157,21 @@ void WorkerConnection::write() {
     buffers.push_back(asio::buffer(frame.head));
     if (frame.body) buffers.push_back(asio::buffer(*frame.body));
   }
-  const auto chunk = [](const error_code& ec, std::size_t) -> std::size_t {
-    return ec ? 0 : kWriteChunk;
-  };
-  asio::async_write(socket_, buffers, chunk,
-                    [self = shared_from_this()](error_code ec, std::size_t) {
-                      self->writing_.clear();
-                      if (self->closed_) {
-                        if (ec || self->outbox_.empty()) {
-                          self->close_socket();
-                        } else {
-                          self->write();
-                        }
-                        return;
-                      }
-                      if (ec) self->session_.on_disconnect(ec.message());
-                      self->pump();
-                    });
+  stream_->write(buffers, [self = shared_from_this()](const error_code& ec, std::size_t) {
+    self->writing_.clear();
+    if (self->closed_) {
+      if (ec) {
+        self->close_stream();
+      } else if (self->outbox_.empty()) {
+        self->end_sending();
+      } else {
+        self->write();
+      }
+      return;
+    }
+    if (ec) self->session_.on_disconnect(self->stream_->explain(ec, "the worker"));
+    self->pump();
+  });
 }
 
 void WorkerConnection::arm_timer() {
@@ -168,21 +192,36 @@ void WorkerConnection::arm_timer() {
 void WorkerConnection::finish() {
   closed_ = true;
   listener_.on_closed(*this, session_.close_reason());
-  if (writing_.empty()) {
-    close_socket();
-    return;
-  }
+  const bool nothing_said = writing_.empty() && (open_ || !stream_->encrypted());
+  if (nothing_said) return close_stream();
   timer_.expires_after(kLastWords);
   timer_.async_wait([self = shared_from_this()](error_code ec) {
-    if (!ec) self->close_socket();
+    if (!ec) self->close_stream();
   });
+  if (writing_.empty()) end_sending();  // TLS's own alert is out
 }
 
-void WorkerConnection::close_socket() {
-  error_code ignored;
+// Closing with bytes of the worker's unread would make the kernel send a reset, which throws our
+// REFUSE or BYE away at the other end. So the worker may close first, until finish()'s timer ends.
+void WorkerConnection::end_sending() {
+  if (lingering >= kMaxLingering) return close_stream();
+  ++lingering;
+  stream_->shut_down_sending();
+  drop_input();
+}
+
+void WorkerConnection::drop_input() {
+  stream_->socket().async_read_some(asio::buffer(read_buffer_),
+                                    [self = shared_from_this()](error_code ec, std::size_t) {
+                                      if (!ec) return self->drop_input();
+                                      --lingering;
+                                      self->close_stream();
+                                    });
+}
+
+void WorkerConnection::close_stream() {
   timer_.cancel();
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  stream_->close();
 }
 
 }  // namespace imgrec::manager

@@ -1,7 +1,7 @@
-// One worker's TCP connection: the socket, its timer and a proto::ManagerSession.
+// One worker's connection, plain or TLS: the stream, its timer and a proto::ManagerSession.
 //
 // Thread rule: everything runs on the io_context's one thread; no locks, no strands.
-// Owns: the socket and the session. Pending handlers keep it alive; the listener must outlive the
+// Owns: the stream and the session. Pending handlers keep it alive; the listener must outlive the
 // io_context's run.
 #pragma once
 
@@ -9,11 +9,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "net/stream.h"
 #include "proto/session.h"
 
 namespace imgrec::manager {
@@ -28,12 +30,14 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
     virtual void on_closed(WorkerConnection& connection, const Status& why) = 0;
   };
 
-  // `worker`: this connection's number, never used before.
+  // `worker`: this connection's number, never used before. `tls`: null for plain TCP.
   WorkerConnection(boost::asio::ip::tcp::socket socket, WorkerId worker,
-                   proto::SessionOptions options, Listener& listener);
+                   proto::SessionOptions options, Listener& listener,
+                   std::shared_ptr<const net::TlsContext> tls = {});
 
   void start();
-  const std::string& address() const { return address_; }
+  const std::string& address() const { return address_; }  // with its port
+  std::string_view host() const;                           // the address alone
   WorkerId worker() const { return worker_; }
   const proto::ManagerSession& session() const { return session_; }
   // The socket's descriptor, for TCP_INFO; -1 when closed.
@@ -47,14 +51,17 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   void bye(const std::string& reason);
 
  private:
+  void on_handshake(const Status& status);
   void read();
   void pump();  // after every call into the session: hand over, write, re-arm
   void write();
   void arm_timer();
-  void close_socket();
   void finish();
+  void end_sending();
+  void drop_input();
+  void close_stream();
 
-  boost::asio::ip::tcp::socket socket_;
+  std::shared_ptr<net::Stream> stream_;
   boost::asio::steady_timer timer_;
   proto::ManagerSession session_;
   Listener& listener_;
@@ -64,6 +71,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::deque<proto::OutgoingFrame> outbox_;  // bounded by the worker's credit: see the scheduler
   std::vector<proto::OutgoingFrame> writing_;
   std::optional<proto::TimePoint> armed_;  // what the timer waits for
+  bool open_ = false;                      // bytes can go: TLS, where it is spoken, is done
   bool pumping_ = false;
   bool closed_ = false;
 };

@@ -1,5 +1,6 @@
 #include "manager/net/worker_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -46,17 +47,29 @@ void WorkerServer::accept() {
       accept_later();
       return;
     }
-    if (handshaking_.size() < options_.max_handshakes) {
-      const WorkerId worker{++last_number_};
-      WorkerConnection::Listener& listener = *this;
-      const auto connection =
-          std::make_shared<WorkerConnection>(std::move(socket), worker, options_.session, listener);
+    const WorkerId worker{++last_number_};
+    WorkerConnection::Listener& listener = *this;
+    const auto connection = std::make_shared<WorkerConnection>(
+        std::move(socket), worker, options_.session, listener, options_.tls);
+    if (has_room_for(*connection)) {
       handshaking_.insert(worker);
       connections_.emplace(worker, connection);
       connection->start();
+    } else if (const auto left_out = overflows_.admit(std::chrono::steady_clock::now())) {
+      spdlog::warn("worker_connection_dropped address={} handshakes={} left_out={}",
+                   connection->address(), handshaking_.size(), *left_out);
     }
     accept();
   });
+}
+
+// One address cannot take all the places, so that a single stranger keeps no other worker out.
+bool WorkerServer::has_room_for(const WorkerConnection& connection) const {
+  if (handshaking_.size() >= options_.max_handshakes) return false;
+  const auto same = std::count_if(handshaking_.begin(), handshaking_.end(), [&](WorkerId other) {
+    return connections_.at(other)->host() == connection.host();
+  });
+  return static_cast<std::size_t>(same) < options_.max_handshakes_per_address;
 }
 
 // Out of descriptors or memory: trying again at once would only spin.
@@ -81,8 +94,10 @@ void WorkerServer::on_closed(WorkerConnection& connection, const Status& why) {
   const WorkerId worker = connection.worker();
   const bool handshaking = handshaking_.erase(worker) > 0;
   if (handshaking && !why.ok()) {
-    spdlog::warn("worker_connection_rejected address={} reason={}", connection.address(),
-                 log_text(why.message()));
+    if (const auto left_out = rejections_.admit(std::chrono::steady_clock::now())) {
+      spdlog::warn("worker_connection_rejected address={} reason={} left_out={}",
+                   connection.address(), log_text(why.message()), *left_out);
+    }
   }
   connections_.erase(worker);
   if (introduced_.erase(worker) > 0) listener_.on_worker_left(worker, why);

@@ -16,7 +16,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "common/logging.h"
 #include "manager/net/worker_connection.h"
+#include "net/tls_context.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
 #include "proto/status.h"
@@ -25,10 +27,14 @@ namespace imgrec::manager {
 
 struct WorkerServerOptions {
   std::string listen_address = "127.0.0.1";
-  std::uint16_t port = 2888;        // 0: the system chooses
-  std::size_t max_handshakes = 64;  // connections that are not welcomed yet, 4 MiB each at most
+  std::uint16_t port = 2888;  // 0: the system chooses
+  // Connections that are not welcomed yet, and of those the ones from one address. Each holds at
+  // most a HELLO (4 MiB); with a join token, before it is proven, 4 KiB.
+  std::size_t max_handshakes = 64;
+  std::size_t max_handshakes_per_address = 32;
   std::string manager_id;
   proto::SessionOptions session;
+  std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
 };
 
 class WorkerServer : private WorkerConnection::Listener {
@@ -68,6 +74,7 @@ class WorkerServer : private WorkerConnection::Listener {
 
   void on_message(WorkerConnection& connection, proto::Message message) override;
   void on_closed(WorkerConnection& connection, const Status& why) override;
+  bool has_room_for(const WorkerConnection& connection) const;
   void accept();
   void accept_later();
   // The connection, kept alive for the call that is to follow; null where it has gone.
@@ -82,6 +89,8 @@ class WorkerServer : private WorkerConnection::Listener {
   Connections connections_;
   std::set<WorkerId> handshaking_;  // of these, the ones that are not welcomed yet
   std::set<WorkerId> introduced_;   // those that the listener knows
+  LogLimiter rejections_;
+  LogLimiter overflows_;
 };
 
 }  // namespace imgrec::manager

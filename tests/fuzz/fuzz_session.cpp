@@ -9,6 +9,7 @@
 
 #include "proto/session.h"
 #include "tests/fuzz/byte_source.h"
+#include "tests/unit/proto/fake_join_token.h"
 
 namespace {
 
@@ -111,13 +112,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::ByteSource input(data, size);
   const std::uint8_t habits = input.byte();
   const std::uint8_t seed = input.byte();
+  proto::SessionOptions options;
+  if (habits & 16) options.join_token = std::make_shared<proto::testing::FakeJoinToken>("secret");
   if (habits & 1) {
-    proto::ManagerSession session({}, kStart);
+    proto::ManagerSession session(options, kStart);
     converse(session, input.rest(), seed, [&](auto& self, const auto& message, auto now) {
       act_as_manager(self, message, habits, now);
     });
   } else {
-    proto::WorkerSession session({}, our_hello(), kStart);
+    proto::WorkerSession session(options, our_hello(), kStart);
     converse(session, input.rest(), seed,
              [&](auto& self, const auto& message, auto) { act_as_worker(self, message, habits); });
   }

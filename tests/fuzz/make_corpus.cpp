@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 
+#include "proto/session.h"
 #include "tests/unit/media/sample_files.h"
+#include "tests/unit/proto/fake_join_token.h"
 #include "tests/unit/proto/samples.h"
 
 namespace {
@@ -104,6 +107,26 @@ void add_conversations(Corpus& corpus) {
   Outcome lie = testing::sample_outcome();
   lie.top[0].index = 1000;
   corpus.add("manager_unknown_class", to_manager + hello + bytes_of(Message(lie)));
+
+  // With a join token. The target's sessions make the same nonces as these, so the proofs are good.
+  const auto with_token = [] {
+    return SessionOptions{.join_token = std::make_shared<testing::FakeJoinToken>("secret")};
+  };
+  Hello proven = testing::sample_hello();
+  proven.instance_id = "instance";
+  WorkerSession worker(with_token(), proven, {});
+  ManagerSession manager(with_token(), {});
+  const std::string open = bytes_of(worker.take_output());
+  manager.feed(open, {});
+  const std::string challenge = bytes_of(manager.take_output());
+  worker.feed(challenge, {});
+  const std::string proof_and_hello = bytes_of(worker.take_output());
+  const std::string wrong = bytes_of(Message(Proof{std::string(kJoinBytes, 'x')}));
+  corpus.add("manager_token_proven", "\x13\x07" + open + proof_and_hello + result + bye);
+  corpus.add("manager_token_wrong", "\x13\x07" + open + wrong + hello);
+  corpus.add("manager_token_missing", "\x13\x07" + hello);
+  corpus.add("manager_has_no_token", to_manager + open);
+  corpus.add("worker_token_proven", "\x10\x09" + challenge + welcome + assign + bye);
 
   corpus.add("worker_work", to_worker + welcome + assign + ping + cancel + pong + assign + bye);
   corpus.add("worker_refused",

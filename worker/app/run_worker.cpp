@@ -26,9 +26,11 @@ int work(const std::string& program, const WorkerConfig& config,
   if (const Status s = init_logging(program, config.log_level); !s.ok()) {
     return fail(program, s.message(), kWrongUsage);
   }
+  auto options = runner_options(config);
+  if (!options.ok()) return fail(program, options.status().message(), kWrongUsage);
   const auto engine = open_engine();
   if (!engine.ok()) return fail(program, engine.status().message(), kWrongUsage);
-  WorkerRunner runner(runner_options(config), **engine);
+  WorkerRunner runner(*std::move(options), **engine);
   const WorkerExit exit = runner.run();
   if (exit.code != 0) fail(program, exit.reason, exit.code);
   // A thread inside a hung engine or resolver would keep the process from ending.

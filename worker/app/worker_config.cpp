@@ -7,6 +7,9 @@
 
 #include <unistd.h>
 
+#include "net/join_token.h"
+#include "net/tls_context.h"
+
 namespace imgrec::worker {
 namespace {
 
@@ -46,6 +49,48 @@ std::string default_name() {
   return std::string(host.data()) + "-" + std::to_string(::getpid());
 }
 
+void add_security_options(OptionSet& set, WorkerConfig& c) {
+  set.add({"worker.token-file", &c.token_file,
+           "file with the join token; only managers that have it too are worked for", "", "FILE"});
+  set.add({.key = "worker.token",
+           .target = &c.token,
+           .help = "the join token itself",
+           .flag = "",
+           .value = "TOKEN",
+           .check = [&c] { return net::load_join_token(c.token_file, c.token).status(); },
+           .secret = true});
+  set.add({"worker.tls", &c.tls, "speak TLS with the managers", "", ""});
+  set.add({"worker.tls-ca", &c.tls_ca,
+           "authorities (PEM) of the managers' certificates; empty: the system's", "", "FILE"});
+  set.add({"worker.tls-cert", &c.tls_cert, "certificate (PEM) shown to managers that ask for one",
+           "", "FILE"});
+  set.add({"worker.tls-key", &c.tls_key, "its key (PEM)", "", "FILE", [&c] {
+             return require(c.tls_cert.empty() == c.tls_key.empty(),
+                            "worker.tls-cert and worker.tls-key go together");
+           }});
+  set.add({"worker.tls-server-name", &c.tls_server_name,
+           "name in the managers' certificates; empty: the host as given", "", "NAME", [&c] {
+             const bool any =
+                 !(c.tls_ca.empty() && c.tls_cert.empty() && c.tls_server_name.empty());
+             return require(c.tls || !any,
+                            "worker.tls-ca, worker.tls-cert and worker.tls-server-name mean "
+                            "nothing without worker.tls: set that to true");
+           }});
+}
+
+Status load_security(const WorkerConfig& config, ManagerLinkOptions& link) {
+  auto token = net::load_join_token(config.token_file, config.token);
+  if (!token.ok()) return token.status();
+  link.session.join_token = *std::move(token);
+  if (!config.tls) return {};
+  auto tls = net::TlsContext::load(net::TlsContext::Role::kWorker,
+                                   {config.tls_cert, config.tls_key, config.tls_ca});
+  if (!tls.ok()) return tls.status();
+  link.tls = *std::move(tls);
+  link.tls_server_name = config.tls_server_name;
+  return {};
+}
+
 }  // namespace
 
 void add_worker_options(OptionSet& set, WorkerConfig& c) {
@@ -72,6 +117,7 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
            "recent answers kept for images that are sent again", "", "N"});
   set.add({"worker.drain", &c.drain, "on SIGTERM, finish begun images for at most this long", "",
            "TIME"});
+  add_security_options(set, c);
   set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});
 }
 
@@ -83,8 +129,9 @@ void add_model_options(OptionSet& set, WorkerConfig& c) {
            [&c] { return require(c.max_pixels >= 1, "max-pixels must be 1 or more"); }});
 }
 
-WorkerRunnerOptions runner_options(const WorkerConfig& config) {
+Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   WorkerRunnerOptions options;
+  if (Status status = load_security(config, options.link); !status.ok()) return status;
   for (const std::string& text : config.managers) {
     options.managers.push_back(*parse_manager_endpoint(text));
   }

@@ -22,6 +22,13 @@ struct WorkerConfig {
   double fail_probability = 0;
   unsigned cached_answers = 4096;
   std::chrono::milliseconds drain{10'000};
+  std::string token_file;  // join token; at most one of the two
+  std::string token;
+  bool tls = false;
+  std::string tls_ca;  // PEM files
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_server_name;  // empty: the manager's host as given
   std::string log_level = "info";
 
   // Of the engine with a model only.
@@ -35,7 +42,8 @@ void add_worker_options(OptionSet& set, WorkerConfig& config);
 // Adds those of the engine with a model: --model, --max-pixels.
 void add_model_options(OptionSet& set, WorkerConfig& config);
 
-// What the runner needs. REQUIRES: the options were parsed, which checked them.
-WorkerRunnerOptions runner_options(const WorkerConfig& config);
+// What the runner needs. An error where a file of the join token or of TLS cannot be used.
+// REQUIRES: the options were parsed, which checked them.
+Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config);
 
 }  // namespace imgrec::worker

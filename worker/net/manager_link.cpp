@@ -6,11 +6,10 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
-#include <boost/asio/write.hpp>
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
-#include "worker/net/socket_options.h"
+#include "net/socket_tuning.h"
 
 namespace imgrec::worker {
 namespace asio = boost::asio;
@@ -37,6 +36,8 @@ std::string_view name(proto::RefuseCode code) {
       return "full";
     case proto::RefuseCode::kShuttingDown:
       return "shutting_down";
+    case proto::RefuseCode::kTls:
+      return "tls";
   }
   return "unknown";
 }
@@ -49,13 +50,13 @@ ManagerLink::ManagerLink(asio::io_context& io, LinkId id, ManagerEndpoint endpoi
     : id_(id),
       endpoint_(std::move(endpoint)),
       hello_(std::move(hello)),
-      options_(options),
+      options_(std::move(options)),
       listener_(listener),
-      backoff_(options.backoff, std::move(random)),
+      backoff_(options_.backoff, std::move(random)),
       resolver_(io),
-      socket_(io),
+      stream_(std::make_shared<net::Stream>(Tcp::socket(io), nullptr)),
       timer_(io),
-      read_buffer_(options.read_buffer_bytes, '\0') {}
+      read_buffer_(options_.read_buffer_bytes, '\0') {}
 
 void ManagerLink::start() {
   if (phase_ == Phase::kIdle) connect();
@@ -67,6 +68,8 @@ void ManagerLink::connect() {
   ++generation_;
   phase_ = Phase::kConnecting;
   phase_deadline_ = Clock::now() + options_.connect_timeout;
+  outgoing_ = std::make_shared<std::deque<proto::OutgoingFrame>>();
+  stream_ = std::make_shared<net::Stream>(Tcp::socket(timer_.get_executor()), options_.tls);
   resolving_ = true;
   resolver_.async_resolve(
       endpoint_.host, endpoint_.port,
@@ -81,8 +84,8 @@ void ManagerLink::connect() {
 void ManagerLink::on_resolved(const ErrorCode& error,
                               const Tcp::resolver::results_type& addresses) {
   if (error) return connect_failed("cannot resolve the name: " + error.message());
-  asio::async_connect(socket_, addresses,
-                      [self = shared_from_this(), generation = generation_](
+  asio::async_connect(stream_->socket(), addresses,
+                      [self = shared_from_this(), stream = stream_, generation = generation_](
                           const ErrorCode& failure, const Tcp::endpoint&) {
                         if (generation == self->generation_) self->on_connected(failure);
                       });
@@ -90,7 +93,15 @@ void ManagerLink::on_resolved(const ErrorCode& error,
 
 void ManagerLink::on_connected(const ErrorCode& error) {
   if (error) return connect_failed(error.message());
-  tune_socket(socket_.native_handle());
+  net::tune_socket(stream_->socket().native_handle());
+  stream_->handshake(options_.tls_server_name.empty() ? endpoint_.host : options_.tls_server_name,
+                     [self = shared_from_this(), generation = generation_](const Status& status) {
+                       if (generation == self->generation_) self->on_secured(status);
+                     });
+}
+
+void ManagerLink::on_secured(const Status& status) {
+  if (!status.ok()) return connect_failed(status.message());
   phase_ = Phase::kOpen;
   shut_down_ = false;
   refusal_.reset();
@@ -101,8 +112,7 @@ void ManagerLink::on_connected(const ErrorCode& error) {
 }
 
 void ManagerLink::connect_failed(const std::string& what) {
-  ErrorCode ignored;
-  socket_.close(ignored);
+  stream_->close();
   if (worth_logging(what)) {
     spdlog::warn("manager_unreachable manager={} error={}", endpoint_.text(), log_text(what));
   }
@@ -138,11 +148,11 @@ void ManagerLink::wait_and_reconnect() {
 // ---- bytes ------------------------------------------------------------------------------------
 
 void ManagerLink::read() {
-  socket_.async_read_some(asio::buffer(read_buffer_),
-                          [self = shared_from_this(), generation = generation_](
-                              const ErrorCode& error, std::size_t bytes) {
-                            if (generation == self->generation_) self->on_read(error, bytes);
-                          });
+  stream_->read_some(asio::buffer(read_buffer_),
+                     [self = shared_from_this(), generation = generation_](const ErrorCode& error,
+                                                                           std::size_t bytes) {
+                       if (generation == self->generation_) self->on_read(error, bytes);
+                     });
 }
 
 void ManagerLink::on_read(const ErrorCode& error, std::size_t bytes) {
@@ -151,8 +161,7 @@ void ManagerLink::on_read(const ErrorCode& error, std::size_t bytes) {
     return read();
   }
   if (error) {
-    session_->on_disconnect(error == asio::error::eof ? "the manager closed the connection"
-                                                      : error.message());
+    session_->on_disconnect(stream_->explain(error, "the manager"));
     pump();
     return end_connection();
   }
@@ -162,29 +171,28 @@ void ManagerLink::on_read(const ErrorCode& error, std::size_t bytes) {
 }
 
 void ManagerLink::write() {
-  if (frames_in_write_ != 0 || outgoing_.empty()) return;
+  if (frames_in_write_ != 0 || outgoing_->empty()) return;
   std::vector<asio::const_buffer> buffers;
-  for (const proto::OutgoingFrame& frame : outgoing_) {
+  for (const proto::OutgoingFrame& frame : *outgoing_) {
     if (buffers.size() + 2 > kMaxGatheredBuffers) break;
     buffers.push_back(asio::buffer(frame.head));
     if (frame.body) buffers.push_back(asio::buffer(*frame.body));
     ++frames_in_write_;
   }
   write_began_ = Clock::now();
-  asio::async_write(
-      socket_, buffers,
-      [self = shared_from_this(), generation = generation_](const ErrorCode& error, std::size_t) {
-        if (generation == self->generation_) self->on_written(error);
-      });
+  stream_->write(buffers, [self = shared_from_this(), sent_from = outgoing_,
+                           generation = generation_](const ErrorCode& error, std::size_t) {
+    if (generation == self->generation_) self->on_written(error);
+  });
 }
 
 void ManagerLink::on_written(const ErrorCode& error) {
   for (; frames_in_write_ > 0; --frames_in_write_) {
-    outgoing_bytes_ -= outgoing_.front().size();
-    outgoing_.pop_front();
+    outgoing_bytes_ -= outgoing_->front().size();
+    outgoing_->pop_front();
   }
   if (error) {
-    session_->on_disconnect(error.message());
+    session_->on_disconnect(stream_->explain(error, "the manager"));
     pump();
     return end_connection();
   }
@@ -241,7 +249,7 @@ void ManagerLink::handle_refusal(const proto::Refuse& refuse) {
 void ManagerLink::collect_output() {
   for (proto::OutgoingFrame& frame : session_->take_output()) {
     outgoing_bytes_ += frame.size();
-    outgoing_.push_back(std::move(frame));
+    outgoing_->push_back(std::move(frame));
   }
   if (outgoing_bytes_ > options_.max_queued_bytes && session_->state() != SessionState::kClosed) {
     session_->on_disconnect("the manager does not read what is sent to it");
@@ -309,18 +317,15 @@ void ManagerLink::lose() {
 }
 
 void ManagerLink::shut_down_if_flushed() {
-  if (phase_ != Phase::kClosing || shut_down_ || !outgoing_.empty()) return;
+  if (phase_ != Phase::kClosing || shut_down_ || !outgoing_->empty()) return;
   shut_down_ = true;
-  ErrorCode ignored;
-  socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+  stream_->shut_down_sending();
 }
 
 void ManagerLink::end_connection() {
   if (phase_ != Phase::kClosing) return;
-  ErrorCode ignored;
-  socket_.close(ignored);
+  stream_->close();
   session_.reset();
-  outgoing_.clear();
   outgoing_bytes_ = 0;
   frames_in_write_ = 0;
   wait_and_reconnect();
@@ -341,8 +346,7 @@ void ManagerLink::stop() {
     case Phase::kWaiting: {
       ++generation_;
       resolver_.cancel();
-      ErrorCode ignored;
-      socket_.close(ignored);
+      stream_->close();
       finish();
       break;
     }

@@ -2,7 +2,7 @@
 // a loss, with jittered exponential back-off.
 //
 // Thread rule: confined to the io_context's one thread, all of it.
-// Owns: its socket, session, timer and outgoing frames. Borrows the listener, which must outlive
+// Owns: its stream, session, timer and outgoing frames. Borrows the listener, which must outlive
 // it. Held by shared_ptr; pending handlers hold it too.
 //
 // One write is in flight at a time, gathered from up to 16 buffers. More than max_queued_bytes
@@ -22,6 +22,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "net/stream.h"
 #include "proto/messages.h"
 #include "proto/session.h"
 #include "proto/status.h"
@@ -33,8 +34,10 @@ namespace imgrec::worker {
 
 struct ManagerLinkOptions {
   proto::SessionOptions session;
+  std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
+  std::string tls_server_name;  // that the manager's certificate has; empty: the endpoint's host
   BackoffOptions backoff;
-  std::chrono::milliseconds connect_timeout{5'000};  // name and connection together
+  std::chrono::milliseconds connect_timeout{5'000};  // name, connection and TLS together
   std::chrono::milliseconds write_timeout{20'000};   // one gathered write
   std::chrono::milliseconds close_timeout{1'000};    // for the last frames and the peer's FIN
   std::chrono::milliseconds refused_retry{30'000};   // after a REFUSE that says not to try again
@@ -88,6 +91,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   void connect();
   void on_resolved(const ErrorCode& error, const Tcp::resolver::results_type& addresses);
   void on_connected(const ErrorCode& error);
+  void on_secured(const Status& status);
   void connect_failed(const std::string& what);
   bool worth_logging(const std::string& failure);
   void read();
@@ -116,7 +120,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   Listener& listener_;
   Backoff backoff_;
   Tcp::resolver resolver_;
-  Tcp::socket socket_;
+  std::shared_ptr<net::Stream> stream_;  // one for each connection
   boost::asio::steady_timer timer_;
   Phase phase_ = Phase::kIdle;
   std::uint64_t generation_ = 0;  // of the connection; handlers of an older one return quietly
@@ -124,9 +128,11 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   std::optional<proto::WorkerSession> session_;
   proto::Load load_;
   std::string read_buffer_;
-  std::deque<proto::OutgoingFrame> outgoing_;
+  // Of this connection; a write under way holds it too, because TLS may look at its bytes again
+  // after the connection was given up.
+  std::shared_ptr<std::deque<proto::OutgoingFrame>> outgoing_;
   std::size_t outgoing_bytes_ = 0;
-  std::size_t frames_in_write_ = 0;  // at the front of outgoing_; 0: no write in flight
+  std::size_t frames_in_write_ = 0;  // at the front of it; 0: no write in flight
   TimePoint write_began_;
   bool registered_ = false;
   bool resolving_ = false;

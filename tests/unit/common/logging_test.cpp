@@ -63,5 +63,17 @@ TEST(InitLogging, UnknownLevelIsAnErrorThatListsTheLevels) {
   EXPECT_EQ(status.message(), "log level loud is none of trace, debug, info, warn, error");
 }
 
+TEST(LogLimiter, LogsABurstThenCountsAndStartsAnewAfterThePeriod) {
+  using namespace std::chrono_literals;
+  LogLimiter limiter(2, 60s);
+  const LogLimiter::TimePoint start{};
+  EXPECT_EQ(limiter.admit(start), 0u);
+  EXPECT_EQ(limiter.admit(start), 0u);
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(limiter.admit(start + 59s), std::nullopt);
+  EXPECT_EQ(limiter.admit(start + 60s), 7u);
+  EXPECT_EQ(limiter.admit(start + 61s), 0u);
+  EXPECT_EQ(limiter.admit(start + 62s), std::nullopt);
+}
+
 }  // namespace
 }  // namespace imgrec

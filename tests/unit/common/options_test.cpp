@@ -255,6 +255,27 @@ TEST_F(OptionsTest, HelpShowsFlagsDefaultsAndSources) {
   EXPECT_THAT(help, HasSubstr("IMGRECTEST_HTTP_PORT"));
 }
 
+TEST_F(OptionsTest, ASecretIsTakenFromVariableAndFileButNoFlag) {
+  std::string secret;
+  options_.add({.key = "token",
+                .target = &secret,
+                .help = "the secret",
+                .flag = "",
+                .value = "",
+                .check = {},
+                .secret = true});
+  const std::string error = error_of({"--token", "hunter2"});
+  EXPECT_THAT(error, HasSubstr("no place on a command line"));
+  EXPECT_THAT(error, HasSubstr("IMGRECTEST_TOKEN"));
+  EXPECT_THAT(error, testing::Not(HasSubstr("hunter2")));
+  set_variable("IMGRECTEST_TOKEN", "hunter2");
+  ASSERT_TRUE(parse({}).ok());
+  EXPECT_EQ(secret, "hunter2");
+  EXPECT_THAT(options_.help(), testing::Not(HasSubstr("--token")));
+  EXPECT_THAT(options_.help(), testing::Not(HasSubstr("hunter2")));
+  EXPECT_THAT(options_.help(), HasSubstr("IMGRECTEST_TOKEN"));
+}
+
 TEST(VersionLine, NamesProgramAndVersion) {
   EXPECT_THAT(version_line("imgrec-x"), testing::MatchesRegex("imgrec-x [0-9]+\\.[0-9]+\\.[0-9]+"));
 }

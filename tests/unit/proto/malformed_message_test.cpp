@@ -145,6 +145,18 @@ TEST(MalformedMessage, HelloIdsAreIds) {
   EXPECT_THAT(complaint(hello), HasSubstr("model_digest"));
 }
 
+TEST(MalformedMessage, OpenFieldsOutOfRange) {
+  const std::string open = payload_of(testing::sample_open());
+  const auto type = FrameType::kOpen;
+  EXPECT_THAT(complaint(type, with_number<std::uint8_t>(open, kMinVersionAt, 0)),
+              HasSubstr("min_version is 0"));
+  EXPECT_THAT(complaint(type, with_number<std::uint8_t>(open, kMinVersionAt, 2)),
+              HasSubstr("min_version is above max_version"));
+  Open nameless = testing::sample_open();
+  nameless.instance_id = "";
+  EXPECT_THAT(complaint(nameless), HasSubstr("instance_id is empty"));
+}
+
 // HELLO with strings and a label count of our choice, which encode() would not send.
 std::string hello_payload(const std::string& name, std::uint32_t label_count,
                           const std::string& label) {
@@ -155,7 +167,7 @@ std::string hello_payload(const std::string& name, std::uint32_t label_count,
   out.number<std::uint16_t>(1);
   out.real(0);
   out.text(name, 60'000);
-  for (const char* text : {"instance", "model", "digest", "proof"}) out.text(text, 100);
+  for (const char* text : {"instance", "model", "digest"}) out.text(text, 100);
   out.number(label_count);
   out.text(label, 60'000);
   return out.take();

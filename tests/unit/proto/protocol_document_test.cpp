@@ -121,9 +121,20 @@ TEST(ProtocolDocument, ItsResultIsAResult) {
   EXPECT_EQ(outcome.top[0].score, 0.75f);
 }
 
+TEST(ProtocolDocument, ItsJoinMessagesAreWhatTheyAreCalled) {
+  const auto open = decode_dump("OPEN");
+  ASSERT_TRUE(open.ok()) << open.status().to_string();
+  EXPECT_EQ(std::get<Open>(*open).instance_id, "w1-7f3a");
+  const auto challenge = decode_dump("CHALLENGE");
+  ASSERT_TRUE(challenge.ok()) << challenge.status().to_string();
+  EXPECT_EQ(std::get<Challenge>(*challenge).nonce, std::string(kJoinBytes, '\x22'));
+  const auto proof = decode_dump("PROOF");
+  ASSERT_TRUE(proof.ok()) << proof.status().to_string();
+}
+
 TEST(ProtocolDocument, ItsTableOfTypesIsTheCodes) {
   const auto rows = table(document(), "type");
-  ASSERT_EQ(rows.size(), 11u);
+  ASSERT_EQ(rows.size(), 14u);
   for (const auto& row : rows) {
     const auto type = static_cast<FrameType>(std::stoi(row[0]));
     ASSERT_TRUE(is_known(type));
@@ -138,14 +149,10 @@ TEST(ProtocolDocument, ItsTableOfLimitsIsTheCodes) {
   std::map<std::string, std::size_t> limits;
   for (const auto& row : table(document(), "limit")) limits[row[0]] = std::stoul(row[1]);
   const std::map<std::string, std::size_t> expected{
-      {"name", kMaxNameBytes},
-      {"id", kMaxIdBytes},
-      {"token proof", kMaxTokenProofBytes},
-      {"text", kMaxTextBytes},
-      {"label", kMaxLabelBytes},
-      {"labels", kMaxLabels},
-      {"classes of a RESULT", kMaxTop},
-      {"smallest max_payload_bytes", kMinMaxPayloadBytes}};
+      {"name", kMaxNameBytes},          {"id", kMaxIdBytes},
+      {"nonce, proof", kJoinBytes},     {"text", kMaxTextBytes},
+      {"label", kMaxLabelBytes},        {"labels", kMaxLabels},
+      {"classes of a RESULT", kMaxTop}, {"smallest max_payload_bytes", kMinMaxPayloadBytes}};
   EXPECT_EQ(limits, expected);
 }
 

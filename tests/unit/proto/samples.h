@@ -27,7 +27,6 @@ inline Hello sample_hello() {
   hello.unsure_below = 0.25f;
   hello.streams = 2;
   hello.credit = 5;
-  hello.token_proof = std::string("\x00\xFF proof", 8);
   return hello;
 }
 
@@ -64,6 +63,13 @@ inline Fail sample_fail() {
           .text = "the JPEG ends in the middle"};
 }
 
+inline Open sample_open() {
+  return {.min_version = 1,
+          .max_version = 1,
+          .instance_id = sample_hello().instance_id,
+          .nonce = std::string("\x00\xFF any bytes, thirty-two of them", kJoinBytes)};
+}
+
 // One of each, in the order of the type numbers.
 inline std::vector<Message> sample_messages() {
   return {sample_hello(),
@@ -76,7 +82,10 @@ inline std::vector<Message> sample_messages() {
           Ping{12, 987654321, {6, 1}},
           Pong{12, 987654321, {0, 2}},
           Drain{std::chrono::milliseconds(20'000), "the node is being emptied"},
-          Bye{"done"}};
+          Bye{"done"},
+          sample_open(),
+          Challenge{std::string(kJoinBytes, '\x80'), std::string(kJoinBytes, '\0')},
+          Proof{std::string(kJoinBytes, '\xFE')}};
 }
 
 inline std::string bytes_of(const OutgoingFrame& frame) {

@@ -25,7 +25,7 @@ class WorkerConfigTest : public testing::Test {
 
 TEST_F(WorkerConfigTest, HasDefaultsThatWorkOnOneMachine) {
   ASSERT_TRUE(parse({}).ok());
-  const WorkerRunnerOptions options = runner_options(config_);
+  const WorkerRunnerOptions options = *runner_options(config_);
   ASSERT_EQ(options.managers.size(), 1u);
   EXPECT_EQ(options.managers[0].text(), "127.0.0.1:2888");
   EXPECT_EQ(options.streams, 1u);
@@ -39,7 +39,7 @@ TEST_F(WorkerConfigTest, ReadsItsFlags) {
       parse({"--manager", "a:1,b:2", "--name", "w1", "--streams", "3", "--credit", "8",
              "--fail-probability", "0.25", "--model", "m", "--max-pixels", "1000"});
   ASSERT_TRUE(status.ok()) << status.message();
-  const WorkerRunnerOptions options = runner_options(config_);
+  const WorkerRunnerOptions options = *runner_options(config_);
   ASSERT_EQ(options.managers.size(), 2u);
   EXPECT_EQ(options.managers[1].text(), "b:2");
   EXPECT_EQ(options.name, "w1");
@@ -52,7 +52,7 @@ TEST_F(WorkerConfigTest, ReadsItsFlags) {
 
 TEST_F(WorkerConfigTest, GivesManyStreamsOneCreditMoreByDefault) {
   ASSERT_TRUE(parse({"--streams", "100"}).ok());
-  EXPECT_EQ(runner_options(config_).credit, 101u);
+  EXPECT_EQ(runner_options(config_)->credit, 101u);
 }
 
 TEST_F(WorkerConfigTest, RefusesACreditThatStarvesTheStreams) {
@@ -73,6 +73,38 @@ TEST_F(WorkerConfigTest, RefusesValuesOutOfRange) {
   EXPECT_FALSE(parse({"--manager", "host:99999"}).ok());
   config_ = {};
   EXPECT_THAT(parse({"--manager", "a:1,a:1"}).message(), HasSubstr("twice"));
+}
+
+TEST_F(WorkerConfigTest, TakesNoTokenFromTheCommandLine) {
+  const Status status = parse({"--worker-token", "example-token-of-32-characters-1"});
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("_WORKER_TOKEN instead"));
+  EXPECT_THAT(status.message(), testing::Not(HasSubstr("example-token")));
+}
+
+TEST_F(WorkerConfigTest, NamesATokenFileThatCannotBeRead) {
+  EXPECT_THAT(parse({"--worker-token-file", "/no/such/file"}).message(),
+              HasSubstr("/no/such/file cannot be read"));
+}
+
+TEST_F(WorkerConfigTest, RefusesHalfATlsConfiguration) {
+  EXPECT_THAT(parse({"--worker-tls-ca", "ca.pem"}).message(), HasSubstr("without worker.tls"));
+  config_ = {};
+  EXPECT_THAT(parse({"--worker-tls", "--worker-tls-cert", "c.pem"}).message(),
+              HasSubstr("go together"));
+  config_ = {};
+  ASSERT_TRUE(parse({"--worker-tls", "--worker-tls-ca", "/no/such/ca.pem"}).ok());
+  EXPECT_THAT(runner_options(config_).status().message(), HasSubstr("/no/such/ca.pem"));
+}
+
+TEST_F(WorkerConfigTest, SpeaksTlsWhereToldTo) {
+  ASSERT_TRUE(parse({"--worker-tls", "--worker-tls-server-name", "manager.example"}).ok());
+  const WorkerRunnerOptions options = *runner_options(config_);
+  EXPECT_NE(options.link.tls, nullptr);
+  EXPECT_EQ(options.link.tls_server_name, "manager.example");
+  config_ = {};
+  ASSERT_TRUE(parse({}).ok());
+  EXPECT_EQ(runner_options(config_)->link.tls, nullptr);
 }
 
 }  // namespace

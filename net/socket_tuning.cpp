@@ -1,4 +1,4 @@
-#include "worker/net/socket_options.h"
+#include "net/socket_tuning.h"
 
 #include <cerrno>
 #include <string_view>
@@ -9,7 +9,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-namespace imgrec::worker {
+namespace imgrec::net {
 namespace {
 
 void set(int fd, int level, int option, std::string_view name, const void* value, socklen_t size) {
@@ -37,4 +37,4 @@ void tune_socket(int fd) {
       static_cast<socklen_t>(kBbr.size()));
 }
 
-}  // namespace imgrec::worker
+}  // namespace imgrec::net

@@ -1,4 +1,4 @@
-#include "worker/net/socket_options.h"
+#include "net/socket_tuning.h"
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace imgrec::worker {
+namespace imgrec::net {
 namespace {
 
 int get(int fd, int level, int option) {
@@ -16,7 +16,7 @@ int get(int fd, int level, int option) {
   return value;
 }
 
-TEST(SocketOptions, MakeADeadPeerKnownWithinHalfAMinute) {
+TEST(SocketTuning, MakeADeadPeerKnownWithinHalfAMinute) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   ASSERT_GE(fd, 0);
   tune_socket(fd);
@@ -30,7 +30,7 @@ TEST(SocketOptions, MakeADeadPeerKnownWithinHalfAMinute) {
   ::close(fd);
 }
 
-TEST(SocketOptions, OfSomethingElseThanASocketDoNoHarm) { tune_socket(-1); }
+TEST(SocketTuning, OfSomethingElseThanASocketDoNoHarm) { tune_socket(-1); }
 
 }  // namespace
-}  // namespace imgrec::worker
+}  // namespace imgrec::net
