@@ -321,6 +321,7 @@ void ManagerSession::welcome(WorkerId worker, std::string manager_id, TimePoint 
                .max_payload_bytes = options().max_payload_bytes});
   decoder().accept_only(kFromWorker, "a manager");
   become_ready(options().heartbeat, now);
+  send_ping(now);  // at once: the round trip says how many images the worker is to be sent
 }
 
 void ManagerSession::refuse(const Refuse& refuse) {

@@ -117,6 +117,7 @@ class Session {
   void send_frame(OutgoingFrame frame);
   void deliver(Message message) { messages_.push_back(std::move(message)); }
   void become_ready(std::chrono::milliseconds heartbeat, TimePoint now);
+  void send_ping(TimePoint now);
   void transition(SessionState to);
   void close(Status why);
   bool registered() const {
@@ -133,7 +134,6 @@ class Session {
 
   Status handle(Frame frame, TimePoint now);
   void on_pong(const Pong& pong, TimePoint now);
-  void send_ping(TimePoint now);
 
   SessionOptions options_;
   FrameDecoder decoder_;  // only a worker's needs a limit besides those of the types, from WELCOME
