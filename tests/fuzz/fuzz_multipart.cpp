@@ -27,8 +27,26 @@ void check_file_name(const std::string& name) {
   require(clean_file_name(name) == name);  // cleaned once, it stays as it is
 }
 
-// Data lies in the body, part behind part, with at least a delimiter between them, and swallows no
-// delimiter of any boundary that the body began with.
+// No part swallows a delimiter. Read only from a Content-Type so plain that there is no doubt about
+// its boundary.
+void check_delimiters(std::string_view type, const std::vector<MultipartPart>& parts) {
+  constexpr std::string_view kPlain = "multipart/form-data; boundary=";
+  if (type.substr(0, kPlain.size()) != kPlain || !is_token(type.substr(kPlain.size()))) return;
+  const std::string delimiter = "\r\n--" + std::string(type.substr(kPlain.size()));
+  for (const MultipartPart& part : parts) {
+    // The line end before the data belongs to the part's headers, and may begin a delimiter too.
+    const std::string data = "\r\n" + std::string(part.data);
+    for (auto at = data.find(delimiter); at != std::string::npos;
+         at = data.find(delimiter, at + 1)) {
+      const std::string_view behind = std::string_view(data).substr(at + delimiter.size());
+      require(behind.substr(0, 2) != "--");
+      const auto padding_end = std::min(behind.find_first_not_of(" \t"), behind.size());
+      require(behind.substr(padding_end, 2) != "\r\n");
+    }
+  }
+}
+
+// Data lies in the body, part behind part, with at least a delimiter between them.
 void check_places(std::string_view body, const std::vector<MultipartPart>& parts) {
   const char* last_end = body.data();
   for (const MultipartPart& part : parts) {
@@ -120,6 +138,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(parts->size() <= kLimits.max_parts);
   for (const MultipartPart& part : *parts) check_file_name(part.file_name);
   check_places(body, *parts);
+  check_delimiters({type.data(), type.size()}, *parts);
   check_round_trip(*parts);
   return 0;
 }

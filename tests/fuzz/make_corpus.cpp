@@ -270,6 +270,10 @@ void add_models(Corpus& corpus) {
   corpus.add("no_mean", head + tail);
   corpus.add("two_means", head + "mean: [1, 2]\n" + tail);
   corpus.add("mean_twice", head + "mean: [1, 2, 3]\nmean: [1, 2, 3]\n" + tail);
+  corpus.add("no_utf8", head + "mean: [1, 2, 3]\n" + tail + "# \x9c\n");
+  std::string licence = head + "mean: [1, 2, 3]\n" + tail;
+  licence.replace(licence.find("licence: none"), 13, "licence: n\x9cne");
+  corpus.add("licence_no_utf8", licence);
   corpus.add("list", "[1, 2]\n");
   corpus.add("documents_without_end", "[1], 2]");
 }

@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   }
   std::error_code ec;
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(argv[1], ec)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[1], ec)) {
     if (entry.is_regular_file()) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());

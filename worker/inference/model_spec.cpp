@@ -12,6 +12,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "common/yaml_document.h"
+#include "proto/text.h"
 #include "worker/inference/model_folder.h"
 
 namespace imgrec::worker {
@@ -45,6 +46,20 @@ bool is_one_of(std::string_view key, const auto& keys) {
   return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
 }
 
+// Valid UTF-8 without control characters but tabs and line ends: what clean_text() would replace by
+// nothing but spaces.
+bool is_printable(const std::string& text) {
+  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+  const auto replacements = [&](std::string_view in) {
+    std::size_t count = 0;
+    for (auto at = in.find(kReplacement); at != in.npos; at = in.find(kReplacement, at + 1))
+      ++count;
+    return count;
+  };
+  const std::string clean = proto::clean_text(text, kReplacement.size() * text.size());
+  return replacements(clean) == replacements(text);
+}
+
 // Reads values and keeps the first thing that is wrong; after that every getter returns a default.
 class SpecReader {
  public:
@@ -70,7 +85,11 @@ class SpecReader {
 
   std::string text(const std::string& key) {
     const YAML::Node* node = scalar(key, "a text");
-    return node == nullptr ? std::string() : node->Scalar();
+    if (node == nullptr) return {};
+    if (!is_printable(node->Scalar())) {
+      fail(node->Mark(), key + ": holds control characters, or bytes that are no UTF-8");
+    }
+    return node->Scalar();
   }
 
   double number(const std::string& key, double min, double max) {

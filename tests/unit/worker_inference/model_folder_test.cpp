@@ -73,6 +73,8 @@ TEST(ModelSpec, RefusesWrongTypesAndRanges) {
       {"classes: 3", "classes: 70000"},
       {"classes: 3", "classes:"},
       {"name: \"tiny\"", "name: \"\""},
+      {"name: \"tiny\"", "name: \"t\x9c\""},   // no UTF-8
+      {"name: \"tiny\"", "name: \"t\\x07\""},  // a control character
       {"name: \"tiny\"", "name: [tiny]"},
       {"mean: [104, 117, 123]", "mean: [104, 117]"},
       {"mean: [104, 117, 123]", "mean: 104"},
