@@ -3,7 +3,8 @@
 //
 // Usage: storage_bench [--dir DIR] [--seconds N] [--clients N] [--kilobytes N] [--rounds N]
 // Prints a table; the data it writes below DIR is removed at the end. The policies take turns in
-// each round, so that what else the machine does falls on all of them.
+// each round, so that what else the machine does falls on all of them; a figure is the median of
+// the rounds.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -29,16 +30,23 @@ using Clock = std::chrono::steady_clock;
 
 struct Settings {
   fs::path directory = fs::temp_directory_path();
-  int seconds = 5;
+  int seconds = 2;
   int clients = 64;
-  int rounds = 3;
+  int rounds = 9;
   std::size_t bytes = 100'000;
 };
 
-struct Figures {
-  std::vector<double> milliseconds;
-  double seconds = 0;
+struct Figures {  // one entry a round
+  std::vector<double> uploads_per_s;
+  std::vector<double> p50_ms;
+  std::vector<double> p99_ms;
 };
+
+double percentile(std::vector<double> values, double p) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1) + 0.5)];
+}
 
 // One client: uploads one image after the other until `end`.
 std::vector<double> upload_until(Storage& storage, const proto::SharedBytes& bytes,
@@ -82,19 +90,17 @@ void measure(const Settings& settings, SyncPolicy policy, int clients, Figures& 
     running.push_back(
         std::async(std::launch::async, [&] { return upload_until(**storage, bytes, end); }));
   }
+  std::vector<double> milliseconds;
   for (auto& each : running) {
     const auto times = each.get();
-    figures.milliseconds.insert(figures.milliseconds.end(), times.begin(), times.end());
+    milliseconds.insert(milliseconds.end(), times.begin(), times.end());
   }
-  figures.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  figures.uploads_per_s.push_back(static_cast<double>(milliseconds.size()) / seconds);
+  figures.p50_ms.push_back(percentile(milliseconds, 0.5));
+  figures.p99_ms.push_back(percentile(milliseconds, 0.99));
   storage->reset();
   fs::remove_all(dir);
-}
-
-double percentile(const std::vector<double>& sorted, double p) {
-  if (sorted.empty()) return 0;
-  const auto index = static_cast<std::size_t>(p * static_cast<double>(sorted.size() - 1) + 0.5);
-  return sorted[index];
 }
 
 Settings read_arguments(int argc, char** argv) {
@@ -141,13 +147,12 @@ int main(int argc, char** argv) {
       }
     }
     for (std::size_t i = 0; i < std::size(kPolicies); ++i) {
-      auto& times = figures[i].milliseconds;
-      std::sort(times.begin(), times.end());
       std::printf("| %s | %d | %.0f | %.2f | %.2f |\n",
                   std::string(to_string(kPolicies[i])).c_str(), clients,
-                  static_cast<double>(times.size()) / figures[i].seconds, percentile(times, 0.5),
-                  percentile(times, 0.99));
+                  percentile(figures[i].uploads_per_s, 0.5), percentile(figures[i].p50_ms, 0.5),
+                  percentile(figures[i].p99_ms, 0.5));
     }
+    std::fflush(stdout);
   }
   return 0;
 }

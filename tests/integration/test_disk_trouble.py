@@ -39,13 +39,11 @@ def test_full_disk(small_disk, new_cluster):  # noqa: F811
     assert cluster.ledger() == {"accepted": 3, "done": 0, "failed": 0, "open": 3}
     assert {i["id"] for i in client.images()} == set(waiting), "reading goes on"
 
-    # Results that cannot be stored are kept until they can be.
-    small_disk.fill()  # with what the refused ones have given back
+    # Results have a reserve. While it is in use no upload takes the room.
     cluster.add_workers(1)
-    cluster.manager.wait_log("settlement_not_stored")
-    assert cluster.ledger()["open"] == 3
-    small_disk.free()
     client.wait_done(waiting)
+    refused(client, 1, 507, "storage_full")
+    small_disk.free()
 
     ids = client.upload(pngs(5, first=10))
     check_fake_answers(client.wait_done(ids), pngs(5, first=10))
@@ -53,7 +51,7 @@ def test_full_disk(small_disk, new_cluster):  # noqa: F811
     assert cluster.ledger() == {"accepted": 8, "done": 8, "failed": 0, "open": 0}
 
 
-def test_deleting_frees_a_full_disk(small_disk, new_cluster):  # noqa: F811
+def test_deleting_works_on_a_full_disk(small_disk, new_cluster):  # noqa: F811
     cluster = cluster_on(small_disk, new_cluster)
     cluster.add_workers(1)
     client = cluster.client
@@ -64,8 +62,10 @@ def test_deleting_frees_a_full_disk(small_disk, new_cluster):  # noqa: F811
     for image_id in ids:
         response = client.http.delete(f"{client.url}/api/v1/images/{image_id}")
         assert response.status_code == 204, response.text
-    client.wait_done(client.upload(pngs(3, first=30)))
+    check_data_directory(cluster.data)
+    assert cluster.ledger() == {"accepted": 20, "done": 20, "failed": 0, "open": 0}
     small_disk.free()
+    client.wait_done(client.upload(pngs(3, first=30)))
 
 
 def test_read_only_disk_at_start(small_disk, new_cluster):  # noqa: F811
