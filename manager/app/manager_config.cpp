@@ -100,8 +100,8 @@ void add_scheduler(OptionSet& set, ManagerConfig& c) {
            "accepted and unsettled images; over it uploads get 429", "", "N", [&c] {
              return require(c.max_open_images >= 1, "scheduler.max-open must be 1 or more");
            }});
-  set.add({"scheduler.max-open-bytes", &c.max_open_bytes, "their bytes; the same", "", "SIZE",
-           [&c] { return check_room(c); }});
+  set.add({"scheduler.max-open-bytes", &c.max_open_bytes, "bytes of those; over it uploads get 429",
+           "", "SIZE", [&c] { return check_room(c); }});
   set.add({"scheduler.session-share", &c.session_share,
            "percent of the room that other sessions leave, for one session to fill", "", "N", [&c] {
              return require(c.session_share >= 1 && c.session_share <= 100,
@@ -114,9 +114,8 @@ void add_storage(OptionSet& set, ManagerConfig& c) {
            "DIR"});
   set.add({"storage.cache", &c.cache, "bytes of open images kept in memory", "", "SIZE"});
   set.add({"storage.sync", &c.sync,
-           "always: an accepted image survives kill -9 and a power loss; interval: a power loss "
-           "may cost those of the last moments (storage.sync-interval); none: of the last half "
-           "minute and more. kill -9 costs none of them",
+           "always, interval or none: what a power loss costs is nothing, the last moments, or the "
+           "last half minute and more; kill -9 costs nothing with any (docs/durability.md)",
            "", "HOW", [&c] {
              return require(parse_sync_policy(c.sync).has_value(),
                             "storage.sync must be always, interval or none");

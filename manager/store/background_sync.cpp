@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ void BackgroundSync::note_change() {
 }
 
 void BackgroundSync::run() {
+  ::pthread_setname_np(::pthread_self(), "sync");
   for (;;) {
     bool stopping = false;
     {

@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -12,10 +11,11 @@
 #include <spdlog/spdlog.h>
 
 #include "manager/store/background_sync.h"
+#include "manager/store/data_dir.h"
 #include "manager/store/data_lock.h"
+#include "manager/store/disk_reserve.h"
 #include "manager/store/page_cursor.h"
 #include "manager/store/storage_tasks.h"
-#include "manager/store/wal_check.h"
 
 namespace imgrec::manager {
 namespace {
@@ -39,6 +39,7 @@ class Storage::Impl {
       : sync_(options.sync),
         lock_(std::move(lock)),
         background_(std::move(background)),
+        reserve_(options.data_dir / "reserve"),
         db_(std::move(db)),
         files_(std::move(files)),
         models_(*db_),
@@ -78,6 +79,7 @@ class Storage::Impl {
   void add_expiry(Tasks& waiting);
   void run_batch(Tasks& batch);
   void write_files(Tasks& batch);
+  Status commit(Tasks& batch);
   Status apply_in_transaction(Tasks& batch);
   Status apply_in_savepoint(StorageTask& task);
   void roll_back(const Ledger& before);
@@ -87,6 +89,7 @@ class Storage::Impl {
   const SyncPolicy sync_;
   UniqueFd lock_;                               // first in, last out
   std::unique_ptr<BackgroundSync> background_;  // null but for kInterval; syncs after db_ closed
+  DiskReserve reserve_;
   std::unique_ptr<Database> db_;
   ImageFiles files_;
   ModelTable models_;
@@ -128,6 +131,7 @@ Status Storage::Impl::load() {
   if (!swept.ok()) return swept.status();
   if (*swept > 0) spdlog::info("orphan_files_removed count={}", *swept);
   if (Status status = find_open_images(); !status.ok()) return status;
+  reserve_.take();
   publish();
   return Status();
 }
@@ -214,18 +218,18 @@ void Storage::Impl::add_expiry(Tasks& waiting) {
 
 void Storage::Impl::run_batch(Tasks& batch) {
   write_files(batch);
-  const Ledger before = store_.ledger;
   const bool changes = std::any_of(batch.begin(), batch.end(), [](const auto& task) {
     return task->changes_database() && task->outcome.ok();
   });
   Status committed;
   if (changes) {
-    committed = apply_in_transaction(batch);
-    if (!committed.ok()) {
-      spdlog::error("storage_commit_failed error=\"{}\"", committed.message());
-      roll_back(before);
-      failed_commit_ = true;
-      (void)bury_failed_commit();
+    committed = commit(batch);
+    if (committed.code() == StatusCode::kResourceExhausted && reserve_.give_up()) {
+      spdlog::warn("disk_full action=\"free space; until then no upload is taken\"");
+      for (auto& task : batch) {
+        if (task->writes_files() && task->outcome.ok()) task->outcome = committed;
+      }
+      committed = commit(batch);
     }
   }
   // What only reads is answered from what is stored now, also when the others failed.
@@ -245,7 +249,13 @@ void Storage::Impl::run_batch(Tasks& batch) {
 }
 
 void Storage::Impl::write_files(Tasks& batch) {
-  for (auto& task : batch) task->outcome = task->write_files(store_);
+  if (reserve_.given_up()) reserve_.take();
+  for (auto& task : batch) {
+    task->outcome = task->writes_files() && reserve_.given_up()
+                        ? Status(StatusCode::kResourceExhausted,
+                                 "the disk is full, and its reserve in use; free space on it")
+                        : task->write_files(store_);
+  }
   if (sync_ != SyncPolicy::kAlways) {
     files_.leave_unsynced();
     return;
@@ -256,6 +266,17 @@ void Storage::Impl::write_files(Tasks& batch) {
   for (auto& task : batch) {
     if (task->writes_files() && task->outcome.ok()) task->outcome = synced;
   }
+}
+
+Status Storage::Impl::commit(Tasks& batch) {
+  const Ledger before = store_.ledger;
+  Status committed = apply_in_transaction(batch);
+  if (committed.ok()) return committed;
+  spdlog::error("storage_commit_failed error=\"{}\"", committed.message());
+  roll_back(before);
+  failed_commit_ = true;
+  (void)bury_failed_commit();
+  return committed;
 }
 
 // A task that fails is undone alone. What is returned failed all of them.
@@ -323,42 +344,6 @@ void Storage::Impl::publish() {
 
 // ---- the public face --------------------------------------------------------------------------
 
-namespace {
-
-// With its names durable up to what was there before.
-Status make_data_dir(const fs::path& dir) {
-  std::error_code error;
-  std::vector<fs::path> parents;
-  for (fs::path each = fs::absolute(dir, error); !error && !fs::exists(each, error);
-       each = each.parent_path()) {
-    parents.push_back(each.parent_path());
-  }
-  fs::create_directories(dir, error);
-  if (error) return file_error("make directory", dir, error.value());
-  for (const fs::path& parent : parents) {
-    if (Status status = sync_directory(parent); !status.ok()) return status;
-  }
-  return Status();
-}
-
-// Before SQLite sees the files, since it would repair what it should not.
-Status refuse_damage(const fs::path& database, const ImageFiles& files) {
-  std::error_code error;
-  constexpr std::uintmax_t kSmallestPage = 512;  // to SQLite a shorter file is a new one
-  if (!fs::exists(database, error) || fs::file_size(database, error) < kSmallestPage) {
-    // Made anew it would take every stored image for an orphan.
-    const auto any = files.any();
-    if (!any.ok()) return any.status();
-    return *any ? damaged(database, "it is missing or empty, and there are stored images")
-                : Status();
-  }
-  const auto wal = find_wal_damage(database.string() + "-wal");
-  if (!wal.ok()) return wal.status();
-  return *wal ? damaged(database, **wal) : Status();
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options) {
   const fs::path& dir = options.data_dir;
   if (Status status = make_data_dir(dir); !status.ok()) return status;
@@ -367,7 +352,8 @@ Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options) {
   auto files = ImageFiles::open(dir);
   if (!files.ok()) return files.status();
   const fs::path database = dir / "imgrec.db";
-  if (Status status = refuse_damage(database, *files); !status.ok()) return status;
+  const bool synced_log = options.sync == SyncPolicy::kAlways;
+  if (Status status = refuse_damage(database, *files, synced_log); !status.ok()) return status;
   auto db = Database::open(database);
   if (!db.ok()) return db.status();
   std::unique_ptr<BackgroundSync> background;

@@ -202,6 +202,7 @@ void RemoveTask::finish(StoreContext& store) {
 // ---- expire -----------------------------------------------------------------------------------
 
 Status ExpireTask::apply(StoreContext& store) {
+  removed_.clear();  // of a transaction that failed
   auto oldest = store.images.settled_first(Retention::kBatch);
   if (!oldest.ok()) return oldest.status();
   const WallTime now = wall_now();

@@ -47,7 +47,7 @@ class StorageTask {
  public:
   virtual ~StorageTask() = default;
 
-  // A task that changes nothing may be applied again when the transaction it was in failed.
+  // A task may be applied again when the transaction it was in failed, unless it wrote files.
   virtual bool changes_database() const = 0;
   virtual bool writes_files() const { return false; }
   virtual Status write_files(StoreContext&) { return Status(); }

@@ -61,7 +61,7 @@ proto::Outcome outcome_of(std::uint8_t value) {
 }
 
 proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
-  switch (static_cast<proto::FrameType>(1 + kind % 11)) {
+  switch (static_cast<proto::FrameType>(1 + kind % 14)) {
     case proto::FrameType::kHello:
       return hello_of(value);
     case proto::FrameType::kWelcome:
@@ -87,6 +87,14 @@ proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
       return proto::Pong{1u + value % 8, value, {1, value}};
     case proto::FrameType::kDrain:
       return proto::Drain{milliseconds(value), "leaving"};
+    case proto::FrameType::kOpen:
+      return proto::Open{1, 1, "instance",
+                         std::string(proto::kJoinBytes, static_cast<char>(value))};
+    case proto::FrameType::kChallenge:
+      return proto::Challenge{std::string(proto::kJoinBytes, static_cast<char>(value)),
+                              std::string(proto::kJoinBytes, 'p')};
+    case proto::FrameType::kProof:
+      return proto::Proof{std::string(proto::kJoinBytes, static_cast<char>(value))};
     case proto::FrameType::kBye:
       break;
   }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include "manager/store/disk_reserve.h"
 #include "tests/unit/manager_store/storage_fixture.h"
 
 namespace imgrec::manager {
@@ -92,6 +93,30 @@ TEST_F(StorageFailure, FailingDirectoriesCostOnlyTheUploadsThatNeedThem) {
   reopen();  // makes the directories again
   add();
   expect_totals(1, 0, 0);
+}
+
+TEST_F(StorageFailure, ReserveIsTakenGivenUpOnceAndTakenAgain) {
+  fs::create_directories(dir_);
+  DiskReserve reserve(dir_ / "reserve");
+  EXPECT_FALSE(reserve.give_up()) << "there is none yet";
+  EXPECT_FALSE(reserve.given_up());
+  reserve.take();
+  EXPECT_EQ(fs::file_size(dir_ / "reserve"), DiskReserve::kBytes);
+  EXPECT_TRUE(reserve.give_up());
+  EXPECT_FALSE(reserve.give_up());
+  EXPECT_TRUE(reserve.given_up());
+  EXPECT_FALSE(fs::exists(dir_ / "reserve"));
+  {
+    const FileSizeLimit full(DiskReserve::kBytes / 2);
+    reserve.take();
+    EXPECT_TRUE(reserve.given_up());
+    EXPECT_FALSE(fs::exists(dir_ / "reserve")) << "half of it is no use";
+  }
+  reserve.take();
+  EXPECT_FALSE(reserve.given_up());
+  DiskReserve next_process(dir_ / "reserve");
+  next_process.take();
+  EXPECT_TRUE(next_process.give_up()) << "it finds what is there";
 }
 
 }  // namespace

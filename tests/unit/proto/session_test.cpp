@@ -260,46 +260,54 @@ TEST_F(RegisteredSession, TellsTheLoadWithPing) {
 // ---- round trip -------------------------------------------------------------------------------
 
 TEST_F(RegisteredSession, MeasuresTheRoundTrip) {
-  EXPECT_FALSE(manager_->rtt());
+  EXPECT_FALSE(worker_->rtt());
   now_ += 1s;
-  manager_->on_tick(now_);
+  worker_->on_tick(now_);
   exchange(20ms);
-  EXPECT_EQ(manager_->rtt(), 40ms);
+  EXPECT_EQ(worker_->rtt(), 40ms);
 }
 
 TEST_F(RegisteredSession, SmoothsTheRoundTripByAnEighth) {
   now_ += 1s;
-  manager_->on_tick(now_);
+  worker_->on_tick(now_);
   exchange(20ms);
   now_ += 1s;
-  manager_->on_tick(now_);
+  worker_->on_tick(now_);
   exchange(60ms);
-  EXPECT_EQ(manager_->rtt(), 40ms + (120ms - 40ms) / 8);
+  EXPECT_EQ(worker_->rtt(), 40ms + (120ms - 40ms) / 8);
 }
 
 TEST_F(RegisteredSession, MatchesEachPongWithItsOwnPing) {
   now_ += 1s;
-  manager_->on_tick(now_);
+  worker_->on_tick(now_);
   now_ += 1s;
-  manager_->on_tick(now_);  // the first is still on its way
-  ASSERT_THAT(only<Ping>(sent(*manager_)), SizeIs(2));
+  worker_->on_tick(now_);  // the first is still on its way
+  ASSERT_THAT(only<Ping>(sent(*worker_)), SizeIs(2));
   now_ += 500ms;
-  manager_->feed(bytes_of(Message(Pong{1, 0, {}})), now_);
-  EXPECT_EQ(manager_->rtt(), 1500ms);
-  manager_->feed(bytes_of(Message(Pong{2, 0, {}})), now_);
-  EXPECT_EQ(manager_->rtt(), 1500ms - 1000ms / 8);
+  worker_->feed(bytes_of(Message(Pong{1, 0, {}})), now_);
+  EXPECT_EQ(worker_->rtt(), 1500ms);
+  worker_->feed(bytes_of(Message(Pong{2, 0, {}})), now_);
+  EXPECT_EQ(worker_->rtt(), 1500ms - 1000ms / 8);
 }
 
 TEST_F(RegisteredSession, IgnoresPongsThatItDidNotAskFor) {
-  manager_->feed(bytes_of(Message(Pong{1, 0, {}})), now_);
+  worker_->feed(bytes_of(Message(Pong{1, 0, {}})), now_);
   now_ += 1s;
-  manager_->on_tick(now_);
-  manager_->feed(bytes_of(Message(Pong{99, 0, {}})), now_);
-  EXPECT_FALSE(manager_->rtt());
+  worker_->on_tick(now_);
+  worker_->feed(bytes_of(Message(Pong{99, 0, {}})), now_);
+  EXPECT_FALSE(worker_->rtt());
   now_ += 10ms;
-  manager_->feed(bytes_of(Message(Pong{1, 0, {}})), now_);
-  manager_->feed(bytes_of(Message(Pong{1, 0, {}})), now_ + 5s);  // once more
-  EXPECT_EQ(manager_->rtt(), 10ms);
+  worker_->feed(bytes_of(Message(Pong{1, 0, {}})), now_);
+  worker_->feed(bytes_of(Message(Pong{1, 0, {}})), now_ + 5s);  // once more
+  EXPECT_EQ(worker_->rtt(), 10ms);
+}
+
+TEST_F(RegisteredSession, ManagerMeasuresTheRoundTripAtOnce) {
+  start({}, {});
+  exchange();
+  manager_->welcome(WorkerId{5}, "manager-1", now_);
+  exchange(20ms);
+  EXPECT_EQ(manager_->rtt(), 40ms);
 }
 
 // ---- leaving ----------------------------------------------------------------------------------
