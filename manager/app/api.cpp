@@ -11,6 +11,7 @@
 #include "common/logging.h"
 #include "manager/app/json.h"
 #include "manager/app/sessions.h"
+#include "manager/http/response_head.h"
 
 namespace imgrec::manager {
 using Json = nlohmann::ordered_json;
@@ -156,12 +157,11 @@ HttpResponse not_stored(std::string_view event, const Status& status) {
 }
 
 // An upgrade that is refused: the socket is Asio's already, so the answer is written by hand.
-void refuse_upgrade(UpgradeRequest upgrade, const HttpResponse& response) {
+void refuse_upgrade(UpgradeRequest upgrade, HttpResponse response) {
+  make_sendable(response);
   auto socket = std::make_shared<boost::asio::ip::tcp::socket>(std::move(upgrade.socket));
-  auto text = std::make_shared<std::string>(
-      "HTTP/1.1 " + std::to_string(response.status) +
-      " Refused\r\nConnection: close\r\nContent-Type: " + response.content_type +
-      "\r\nContent-Length: " + std::to_string(response.body->size()) + "\r\n\r\n" + *response.body);
+  auto text =
+      std::make_shared<std::string>(response_head(response, /*keep_alive=*/false) + *response.body);
   boost::asio::async_write(*socket, boost::asio::buffer(*text),
                            [socket, text](boost::system::error_code, std::size_t) {
                              boost::system::error_code ignored;
@@ -193,7 +193,7 @@ void Api::handle(HttpRequest request, Responder respond) {
     // Everything that this request makes belongs to the session that its answer names.
     SessionId fresh = new_session();
     Responder with_cookie = [respond = std::move(respond),
-                             cookie = session_cookie(fresh)](HttpResponse response) {
+                             cookie = session_cookie(fresh, request)](HttpResponse response) {
       response.headers.emplace_back("Set-Cookie", cookie);
       respond(std::move(response));
     };
@@ -382,10 +382,10 @@ void Api::get_content(ImageId id, const SessionId& session, const Responder& res
           HttpResponse response;
           response.content_type = type;
           // The bytes came from a stranger: they are a picture to be shown and nothing else.
-          response.headers = {{"X-Content-Type-Options", "nosniff"},
-                              {"Content-Security-Policy", "default-src 'none'; sandbox"},
-                              {"Content-Disposition", "inline"},
-                              {"Cache-Control", "private, max-age=31536000, immutable"}};
+          response.headers = {
+              {"Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'"},
+              {"Content-Disposition", "inline"},
+              {"Cache-Control", "private, max-age=31536000, immutable"}};
           response.body = std::move(*bytes);
           respond(std::move(response));
         });

@@ -26,6 +26,7 @@ void LiveFeed::open(UpgradeRequest upgrade, SessionId session, std::optional<std
   const EventCursor cursor(after.value_or(storage_.last_seq()), after.has_value());
   auto socket = std::make_shared<WebSocketSession>(std::move(upgrade.socket),
                                                    static_cast<WebSocketSession::Listener&>(*this));
+  socket->hold(std::move(upgrade.place));
   clients_.emplace(socket.get(), Client{socket, session, cursor, false, false});
   by_session_.emplace(std::move(session), socket.get());
   socket->accept(std::move(upgrade.raw_head));

@@ -41,12 +41,26 @@ fs::path find_frontend(const std::string& configured) {
   return "frontend";
 }
 
+bool is_loopback(const std::string& listen) {
+  boost::system::error_code not_an_address;
+  const auto address = asio::ip::make_address(listen, not_an_address);
+  return !not_an_address && address.is_loopback();
+}
+
 HttpServerOptions http_options(const ManagerConfig& config) {
   HttpServerOptions options;
   options.listen_address = config.http_listen;
   options.port = config.http_port;
   options.threads = config.http_threads;
   options.max_body_bytes = config.max_request.bytes;
+  options.max_connections = config.max_connections;
+  options.max_connections_per_address = config.max_connections_per_address;
+  options.max_buffered_bytes = config.max_buffered.bytes;
+  options.allowed_hosts = config.allowed_hosts;
+  // Who serves this machine only means its own browsers, whatever name a page had resolve to it.
+  if (options.allowed_hosts.empty() && is_loopback(config.http_listen)) {
+    options.allowed_hosts = {"localhost"};
+  }
   return options;
 }
 
@@ -68,10 +82,8 @@ Result<WorkerPortSecurity> load_security(const ManagerConfig& config) {
     if (!tls.ok()) return tls.status();
     security.tls = *std::move(tls);
   }
-  boost::system::error_code not_an_address;
-  const auto address = asio::ip::make_address(config.worker_listen, not_an_address);
-  if (!security.token && config.worker_tls_client_ca.empty() && !not_an_address &&
-      !address.is_loopback()) {
+  if (!security.token && config.worker_tls_client_ca.empty() &&
+      !is_loopback(config.worker_listen)) {
     spdlog::warn(
         "worker_port_unguarded listen={} hint=\"whoever reaches it may join as a worker and "
         "see the photos; set workers.token-file\"",

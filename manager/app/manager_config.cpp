@@ -23,6 +23,21 @@ void add_http(OptionSet& set, ManagerConfig& c) {
              return require(c.max_request.bytes >= c.max_image.bytes,
                             "http.max-request must not be smaller than http.max-image");
            }});
+  set.add({"http.max-buffered", &c.max_buffered,
+           "uploads held in memory, all connections together; over it they get 503", "", "SIZE",
+           [&c] {
+             return require(c.max_buffered.bytes >= 2 * c.max_request.bytes,
+                            "http.max-buffered must be at least twice http.max-request");
+           }});
+  set.add({"http.max-connections", &c.max_connections, "connections at once", "", "N", [&c] {
+             return require(c.max_connections >= 1, "http.max-connections must be 1 or more");
+           }});
+  set.add({"http.max-connections-per-address", &c.max_connections_per_address,
+           "of those and of WebSockets, from one address; 0 (behind a proxy): no limit", "", "N"});
+  set.add({"http.allowed-hosts", &c.allowed_hosts,
+           "names that the site answers to, besides addresses and localhost; * is every name; "
+           "none: every name, but on a loopback address only localhost",
+           "", "NAME[,NAME...]"});
   set.add({"http.max-pixels", &c.max_pixels, "largest photo taken, in pixels", "", "N"});
   set.add(
       {"http.frontend", &c.frontend_dir, "directory of the website's files", "frontend", "DIR"});

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/options.h"
 
@@ -15,6 +16,10 @@ struct ManagerConfig {
   std::string http_listen = "127.0.0.1";
   std::uint16_t http_port = 8080;
   unsigned http_threads = 2;
+  unsigned max_connections = 4096;
+  unsigned max_connections_per_address = 1024;  // 0: no limit
+  ByteSize max_buffered{1ull << 30};
+  std::vector<std::string> allowed_hosts;
   ByteSize max_image{20ull << 20};
   ByteSize max_request{64ull << 20};
   std::uint64_t max_pixels = 100'000'000;

@@ -18,18 +18,22 @@
 
 namespace imgrec::manager {
 
-// The named session; an empty id where none is named; an error where X-Session is malformed.
-// A malformed cookie counts as none: browsers cannot mend it.
+// The named session; an empty id where none is named; an error where X-Session is malformed, or
+// where two are named in the same way: another host of the domain can plant a cookie of our name
+// beside ours, and nobody could say which of the two is meant. A malformed cookie counts as none:
+// browsers cannot mend it.
 Result<SessionId> session_of(const HttpRequest& request);
 
 SessionId new_session();
 
-// The Set-Cookie header's value for a session.
-std::string session_cookie(const SessionId& session);
+// The Set-Cookie header's value for a session: for `request`'s answer, so that a browser which came
+// through a proxy that speaks TLS never sends it in the clear.
+std::string session_cookie(const SessionId& session, const HttpRequest& request);
 
 bool may_see(const SessionId& asking, const ImageRecord& image);
 
-// False where a browser says that another site's page made this request.
+// False where a browser says that a page which is not ours made this request: of another site, of
+// another port or subdomain of this one, or of no site at all (a sandboxed frame, a file).
 bool same_site(const HttpRequest& request);
 
 }  // namespace imgrec::manager

@@ -11,11 +11,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include "manager/http/http_message.h"
+#include "manager/http/quota.h"
 #include "proto/status.h"
 
 namespace imgrec::manager {
@@ -27,8 +29,14 @@ struct HttpServerOptions {
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_body_bytes = 64ull << 20;
   std::size_t max_connections = 4096;
-  std::chrono::seconds idle_timeout{60};    // between bytes, while a request is incomplete
-  std::size_t handover_bytes = 100 * 1024;  // responses over this are sent by Asio
+  // Of one address, WebSockets and answers under way included; 0: no limit (behind a proxy all come
+  // from one address).
+  std::size_t max_connections_per_address = 1024;
+  std::size_t max_buffered_bytes = 1ull << 30;  // bodies of all requests together, until answered
+  std::size_t max_unsent_bytes = 512ull << 20;  // large answers that their readers have not taken
+  std::vector<std::string> allowed_hosts = {};  // names in Host that are served; none: every name
+  std::chrono::seconds idle_timeout{60};        // between bytes, while a request is incomplete
+  std::size_t handover_bytes = 100 * 1024;      // responses over this are sent by Asio
 };
 
 // A WebSocket upgrade: the socket belongs to Asio now; `raw_head` is the request as received.
@@ -36,6 +44,7 @@ struct UpgradeRequest {
   boost::asio::ip::tcp::socket socket;
   HttpRequest request;
   std::string raw_head;
+  Place place = {};  // of its address; hold it as long as the socket is open
 };
 
 class HttpServer {

@@ -17,8 +17,25 @@ std::string mebibytes(std::uint64_t bytes) {
 
 }  // namespace
 
-InputGuard::InputGuard(GuardLimits limits, TimePoint now)
-    : limits_(limits), began_(now), last_byte_(now) {}
+InputGuard::InputGuard(GuardLimits limits, TimePoint now, ByteBudget* budget)
+    : limits_(limits), budget_(budget), began_(now), last_byte_(now) {}
+
+InputGuard::~InputGuard() { give_back(); }
+
+// What a body takes up, not what has come of it, is charged.
+void InputGuard::append_body(std::string_view part) {
+  if (over_budget_) return;
+  std::string& body = guarded_.head.request.body;
+  body.append(part);
+  if (budget_ == nullptr || body.capacity() <= charged_) return;
+  over_budget_ = !budget_->take(body.capacity() - charged_);
+  if (!over_budget_) charged_ = body.capacity();
+}
+
+void InputGuard::give_back() {
+  if (budget_ != nullptr) budget_->give_back(std::exchange(charged_, 0));
+  over_budget_ = false;
+}
 
 void InputGuard::feed(std::string_view bytes, TimePoint now) {
   if (bytes.empty()) return;
@@ -32,7 +49,7 @@ void InputGuard::feed(std::string_view bytes, TimePoint now) {
       std::string& body = guarded_.head.request.body;
       const auto missing = static_cast<std::size_t>(guarded_.head.content_length) - body.size();
       const auto part = bytes.substr(0, missing);
-      body.append(part);
+      append_body(part);
       pending_.append(bytes.substr(part.size()));
       return;
     }
@@ -143,13 +160,19 @@ InputGuard::Decision InputGuard::read_head(TimePoint now) {
   const std::uint64_t length = guarded_.head.content_length;
   guarded_.head.request.body.reserve(std::min<std::uint64_t>(length, kFirstBodyReserve));
   const std::size_t here = std::min<std::uint64_t>(length, pending_.size());
-  guarded_.head.request.body.append(pending_, 0, here);
+  append_body(std::string_view(pending_).substr(0, here));
   pending_.erase(0, here);
-  if (guarded_.head.expects_continue && length > 0) return Decision::kContinue;
+  if (!over_budget_ && guarded_.head.expects_continue && length > 0) return Decision::kContinue;
   return read_body(now);
 }
 
 InputGuard::Decision InputGuard::read_body(TimePoint now) {
+  if (over_budget_) {
+    return refuse({503, "overloaded",
+                   "so many uploads are under way that there is no room for this one: try again in "
+                   "a moment"},
+                  now);
+  }
   if (guarded_.head.request.body.size() < guarded_.head.content_length) return Decision::kWait;
   state_ = State::kAnswering;
   began_ = now;
@@ -162,6 +185,7 @@ InputGuard::Decision InputGuard::read_body(TimePoint now) {
 
 void InputGuard::response_sent(bool keep_alive, TimePoint now) {
   if (state_ != State::kAnswering) return;
+  give_back();
   if (!keep_alive) return linger(now);
   state_ = State::kHead;
   began_ = now;
@@ -209,6 +233,7 @@ void InputGuard::linger(TimePoint now) {
   dropped_ = pending_.size();
   std::string().swap(pending_);
   guarded_ = {};
+  give_back();
 }
 
 }  // namespace imgrec::manager

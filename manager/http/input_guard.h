@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "manager/http/quota.h"
 #include "manager/http/request_head.h"
 
 namespace imgrec::manager {
@@ -50,7 +51,11 @@ class InputGuard {
     std::string raw_head;  // as received; of an upgrade, with whatever followed it
   };
 
-  InputGuard(GuardLimits limits, TimePoint now);
+  // `budget`: what the bodies of all connections share; null: none. It must outlive the guard.
+  InputGuard(GuardLimits limits, TimePoint now, ByteBudget* budget = nullptr);
+  InputGuard(const InputGuard&) = delete;
+  InputGuard& operator=(const InputGuard&) = delete;
+  ~InputGuard();
 
   void feed(std::string_view bytes, TimePoint now);
 
@@ -81,8 +86,13 @@ class InputGuard {
   Decision expire(TimePoint now);
   Decision refuse(Refusal refusal, TimePoint now);
   void linger(TimePoint now);
+  void append_body(std::string_view part);
+  void give_back();
 
   GuardLimits limits_;
+  ByteBudget* budget_;
+  std::size_t charged_ = 0;  // to the budget, for the body
+  bool over_budget_ = false;
   State state_ = State::kHead;
   std::string pending_;      // bytes not yet understood; in kAnswering, the queue
   std::size_t scanned_ = 0;  // of pending_, while a head is looked for

@@ -78,6 +78,13 @@ GuardLimits guard_limits(const HttpServerOptions& options) {
   return limits;
 }
 
+HttpResponse unknown_host() {
+  return problem_response(
+      421, "unknown_host",
+      "this server does not answer to the name in the request's Host; add it to "
+      "http.allowed-hosts if it should");
+}
+
 // What copies of one Responder share. Answers 500 where none of them was called.
 class PendingAnswer {
  public:
@@ -124,11 +131,13 @@ class PendingAnswer {
 }  // namespace
 
 struct PistacheHandler::Connection {
-  Connection(const std::shared_ptr<Pistache::Tcp::Peer>& the_peer, const GuardLimits& limits)
+  Connection(const std::shared_ptr<Pistache::Tcp::Peer>& the_peer, const GuardLimits& limits,
+             PortState& port)
       : peer(the_peer),
         fd(the_peer->fd()),
         address(the_peer->address().host()),
-        guard(limits, Clock::now()),
+        place(port.addresses->take(address)),
+        guard(limits, Clock::now(), &port.bodies),
         parser(kMaxTargetBytes + 64) {}
 
   // A request that is being answered.
@@ -143,6 +152,7 @@ struct PistacheHandler::Connection {
   std::weak_ptr<Pistache::Tcp::Peer> peer;
   int fd;
   std::string address;
+  Place place;  // null: its address has too many connections
   InputGuard guard;
   Http::RequestParser parser;  // of request lines
   std::optional<Exchange> exchange;
@@ -164,13 +174,16 @@ std::shared_ptr<PistacheHandler::Connection> PistacheHandler::find(int fd) const
 
 void PistacheHandler::onConnection(const std::shared_ptr<Pistache::Tcp::Peer>& peer) {
   const std::size_t open = ++port_->connections;
-  const auto connection = std::make_shared<Connection>(peer, guard_limits(port_->options));
+  const auto connection = std::make_shared<Connection>(peer, guard_limits(port_->options), *port_);
   connections_[peer->fd()] = connection;
   const int on = 1;
   ::setsockopt(peer->fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (port_->stopping || open > port_->options.max_connections) {
-    const auto refusal = problem_response(503, "too_many_connections",
-                                          "the server has no room for another connection");
+  if (port_->stopping || open > port_->options.max_connections || !connection->place) {
+    auto refusal = problem_response(503, "too_many_connections",
+                                    connection->place || port_->stopping
+                                        ? "the server has no room for another connection"
+                                        : "this address has too many connections open");
+    make_sendable(refusal);
     send_here(*connection, response_head(refusal, false), refusal.body);
     ::shutdown(peer->fd(), SHUT_RDWR);
     connection->gone = true;
@@ -244,6 +257,11 @@ void PistacheHandler::begin_exchange(Connection& c) {
 
   const std::string line = c.request.method + " " + guarded.head.raw_path + " HTTP/1." +
                            std::to_string(guarded.head.minor_version) + "\r\n\r\n";
+  if (!port_->hosts.allows(c.request.header("host"))) {
+    c.exchange->keep_alive = false;
+    c.exchange->answer = unknown_host();
+    return;
+  }
   bool understood = false;
   try {
     understood = c.parser.feed(line.data(), line.size()) &&
@@ -310,12 +328,23 @@ void PistacheHandler::send(Connection& c, HttpResponse response, bool keep_alive
   constexpr std::size_t kHeadBytes = 2048;  // ample
   const bool room =
       body_bytes <= port_->options.handover_bytes && has_room(c.fd, kHeadBytes + body_bytes);
-  if (!room) {
+  if (!room && !port_->unsent->take(body_bytes)) {
+    // Those that read nothing hold all that may be held for such: a small answer goes at once.
+    auto busy = problem_response(503, "overloaded",
+                                 "so many answers wait for their readers that there is no room for "
+                                 "this one: try again in a moment");
+    make_sendable(busy);
+    send_here(c, response_head(busy, false), without_body ? nullptr : busy.body);
+    if (!c.gone) detach(c);
+  } else if (!room) {
+    // Released when the answer has gone, or its reader has.
+    const Place held(port_->unsent.get(), [unsent = port_->unsent, body_bytes, place = c.place](
+                                              const void*) { unsent->give_back(body_bytes); });
     std::string head = response_head(response, false);
     if (auto socket = detach(c)) {
-      send_and_close(port_->io, std::move(socket), std::move(head), body);
+      send_and_close(port_->io, std::move(socket), std::move(head), body, {}, held);
     }
-  } else if (without_body || has_repeated_header(response.headers)) {
+  } else if (without_body || !c.exchange->writer || has_repeated_header(response.headers)) {
     send_here(c, response_head(response, keep_alive), body);
   } else {
     send_by_pistache(c, response, keep_alive);
@@ -361,7 +390,9 @@ void PistacheHandler::send_here(Connection& c, std::string head,
 
 void PistacheHandler::refuse(Connection& c, const Refusal& refusal) {
   spdlog::debug("http_refused peer={} status={} code={}", c.address, refusal.status, refusal.code);
-  const auto response = problem_response(refusal.status, refusal.code, refusal.detail);
+  auto response = problem_response(refusal.status, refusal.code, refusal.detail);
+  if (refusal.status == 503) response.headers.emplace_back("Retry-After", "5");
+  make_sendable(response);
   send_here(c, response_head(response, false), response.body);
   if (!c.gone) ::shutdown(c.fd, SHUT_WR);
 }
@@ -369,9 +400,17 @@ void PistacheHandler::refuse(Connection& c, const Refusal& refusal) {
 void PistacheHandler::upgrade(Connection& c) {
   InputGuard::Guarded guarded = c.guard.take();
   guarded.head.request.peer = c.address;
-  if (auto socket = detach(c)) {
+  const bool known_host = port_->hosts.allows(guarded.head.request.header("host"));
+  auto socket = detach(c);
+  if (!socket) return;
+  if (known_host) {
     hand_over_upgrade(port_->io, std::move(socket), std::move(guarded.head.request),
-                      std::move(guarded.raw_head), port_->upgrade);
+                      std::move(guarded.raw_head), c.place, port_->upgrade);
+  } else {
+    auto refusal = unknown_host();
+    make_sendable(refusal);
+    send_and_close(port_->io, std::move(socket), response_head(refusal, false), refusal.body, {},
+                   c.place);
   }
 }
 

@@ -26,8 +26,10 @@
 #include <pistache/transport.h>
 
 #include "common/unique_fd.h"
+#include "manager/http/host_policy.h"
 #include "manager/http/http_server.h"
 #include "manager/http/input_guard.h"
+#include "manager/http/quota.h"
 #include "manager/http/reactor_mailbox.h"
 
 namespace imgrec::manager {
@@ -39,12 +41,20 @@ struct PortState {
       : io(io_context),
         options(std::move(opts)),
         handler(std::move(on_request)),
-        upgrade(std::move(on_upgrade)) {}
+        upgrade(std::move(on_upgrade)),
+        hosts(options.allowed_hosts),
+        addresses(std::make_shared<AddressQuota>(options.max_connections_per_address)),
+        bodies(options.max_buffered_bytes),
+        unsent(std::make_shared<ByteBudget>(options.max_unsent_bytes)) {}
 
   boost::asio::io_context& io;
   const HttpServerOptions options;
   const HttpHandler handler;
   const HttpServer::UpgradeHandler upgrade;
+  const HostPolicy hosts;
+  const std::shared_ptr<AddressQuota> addresses;
+  ByteBudget bodies;                         // of requests
+  const std::shared_ptr<ByteBudget> unsent;  // of answers that Asio sends
   std::atomic<std::size_t> connections{0};
   std::atomic<std::size_t> exchanges{0};  // requests without a complete answer
   std::atomic<bool> stopping{false};

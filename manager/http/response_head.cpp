@@ -41,6 +41,7 @@ constexpr std::pair<int, std::string_view> kReasons[] = {
     {415, "Unsupported Media Type"},
     {416, "Range Not Satisfiable"},
     {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
     {426, "Upgrade Required"},
     {428, "Precondition Required"},
@@ -88,6 +89,22 @@ std::string http_date() {
 
 bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
+const Headers& security_headers() {
+  static const Headers headers = {
+      {"Content-Security-Policy",
+       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src "
+       "'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"},
+      {"Referrer-Policy", "no-referrer"},
+      {"Permissions-Policy",
+       "camera=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"},
+      {"Cross-Origin-Opener-Policy", "same-origin"},
+      {"Cross-Origin-Resource-Policy", "same-origin"},
+  };
+  return headers;
+}
+
 void make_sendable(HttpResponse& response) {
   if (response.status < 200 || response.status > 599) response.status = 500;
   std::erase_if(response.headers, [](const auto& header) {
@@ -97,6 +114,13 @@ void make_sendable(HttpResponse& response) {
            });
   });
   if (!is_field_value(response.content_type)) response.content_type.clear();
+  for (const auto& [name, value] : security_headers()) {
+    const bool set = std::any_of(response.headers.begin(), response.headers.end(),
+                                 [&, wanted = name](const auto& header) {
+                                   return equals_ignoring_case(header.first, wanted);
+                                 });
+    if (!set) response.headers.emplace_back(name, value);
+  }
 }
 
 std::string response_head(const HttpResponse& response, bool keep_alive) {

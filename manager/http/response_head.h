@@ -20,9 +20,15 @@ std::string http_date();
 // May a response of this status carry a body? (1xx, 204 and 304 may not.)
 bool status_has_body(int status);
 
-// Removes what would break the response or is not the handler's to say: names that are no token,
-// values with control characters, and Content-Length, Transfer-Encoding, Connection, Date, Server.
-// A status outside 200..599 becomes 500.
+// What every answer says to browsers: run only our own scripts and styles, be in nobody's frame,
+// send no addresses to others, use the camera for this page alone (phones offer it to take a
+// photo).
+const Headers& security_headers();
+
+// Adds those of security_headers() that the response does not set itself, and removes what would
+// break the response or is not the handler's to say: names that are no token, values with control
+// characters, and Content-Length, Transfer-Encoding, Connection, Date, Server. A status outside
+// 200..599 becomes 500.
 void make_sendable(HttpResponse& response);
 
 // Status line, the response's headers and Date, Server, Content-Length and Connection, up to and

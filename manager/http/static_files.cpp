@@ -87,18 +87,6 @@ Result<std::string> read_file(const fs::path& path) {
 
 }  // namespace
 
-const Headers& security_headers() {
-  static const Headers headers = {
-      {"Content-Security-Policy",
-       "default-src 'self'; img-src 'self' blob: data:; connect-src 'self'; object-src 'none'; "
-       "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"},
-      {"X-Content-Type-Options", "nosniff"},
-      {"Referrer-Policy", "no-referrer"},
-      {"Cross-Origin-Opener-Policy", "same-origin"},
-  };
-  return headers;
-}
-
 Result<StaticFiles> StaticFiles::load(const fs::path& directory) {
   std::error_code ec;
   if (!fs::is_directory(directory, ec)) {
@@ -151,9 +139,7 @@ std::optional<HttpResponse> StaticFiles::respond(const HttpRequest& request) con
     return refusal;
   }
   HttpResponse response;
-  response.headers = security_headers();
-  response.headers.emplace_back("Cache-Control", "no-cache");
-  response.headers.emplace_back("ETag", file->etag);
+  response.headers = {{"Cache-Control", "no-cache"}, {"ETag", file->etag}};
   if (matches(request.header("if-none-match"), file->etag)) {
     response.status = 304;
     return response;

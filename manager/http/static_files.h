@@ -17,9 +17,6 @@
 
 namespace imgrec::manager {
 
-// Sent with every file; of use to other HTML and JSON answers too.
-const Headers& security_headers();
-
 class StaticFiles {
  public:
   static constexpr std::size_t kMaxFileBytes = 4u << 20;

@@ -1,8 +1,10 @@
 #include "manager/net/websocket_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 
 namespace imgrec::manager {
@@ -11,7 +13,7 @@ namespace websocket = beast::websocket;
 using boost::system::error_code;
 
 WebSocketSession::WebSocketSession(boost::asio::ip::tcp::socket socket, Listener& listener)
-    : stream_(std::move(socket)), listener_(listener) {}
+    : stream_(std::move(socket)), listener_(listener), counted_(std::chrono::steady_clock::now()) {}
 
 void WebSocketSession::accept(std::string raw_head) {
   raw_head_ = std::move(raw_head);
@@ -24,6 +26,13 @@ void WebSocketSession::accept(std::string raw_head) {
   timeouts.keep_alive_pings = true;
   stream_.set_option(timeouts);
   stream_.read_message_max(kMaxCommandBytes);
+  stream_.control_callback([this](websocket::frame_type, beast::string_view) {
+    if (spend_message()) return;
+    // Not from inside of Beast's own read.
+    boost::asio::post(stream_.get_executor(), [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->close("too many pings");
+    });
+  });
   stream_.async_accept(boost::asio::buffer(raw_head_), [self = shared_from_this()](error_code ec) {
     if (ec) {
       self->finish();
@@ -74,11 +83,22 @@ void WebSocketSession::read() {
       self->finish();
       return;
     }
+    if (!self->spend_message()) return self->close("too many messages");
     const std::string text = beast::buffers_to_string(self->read_buffer_.data());
     self->read_buffer_.consume(self->read_buffer_.size());
     self->listener_.on_text(*self, text);
     if (!self->closed_) self->read();
   });
+}
+
+// False: more came than a page has reason to say.
+bool WebSocketSession::spend_message() {
+  const auto now = std::chrono::steady_clock::now();
+  const double seconds = std::chrono::duration<double>(now - std::exchange(counted_, now)).count();
+  messages_left_ = std::min(kMessageBurst, messages_left_ + seconds * kMessagesPerSecond);
+  if (messages_left_ < 1) return false;
+  messages_left_ -= 1;
+  return true;
 }
 
 void WebSocketSession::close(const std::string& reason) {

@@ -6,10 +6,12 @@
 // Overflow rule: send() refuses when the queue is full; the caller re-reads later (EventCursor).
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -42,19 +44,29 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
 
   void close(const std::string& reason);
 
+  // Kept until the session ends: whatever is to be released with the socket.
+  void hold(std::shared_ptr<const void> what) { held_ = std::move(what); }
+
  private:
   void read();
   void write();
   void finish();
+  bool spend_message();
 
   static constexpr std::size_t kMaxQueue = 256;              // messages
   static constexpr std::size_t kMaxCommandBytes = 4 * 1024;  // pages say little
+  // And seldom: so many messages and pings at once, and so many a second on average.
+  static constexpr double kMessageBurst = 60;
+  static constexpr double kMessagesPerSecond = 10;
 
   boost::beast::websocket::stream<boost::beast::tcp_stream> stream_;
   Listener& listener_;
   std::string raw_head_;
   boost::beast::flat_buffer read_buffer_;
   std::deque<std::shared_ptr<const std::string>> queue_;  // the front one is being written
+  std::shared_ptr<const void> held_;
+  double messages_left_ = kMessageBurst;
+  std::chrono::steady_clock::time_point counted_;  // when messages_left_ was right
   bool open_ = false;
   bool writing_ = false;
   bool closed_ = false;

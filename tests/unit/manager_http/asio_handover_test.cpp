@@ -65,7 +65,7 @@ TEST_F(AsioHandoverTest, ClosesTheSocketWhereTheContextNeverRuns) {
     connect();
     send_and_close(never, std::move(server_side_), "head", nullptr);
     connect();
-    hand_over_upgrade(never, std::move(server_side_), {}, "", [](UpgradeRequest) { FAIL(); });
+    hand_over_upgrade(never, std::move(server_side_), {}, "", {}, [](UpgradeRequest) { FAIL(); });
   }
   EXPECT_EQ(client_->read_to_end(), "");
 }
@@ -75,10 +75,11 @@ TEST_F(AsioHandoverTest, GivesTheUpgradeItsSocketAndHead) {
   HttpRequest request;
   request.path = "/ws";
   std::string seen;
-  hand_over_upgrade(io_, std::move(server_side_), request, "raw head", [&](UpgradeRequest upgrade) {
-    seen = upgrade.request.path + " " + upgrade.raw_head;
-    upgrade.socket.send(asio::buffer("hi", 2));
-  });
+  hand_over_upgrade(io_, std::move(server_side_), request, "raw head", {},
+                    [&](UpgradeRequest upgrade) {
+                      seen = upgrade.request.path + " " + upgrade.raw_head;
+                      upgrade.socket.send(asio::buffer("hi", 2));
+                    });
   EXPECT_EQ(seen, "");  // not on the caller's thread
   io_.run();
   EXPECT_EQ(seen, "/ws raw head");
@@ -87,7 +88,7 @@ TEST_F(AsioHandoverTest, GivesTheUpgradeItsSocketAndHead) {
 
 TEST_F(AsioHandoverTest, SurvivesAnUpgradeHandlerThatThrows) {
   connect();
-  hand_over_upgrade(io_, std::move(server_side_), {}, "",
+  hand_over_upgrade(io_, std::move(server_side_), {}, "", {},
                     [](UpgradeRequest) { throw std::runtime_error("no"); });
   EXPECT_NO_THROW(io_.run());
   EXPECT_EQ(client_->read_to_end(), "");

@@ -406,6 +406,83 @@ TEST_F(HttpServerTest, TurnsConnectionsAwayOverTheLimit) {
   EXPECT_EQ(one.read_answer().status, 200);
 }
 
+TEST_F(HttpServerTest, TurnsAnAddressAwayThatHasManyConnections) {
+  HttpServerOptions options;
+  options.max_connections_per_address = 2;
+  start(options);
+  RawClient one(port());
+  auto two = std::make_unique<RawClient>(port());
+  for (auto* client : {&one, two.get()}) {
+    client->send(get("/"));
+    EXPECT_EQ(client->read_answer().status, 200);
+  }
+  RawClient three(port());
+  const auto answer = three.read_answer();
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_THAT(answer.body, HasSubstr("this address"));
+  EXPECT_EQ(answer.header("x-content-type-options"), "nosniff");
+}
+
+TEST_F(HttpServerTest, CountsAnAnswerUnderWayAsAConnectionOfItsAddress) {
+  HttpServerOptions options;
+  options.max_connections_per_address = 1;
+  start(options);
+  RawClient reader(port(), 4096);
+  reader.send(get("/large"));
+  EXPECT_FALSE(reader.silent_for(5s));  // it has left Pistache and waits for its reader
+  RawClient other(port());
+  EXPECT_EQ(other.read_answer().status, 503);
+}
+
+TEST_F(HttpServerTest, HoldsNoMoreForReadersWhoDoNotReadThanItMay) {
+  HttpServerOptions options;
+  options.max_unsent_bytes = 30'000'000;  // one answer of 20 MB, not two
+  start(options);
+  auto first = std::make_unique<RawClient>(port(), 4096);
+  first->send(get("/large"));
+  EXPECT_FALSE(first->silent_for(5s));
+  RawClient second(port());
+  second.send(get("/large"));
+  const auto answer = second.read_answer();
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_THAT(answer.body, HasSubstr("overloaded"));
+  first.reset();  // gives its share back, as soon as the server sees it
+  for (int tries = 0, status = 503; status != 200; ++tries) {
+    ASSERT_LT(tries, 500);
+    RawClient again(port());
+    again.send(get("/large"));
+    status = again.read_answer().status;
+  }
+}
+
+TEST_F(HttpServerTest, AnswersOnlyToItsNames) {
+  HttpServerOptions options;
+  options.allowed_hosts = {"photos.example"};
+  start(options);
+  const auto ask = [&](const std::string& host, const std::string& fields = "") {
+    RawClient client(port());
+    client.send("GET /x HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n");
+    return client.read_answer();
+  };
+  EXPECT_EQ(ask("photos.example").status, 200);
+  EXPECT_EQ(ask("127.0.0.1:80").status, 200);
+  const auto rebound = ask("evil.example");
+  EXPECT_EQ(rebound.status, 421);
+  EXPECT_THAT(rebound.body, HasSubstr("http.allowed-hosts"));
+  const std::string upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+  EXPECT_EQ(ask("evil.example", upgrade).status, 421) << "a WebSocket no more than a page";
+}
+
+TEST_F(HttpServerTest, GuardsItsRefusalsToo) {
+  start();
+  RawClient client(port());
+  client.send("nonsense\r\n\r\n");
+  const auto answer = client.read_answer();
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.header("x-content-type-options"), "nosniff");
+  EXPECT_THAT(answer.header("content-security-policy"), HasSubstr("frame-ancestors 'none'"));
+}
+
 TEST_F(HttpServerTest, SaysWhichAddressIsTaken) {
   start();
   HttpServerOptions options;

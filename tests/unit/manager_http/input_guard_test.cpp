@@ -342,5 +342,42 @@ TEST(InputGuard, ClosesConnectionsThatNobodyUses) {
   EXPECT_EQ(guard.next(kStart + 75s), Decision::kClose);
 }
 
+TEST(InputGuardBudget, BodiesThatWouldTakeMoreThanAllMayHaveAreRefused) {
+  ByteBudget budget(1500);
+  GuardLimits limits;
+  InputGuard one(limits, kStart, &budget);
+  InputGuard two(limits, kStart, &budget);
+  const auto post = [](std::size_t length) {
+    return "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+  };
+  one.feed(post(1000) + std::string(500, 'a'), kStart);
+  EXPECT_EQ(one.next(kStart), Decision::kWait);
+  two.feed(post(1000), kStart);
+  EXPECT_EQ(two.next(kStart), Decision::kRefuse) << "by what it would take up, not what has come";
+  EXPECT_EQ(two.refusal().status, 503);
+  one.feed(std::string(500, 'a'), kStart);
+  EXPECT_EQ(one.next(kStart), Decision::kRequest);
+  EXPECT_EQ(one.take().head.request.body.size(), 1000u);
+  EXPECT_GT(budget.used(), 0u) << "held while the handler has it";
+  one.response_sent(true, kStart);
+  EXPECT_EQ(budget.used(), 0u);
+}
+
+TEST(InputGuardBudget, ABodyThatIsCutOffGivesBackWhatItHad) {
+  ByteBudget budget(1u << 20);
+  {
+    InputGuard guard({}, kStart, &budget);
+    guard.feed("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc", kStart);
+    EXPECT_EQ(guard.next(kStart), Decision::kWait);
+    EXPECT_GT(budget.used(), 0u);
+  }
+  EXPECT_EQ(budget.used(), 0u);
+  InputGuard late({}, kStart, &budget);
+  late.feed("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc", kStart);
+  EXPECT_EQ(late.next(kStart), Decision::kWait);
+  EXPECT_EQ(late.next(kStart + 61s), Decision::kRefuse);
+  EXPECT_EQ(budget.used(), 0u) << "a time-out too";
+}
+
 }  // namespace
 }  // namespace imgrec::manager

@@ -1,5 +1,8 @@
 #include "manager/http/response_head.h"
 
+#include <string>
+#include <string_view>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -38,7 +41,8 @@ TEST(MakeSendable, DropsHeadersThatWouldSplitTheResponse) {
                       {"Connection", "upgrade"}};
   response.content_type = "text/html\r\nX-Evil: 1";
   make_sendable(response);
-  EXPECT_EQ(response.headers, (Headers{{"X-Good", "1"}}));
+  ASSERT_EQ(response.headers.size(), 1 + security_headers().size());
+  EXPECT_EQ(response.headers[0], (Headers::value_type{"X-Good", "1"}));
   EXPECT_EQ(response.content_type, "");
 }
 
@@ -57,6 +61,38 @@ TEST(ProblemResponse, IsProblemJsonWithAStableCode) {
   EXPECT_EQ(problem.content_type, "application/problem+json");
   EXPECT_EQ(*problem.body, R"({"type":"about:blank","title":"Content Too Large","status":413,)"
                            R"("detail":"too \"big\"","code":"body_too_large"})");
+}
+
+std::string header(const HttpResponse& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+TEST(SecurityHeaders, AreOnEveryAnswer) {
+  HttpResponse response;
+  make_sendable(response);
+  const std::string policy = header(response, "Content-Security-Policy");
+  EXPECT_NE(policy.find("script-src 'self'"), std::string::npos);
+  EXPECT_NE(policy.find("style-src 'self'"), std::string::npos);
+  EXPECT_NE(policy.find("frame-ancestors 'none'"), std::string::npos);
+  EXPECT_EQ(policy.find("unsafe"), std::string::npos) << "nothing inline";
+  EXPECT_EQ(policy.find('*'), std::string::npos);
+  EXPECT_EQ(header(response, "X-Content-Type-Options"), "nosniff");
+  EXPECT_EQ(header(response, "X-Frame-Options"), "DENY");
+  EXPECT_EQ(header(response, "Referrer-Policy"), "no-referrer");
+  EXPECT_NE(header(response, "Permissions-Policy").find("camera=(self)"), std::string::npos);
+  EXPECT_EQ(header(response, "Cross-Origin-Opener-Policy"), "same-origin");
+  EXPECT_EQ(header(response, "Cross-Origin-Resource-Policy"), "same-origin");
+}
+
+TEST(SecurityHeaders, LeaveWhatAnAnswerSaysItself) {
+  HttpResponse response;
+  response.headers = {{"content-security-policy", "sandbox"}};
+  make_sendable(response);
+  EXPECT_EQ(header(response, "content-security-policy"), "sandbox");
+  EXPECT_EQ(header(response, "Content-Security-Policy"), "") << "not twice";
 }
 
 }  // namespace

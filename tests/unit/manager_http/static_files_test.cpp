@@ -83,18 +83,6 @@ TEST_F(StaticFilesTest, ChangesTheTagWithTheContent) {
   EXPECT_NE(header(*get(load(), "/"), "ETag"), before);
 }
 
-TEST_F(StaticFilesTest, SendsSecurityHeaders) {
-  write("index.html", "");
-  const auto response = get(load(), "/");
-  EXPECT_EQ(header(*response, "X-Content-Type-Options"), "nosniff");
-  EXPECT_EQ(header(*response, "Referrer-Policy"), "no-referrer");
-  EXPECT_EQ(header(*response, "Cross-Origin-Opener-Policy"), "same-origin");
-  EXPECT_EQ(header(*response, "Content-Security-Policy"),
-            "default-src 'self'; img-src 'self' blob: data:; connect-src 'self'; object-src "
-            "'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'");
-  EXPECT_EQ(header(*response, "Cache-Control"), "no-cache");
-}
-
 TEST_F(StaticFilesTest, RefusesOtherMethods) {
   write("index.html", "");
   const StaticFiles files = load();

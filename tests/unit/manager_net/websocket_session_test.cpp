@@ -112,6 +112,46 @@ TEST_F(WebSocketSessionTest, ClosesOnAMessageOverTheLimit) {
   EXPECT_TRUE(recorder_.texts.empty());
 }
 
+// A masked frame as a browser sends it; the mask is 0, which leaves the bytes as they are.
+std::string client_frame(char opcode, const std::string& payload) {
+  return std::string(1, static_cast<char>(0x80 | opcode)) +
+         static_cast<char>(0x80 | static_cast<char>(payload.size())) + std::string(4, '\0') +
+         payload;
+}
+
+TEST_F(WebSocketSessionTest, ClosesOnAFloodOfMessagesOrPings) {
+  for (const char opcode : {'\x01', '\x09'}) {
+    Recorder recorder;
+    tcp::socket client(io_);
+    tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
+    client.connect(acceptor.local_endpoint());
+    const auto session = std::make_shared<WebSocketSession>(acceptor.accept(), recorder);
+    session->accept(kUpgrade);
+    ASSERT_TRUE(eventually([&] { return recorder.opened == 1; }));
+    std::string few, many;
+    for (int i = 0; i < 20; ++i) few += client_frame(opcode, "hi");
+    for (int i = 0; i < 500; ++i) many += client_frame(opcode, "hi");
+    asio::write(client, asio::buffer(few));
+    for (int turn = 0; turn < 50; ++turn) io_.poll_one();
+    EXPECT_EQ(recorder.closed, 0) << "what a page may say";
+    asio::write(client, asio::buffer(many));
+    ASSERT_TRUE(eventually([&] { return recorder.closed == 1; }));
+    EXPECT_LT(recorder.texts.size(), 100u);
+  }
+}
+
+TEST_F(WebSocketSessionTest, HoldsWhatItIsGivenUntilItEnds) {
+  auto place = std::make_shared<const int>(1);
+  session_->hold(place);
+  session_->accept(kUpgrade);
+  ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
+  EXPECT_EQ(place.use_count(), 2);
+  client_.close();
+  ASSERT_TRUE(eventually([&] { return recorder_.closed == 1; }));
+  session_.reset();
+  EXPECT_TRUE(eventually([&] { return place.use_count() == 1; }));
+}
+
 TEST_F(WebSocketSessionTest, ReportsAVanishedPeerOnce) {
   session_->accept(kUpgrade);
   ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
