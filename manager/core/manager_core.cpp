@@ -154,6 +154,10 @@ void ManagerCore::schedule(const Event& event, const proto::Outcome* outcome) {
 }
 
 void ManagerCore::take(AssignJob&& action) {
+  if (shutdown_deadline_) {
+    unsent_.push_back(std::move(action));
+    return;
+  }
   const auto found = open_.find(action.job);
   if (found == open_.end()) return;  // cannot be: the scheduler's jobs are open images
   ImageRecord& image = found->second;
@@ -238,6 +242,12 @@ void ManagerCore::handle(ShutdownRequested&& event) {
   for (const auto& [id, worker] : registry_.workers()) {
     actions_.push_back(DrainWorker{id, {event.grace, std::string(kLeaving)}});
     schedule(WorkerDraining{id});
+  }
+  // While one worker after the other was taken out, what they may have waited for was offered to
+  // those still to come. Nothing of it was sent; now that all are out, it cannot be offered again.
+  for (const AssignJob& unsent : std::exchange(unsent_, {})) {
+    schedule(AttemptFailed{unsent.worker, unsent.job, unsent.attempt, proto::FailCode::kDraining,
+                           /*retriable=*/true, std::string(kLeaving), /*by_worker=*/false});
   }
 }
 

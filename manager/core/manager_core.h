@@ -178,7 +178,8 @@ class ManagerCore {
   std::size_t storing_ = 0;                      // settlements that the storage has in hand
   std::multimap<TimePoint, Settlement> to_store_again_;
   std::optional<TimePoint> shutdown_deadline_;
-  bool finished_ = false;  // FinishShutdown was given out
+  std::vector<AssignJob> unsent_;  // decided while the shutdown began
+  bool finished_ = false;          // FinishShutdown was given out
 
   TimePoint now_;                    // of the event in hand
   std::vector<CoreAction> actions_;  // of the event in hand
