@@ -166,7 +166,10 @@ void Control::send_assignment(const AssignJob& action, const Result<proto::Share
   if (!bytes.ok()) {
     spdlog::error("image_bytes_unreadable job={} error={}", action.job.value,
                   log_text(bytes.status().message()));
-    apply(BytesUnreadable{action.worker, action.job, action.attempt, bytes.status().message()});
+    const bool for_good = bytes.status().code() == StatusCode::kDataLoss ||
+                          bytes.status().code() == StatusCode::kNotFound;
+    apply(BytesUnreadable{action.worker, action.job, action.attempt, bytes.status().message(),
+                          for_good});
     return;
   }
   workers_.assign(action.worker, proto::Assign{action.job, action.attempt, action.deadline,
@@ -188,8 +191,10 @@ void Control::perform(const WelcomeWorker& action) {
 }
 
 void Control::perform(const RefuseWorker& action) {
-  spdlog::warn("worker_refused worker={} reason={}", action.worker.value,
-               log_text(action.refuse.reason));
+  if (const auto left_out = refusals_.admit(now())) {
+    spdlog::warn("worker_refused worker={} reason={} left_out={}", action.worker.value,
+                 log_text(action.refuse.reason), *left_out);
+  }
   workers_.refuse(action.worker, action.refuse);
 }
 

@@ -16,6 +16,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "common/logging.h"
 #include "manager/app/cluster_view.h"
 #include "manager/core/image_record.h"
 #include "manager/core/manager_core.h"
@@ -100,6 +101,7 @@ class Control : private WorkerServer::Listener {
   std::deque<CoreEvent> waiting_;  // to be applied, in order
   bool applying_ = false;
   std::vector<ImageObserver*> observers_;
+  LogLimiter refusals_;
   std::function<void()> shutdown_done_;
 };
 

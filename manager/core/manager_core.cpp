@@ -131,8 +131,12 @@ void ManagerCore::on_fail(WorkerId worker, const proto::Fail& fail) {
 
 void ManagerCore::handle(BytesUnreadable&& event) {
   if (!open_.contains(event.job)) return;
-  schedule(AttemptFailed{event.worker, event.job, event.attempt, proto::FailCode::kInternal,
-                         /*retriable=*/false, "the stored photo cannot be read: " + event.text,
+  // What may pass is tried again soon: kOverCredit spares the worker for a moment, and counts
+  // against neither the worker nor the image.
+  const auto code = event.for_good ? proto::FailCode::kInternal : proto::FailCode::kOverCredit;
+  schedule(AttemptFailed{event.worker, event.job, event.attempt, code,
+                         /*retriable=*/!event.for_good,
+                         "the stored photo cannot be read: " + event.text,
                          /*by_worker=*/false});
 }
 
@@ -235,6 +239,7 @@ void ManagerCore::handle(Tick&&) {
 void ManagerCore::handle(ShutdownRequested&& event) {
   if (shutdown_deadline_) return;
   shutdown_deadline_ = now_ + event.grace;
+  schedule(AssignNothingMore{});  // not even what only waited for a worker that drains first
   for (const auto& [id, worker] : registry_.workers()) {
     actions_.push_back(DrainWorker{id, {event.grace, std::string(kLeaving)}});
     schedule(WorkerDraining{id});

@@ -65,6 +65,7 @@ struct BytesUnreadable {  // an AssignJob could not be carried out: the stored p
   JobId job;
   std::uint32_t attempt = 0;
   std::string text;
+  bool for_good = true;  // gone or damaged; false: it may work another time
 };
 struct SettlementStored {  // the answer to StoreSettlement
   Settlement settlement;

@@ -64,9 +64,11 @@ struct AttemptFailed {
   std::string text;
   bool by_worker = true;  // false: the manager itself could not carry the assignment out
 };
-struct Tick {};  // time passed; send it when next_deadline() is reached
-using Event = std::variant<JobAdded, JobCancelled, WorkerJoined, WorkerMeasured, WorkerLeft,
-                           WorkerDraining, AttemptSucceeded, AttemptFailed, Tick>;
+struct AssignNothingMore {};  // the manager leaves: what is out may finish, nothing else begins
+struct Tick {};               // time passed; send it when next_deadline() is reached
+using Event =
+    std::variant<JobAdded, JobCancelled, WorkerJoined, WorkerMeasured, WorkerLeft, WorkerDraining,
+                 AttemptSucceeded, AttemptFailed, AssignNothingMore, Tick>;
 
 // ---- actions: what is to be done --------------------------------------------------------------
 struct AssignJob {

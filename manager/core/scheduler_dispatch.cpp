@@ -14,6 +14,8 @@ constexpr std::int64_t kThousandSecondsUs = 1'000'000'000;
 }  // namespace
 
 void Scheduler::Impl::dispatch() {
+  hedge_check_.reset();
+  if (!assigns_) return;
   dispatch_retries();
   const Job never_assigned;  // goes anywhere
   while (!with_room_.empty() && !queue_.empty()) {

@@ -27,7 +27,6 @@ void Scheduler::Impl::unexpect(AttemptRef attempt) {
 }
 
 void Scheduler::Impl::dispatch_hedges() {
-  hedge_check_.reset();
   if (!queue_.empty() || !retries_.empty()) return;
   while (hedge_budget_.allows_one() && !expected_.empty()) {
     WorkerState* worker = choose_idle_worker();

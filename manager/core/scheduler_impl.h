@@ -83,6 +83,7 @@ class Scheduler::Impl {
   void handle(const WorkerDraining& event);
   void handle(const AttemptSucceeded& event);
   void handle(const AttemptFailed& event);
+  void handle(const AssignNothingMore&) { assigns_ = false; }
   void handle(const Tick&) {}
   void expire();
   void on_attempt_timer(const Timer& timer);
@@ -160,6 +161,7 @@ class Scheduler::Impl {
   std::set<JobId> retries_;  // jobs to be assigned again, oldest first
   TimerQueue timers_;
   std::set<WorkerId> with_room_;      // workers whose has_room() is true
+  bool assigns_ = true;               // false after AssignNothingMore
   std::size_t jobs_out_ = 0;          // jobs with an attempt out
   std::size_t usable_ = 0;            // workers whose usable() is true
   std::int64_t measured_sum_us_ = 0;  // of the measured workers' mean service times

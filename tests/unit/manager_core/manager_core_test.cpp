@@ -159,6 +159,21 @@ TEST_F(ManagerCoreStory, ForgetsAnImageThatTheStorageNoLongerHas) {
   EXPECT_FALSE(core_.next_deadline().has_value());
 }
 
+TEST_F(ManagerCoreStory, TriesAgainWhenTheDiskWasBusyOnly) {
+  const WorkerId worker = given_worker();
+  const JobId job = given_image();
+  std::uint32_t attempt = 1;
+  for (; attempt <= 20; ++attempt) {
+    happen(BytesUnreadable{worker, job, attempt, "too many open files", /*for_good=*/false});
+    EXPECT_TRUE(actions_.empty()) << "not at once";
+    when_next_deadline_comes();
+    EXPECT_EQ(only<AssignJob>().attempt, attempt + 1);
+  }
+  EXPECT_FALSE(core_.scheduler().worker(worker)->ejected);
+  when_answered(worker, job, attempt);
+  EXPECT_TRUE(only<StoreSettlement>().settlement.done);
+}
+
 TEST_F(ManagerCoreStory, CancelsWhatItsClientDeleted) {
   const WorkerId worker = given_worker();
   const JobId job = given_image();

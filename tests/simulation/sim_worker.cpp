@@ -1,0 +1,116 @@
+#include "tests/simulation/sim_worker.h"
+
+#include <utility>
+
+#include "tests/simulation/worker_process.h"
+
+namespace imgrec::simulation {
+
+using std::chrono::milliseconds;
+
+SimWorker::SimWorker(World& world, Truth& truth, Network& network, const SchedulePlan& plan,
+                     unsigned number)
+    : world_(world), truth_(truth), network_(network), plan_(plan), number_(number) {
+  cable_.plan = own().link;
+  cable_.worker = number;
+}
+
+SimWorker::~SimWorker() = default;
+
+bool SimWorker::running() { return process() != nullptr && !process()->ended(); }
+
+Connection* SimWorker::connection() { return running() ? process()->connection() : nullptr; }
+
+void SimWorker::start() {
+  processes_.push_back(
+      std::make_unique<WorkerProcess>(*this, static_cast<unsigned>(processes_.size())));
+  world_.tell({0x3057, number_, processes_.size()}, [&] {
+    return worker_name(number_) + " starts, process " + std::to_string(processes_.size() - 1);
+  });
+  process()->start();
+}
+
+void SimWorker::start_later() {
+  const Duration wait = world_.random.time(milliseconds(50), milliseconds(1'500));
+  truth_.disturb(number_, world_.now() + wait);
+  world_.loop.after(wait, [this] { start(); });
+}
+
+void SimWorker::on_exit() { start_later(); }
+
+void SimWorker::crash(const std::string& why) {
+  if (!running()) return;
+  world_.happened(Fault::kWorkerCrash);
+  world_.tell({0xC4A6, number_},
+              [&] { return "FAULT: " + worker_name(number_) + " is killed: " + why; });
+  process()->kill();
+  start_later();
+}
+
+void SimWorker::hangs() {
+  world_.happened(Fault::kWorkerHang);
+  truth_.disturb(number_, world_.now() + plan_.supervisor);
+  world_.loop.after(plan_.supervisor, [this, process_then = process()] {
+    if (process_then == process() && running() && process()->hung()) {
+      crash("the supervisor finds it hung");
+    }
+  });
+}
+
+void SimWorker::freeze(Duration time) {
+  if (!running()) return;
+  world_.tell({0xF4E, number_}, [&] {
+    return "FAULT: " + worker_name(number_) + " stands still for " +
+           std::to_string(std::chrono::duration_cast<milliseconds>(time).count()) + " ms";
+  });
+  truth_.disturb(number_, world_.now() + time);
+  process()->freeze(world_.now() + time);
+  hangs();
+}
+
+void SimWorker::hang_next_inference(Duration time) { hang_next_ = time; }
+
+void SimWorker::slow_down(double factor, TimePoint until) {
+  world_.tell({0x510, number_}, [&] { return "FAULT: " + worker_name(number_) + " gets slower"; });
+  truth_.disturb(number_, until + own().inference * static_cast<int>(factor) * own().credit * 2);
+  slow_factor_ = factor;
+  slow_until_ = until;
+}
+
+void SimWorker::drain() {
+  if (!running()) return;
+  world_.happened(Fault::kWorkerDrain);
+  world_.tell({0xD4A, number_},
+              [&] { return "FAULT: " + worker_name(number_) + " is asked to leave"; });
+  truth_.disturb(number_, world_.now() + kDrainTime);
+  process()->drain();
+}
+
+void SimWorker::heal() {
+  cable_.plan.bytes_per_s = 10'000'000;
+  cable_.refused = false;
+  cable_.slow_until = {};
+  hang_next_ = {};
+  slow_factor_ = 1;
+}
+
+Duration SimWorker::inference_time() {
+  Duration time = world_.random.about(own().inference);
+  if (world_.now() < slow_until_ && slow_factor_ > 1) {
+    time = Duration(static_cast<Duration::rep>(static_cast<double>(time.count()) * slow_factor_));
+    world_.happened(Fault::kWorkerSlowdown);
+  }
+  const Duration hang = std::exchange(hang_next_, Duration::zero());
+  if (hang > Duration::zero()) {
+    world_.tell({0x4A6, number_}, [&] {
+      return "FAULT: an inference of " + worker_name(number_) + " hangs for " +
+             std::to_string(std::chrono::duration_cast<milliseconds>(hang).count()) + " ms";
+    });
+    truth_.disturb(number_, world_.now() + hang);
+    hangs();
+    time += hang;
+  }
+  return time;
+}
+
+}  // namespace imgrec::simulation
