@@ -308,6 +308,23 @@ TEST_F(SchedulerTimeout, GivingUpAtTheDeadlineIsATimeout) {
   EXPECT_EQ(in_flight(worker), 0u);
 }
 
+TEST_F(SchedulerTimeout, AnImageThatHadNotBegunIsNotToBlame) {
+  // Behind an image that hangs the only worker: timed out there again and again, by our timer or by
+  // the worker's own word.
+  const WorkerId worker = given_worker(2);
+  const JobId hangs = when_job_added();
+  const JobId behind = when_job_added();
+  for (std::uint32_t attempt = 1; attempt <= 6; ++attempt) {
+    ASSERT_TRUE(scheduler_.job(behind).has_value()) << "set aside at attempt " << attempt;
+    if (attempt % 2 == 0) {
+      while (scheduler_.counters().timed_out < attempt) when_next_deadline_comes();
+    }
+    when_fails(worker, behind, scheduler_.job(behind)->attempts, FailCode::kDeadline, true);
+  }
+  EXPECT_TRUE(scheduler_.job(behind).has_value());
+  (void)hangs;
+}
+
 // ---- duplicate and unknown reports
 // ------------------------------------------------------------------
 
