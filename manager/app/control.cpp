@@ -117,7 +117,8 @@ void Control::on_hello(WorkerId worker, const std::string& address, proto::Hello
 
 void Control::on_message(WorkerId worker, proto::Message message) {
   if (const auto* drain = std::get_if<proto::Drain>(&message)) {
-    spdlog::info("worker_draining worker={} reason={}", worker.value, log_text(drain->reason));
+    spdlog::info("worker_draining worker={} name={} reason={}", worker.value, name_of(worker),
+                 log_text(drain->reason));
   } else if (std::holds_alternative<proto::Outcome>(message)) {
     measure_link(worker);
   }
@@ -125,9 +126,15 @@ void Control::on_message(WorkerId worker, proto::Message message) {
 }
 
 void Control::on_worker_left(WorkerId worker, const Status& why) {
-  spdlog::info("worker_left worker={} reason={}", worker.value,
+  spdlog::info("worker_left worker={} name={} reason={}", worker.value, name_of(worker),
                why.ok() ? "bye" : log_text(why.message()));
   apply(WorkerDisconnected{worker});
+}
+
+std::string Control::name_of(WorkerId worker) const {
+  const auto& workers = core_.registry().workers();
+  const auto found = workers.find(worker);
+  return log_text(found == workers.end() ? "" : found->second.name);
 }
 
 void Control::measure_link(WorkerId worker) {
@@ -187,7 +194,7 @@ void Control::perform(const DropReport& action) {
 
 void Control::perform(const WelcomeWorker& action) {
   workers_.welcome(action.worker);
-  spdlog::info("worker_joined worker={}", action.worker.value);
+  spdlog::info("worker_joined worker={} name={}", action.worker.value, name_of(action.worker));
 }
 
 void Control::perform(const RefuseWorker& action) {

@@ -89,6 +89,7 @@ class Control : private WorkerServer::Listener {
   void perform(const FinishShutdown& action);
   void send_assignment(const AssignJob& action, const Result<proto::SharedBytes>& bytes);
   void measure_link(WorkerId worker);
+  std::string name_of(WorkerId worker) const;  // for the log; "" where it is not registered
   void arm_timer();
   WorkerSnapshot snapshot(const RegisteredWorker& worker, TimePoint at) const;
 

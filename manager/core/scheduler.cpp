@@ -140,9 +140,7 @@ void Scheduler::Impl::hand_back(Jobs::iterator job, AttemptRef attempt,
   WorkerState& worker = workers_.at(event.worker);
   if (event.code == FailCode::kDeadline) {
     const JobId id = job->first;
-    // It had not begun: whatever the worker hangs on, it is not this.
-    take_strike_back(job->second, *attempt);
-    if (!attempt->timed_out) time_out(job, attempt, /*may_have_begun=*/false);
+    if (!attempt->timed_out) time_out(job, attempt);
     // Timing out may have settled the job as quarantined, and ended this attempt with it.
     job = find_job(id);
     if (job == jobs_.end()) return;
@@ -172,7 +170,7 @@ void Scheduler::Impl::on_attempt_timer(const Timer& timer) {
   if (attempt->timed_out) {
     write_off(job, attempt);
   } else {
-    time_out(job, attempt, /*may_have_begun=*/true);
+    time_out(job, attempt);
   }
 }
 
@@ -199,10 +197,11 @@ void Scheduler::Impl::settle_failed(Jobs::iterator job, std::string code, std::s
   forget(job);
 }
 
-void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt, bool may_have_begun) {
+void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt) {
   ++counters_.timed_out;
   WorkerState& worker = workers_.at(attempt->worker);
-  const bool blamed = may_have_begun && to_blame(job->second, attempt);
+  // One that waits to be computed, decoded ahead, may kill its worker but cannot hang it.
+  const bool blamed = attempt->computing && to_blame(job->second, attempt);
   unexpect(attempt);
   const bool again = contains(job->second.avoid, worker.id());
   if (worker.mark_timed_out(attempt, now_) && !again) blame(worker);
@@ -212,10 +211,7 @@ void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt, bool may_
                                       std::max(attempt->timeout, options_.max_timeout)));
   auto& avoid = job->second.avoid;
   if (!contains(avoid, worker.id())) avoid.push_back(worker.id());
-  if (blamed) {
-    attempt->struck = true;
-    attempt->struck_first = strike(job->second, worker.id());
-  }
+  if (blamed) strike(job->second, worker.id());
   retry_or_quarantine(job);
 }
 
@@ -236,17 +232,13 @@ bool Scheduler::Impl::to_blame(const Job& job, AttemptRef attempt) {
   return worker.may_be_working_on(attempt);
 }
 
-bool Scheduler::Impl::strike(Job& job, WorkerId worker) {
+void Scheduler::Impl::strike(Job& job, WorkerId worker) {
   ++job.strikes;
-  if (contains(job.struck, worker)) return false;
-  job.struck.push_back(worker);
-  return true;
-}
-
-void Scheduler::Impl::take_strike_back(Job& job, const Attempt& attempt) {
-  if (!attempt.struck) return;
-  --job.strikes;
-  if (attempt.struck_first) std::erase(job.struck, attempt.worker);
+  if (!contains(job.struck, worker)) job.struck.push_back(worker);
+  // Its copy that is out elsewhere (a hedge) was not suspicious when it was assigned.
+  for (const AttemptRef copy : job.out) {
+    if (!copy->timed_out) workers_.at(copy->worker).isolate(copy);
+  }
 }
 
 void Scheduler::Impl::retry_or_quarantine(Jobs::iterator job) {

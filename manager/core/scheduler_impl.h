@@ -93,13 +93,11 @@ class Scheduler::Impl {
   void win(Jobs::iterator job, const AttemptSucceeded& event, TimePoint assigned, bool hedge);
   void settle_failed(Jobs::iterator job, std::string code, std::string detail,
                      proto::CancelReason reason);
-  void time_out(Jobs::iterator job, AttemptRef attempt, bool may_have_begun);
+  void time_out(Jobs::iterator job, AttemptRef attempt);
   void write_off(Jobs::iterator job, AttemptRef attempt);
   void hand_back(Jobs::iterator job, AttemptRef attempt, const AttemptFailed& event);
   bool to_blame(const Job& job, AttemptRef attempt);
-  // Returns false where this worker was struck by the job before.
-  bool strike(Job& job, WorkerId worker);
-  void take_strike_back(Job& job, const Attempt& attempt);
+  void strike(Job& job, WorkerId worker);
   // After an attempt ended badly or timed out: another one, unless one is out or it is enough.
   void retry_or_quarantine(Jobs::iterator job);
   bool to_be_quarantined(const Job& job) const;

@@ -27,12 +27,10 @@ struct Attempt {
   TimePoint began;         // valid while computing
   bool computing = false;  // as far as we can tell: workers take their attempts in order
   std::chrono::milliseconds timeout{};
-  TimePoint timer;            // its entry in the timer queue
-  bool timed_out = false;     // resent elsewhere; its answer is still welcome
-  bool isolated = false;      // counted in WorkerState::isolated_
-  bool struck = false;        // counted in its job's strikes when it timed out
-  bool struck_first = false;  // and its worker was not among those struck before
-  bool hedge = false;         // the second copy of a slow attempt
+  TimePoint timer;         // its entry in the timer queue
+  bool timed_out = false;  // resent elsewhere; its answer is still welcome
+  bool isolated = false;   // counted in WorkerState::isolated_
+  bool hedge = false;      // the second copy of a slow attempt
   std::uint64_t bytes = 0;
   // When its answer is expected, as far as could be told when it was assigned; nullopt: it could
   // not.
@@ -80,6 +78,12 @@ class WorkerState {
   WorkerHealth& health() { return health_; }
   const WorkerHealth& health() const { return health_; }
   bool holds_isolated() const { return isolated_ > 0; }
+  // Its job has become suspicious since it was assigned.
+  void isolate(AttemptRef attempt) {
+    if (attempt->isolated) return;
+    attempt->isolated = true;
+    ++isolated_;
+  }
 
   WorkerId id() const { return id_; }
   unsigned credit() const { return credit_; }

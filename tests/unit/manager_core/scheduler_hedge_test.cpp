@@ -60,6 +60,20 @@ TEST_F(SchedulerHedge, TheFirstAnswerWinsAndTheLoserIsCancelled) {
   EXPECT_EQ(only<DropReport>().worker, late);
 }
 
+// Found by the simulation.
+TEST_F(SchedulerHedge, ACopyOfWhatMayHaveKilledAWorkerStaysApartFromItsNeighbour) {
+  given_two_workers(1);
+  const JobId copied = when_job_added();
+  when_next_deadline_comes();
+  ASSERT_EQ(scheduler_.counters().hedged, 1u);
+  const JobId neighbour = when_job_added();
+  const WorkerId dead = worker_of(neighbour);
+  when_worker_leaves(dead);  // of either
+  EXPECT_FALSE(scheduler_.job(neighbour)->assigned) << "the other worker has the copy";
+  when_succeeds(other(dead), copied, dead == b_ ? 1 : 2);
+  EXPECT_EQ(worker_of(neighbour), other(dead));
+}
+
 TEST_F(SchedulerHedge, AnOriginalThatIsFirstWinsToo) {
   given_two_workers(1);
   const JobId job = when_job_added();

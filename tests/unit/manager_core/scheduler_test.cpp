@@ -1,6 +1,7 @@
 #include "manager/core/scheduler.h"
 
 #include <map>
+#include <optional>
 
 #include <gmock/gmock.h>
 
@@ -535,6 +536,33 @@ TEST_F(SchedulerQuarantine, SparesTheNeighboursOfAnImageThatKills) {
   EXPECT_EQ(done, neighbours.size() + 1);
   EXPECT_EQ(scheduler_.open_jobs(), 0u);
   EXPECT_FALSE(scheduler_.job(before).has_value());
+}
+
+// Found by the simulation.
+TEST_F(SchedulerQuarantine, SparesAnImageThatTheWorkerSaysItHasNotBegun) {
+  const WorkerId worker = given_worker(2);
+  const JobId first = when_job_added();
+  when_job_added();  // hangs the worker; nothing was measured yet, so it may take long
+  pass(10ms);
+  when_succeeds(worker, first);
+  const JobId behind = when_job_added();
+  std::optional<AssignJob> waiting;
+  TimePoint given_up{};
+  for (int i = 0; i < 40 && scheduler_.next_deadline(); ++i) {
+    for (const SettleFailed& failed : all<SettleFailed>()) ASSERT_NE(failed.job, behind);
+    for (const AssignJob& assigned : all<AssignJob>()) {
+      if (assigned.job != behind) continue;
+      waiting = assigned;
+      given_up = now_ + assigned.deadline;
+    }
+    if (waiting && now_ >= given_up) {
+      const std::uint32_t attempt = std::exchange(waiting, std::nullopt)->attempt;
+      when_fails(worker, behind, attempt, FailCode::kDeadline, true);
+    } else {
+      when_next_deadline_comes();
+    }
+  }
+  EXPECT_GT(scheduler_.job(behind)->attempts, 3u);
 }
 
 TEST_F(SchedulerQuarantine, SparesTheLineBehindAnImageThatHangs) {
