@@ -89,7 +89,9 @@ bool Scheduler::Impl::better_left_to_others(const WorkerState& worker) const {
   const auto waiting = static_cast<std::int64_t>(queue_.size() + retries_.size());
   const auto others = static_cast<std::int64_t>(usable_) - (worker.counted.usable ? 1 : 0);
   // All that is out and waits, and one image more on each.
-  const std::int64_t others_us = (in_flight + waiting + others) * kThousandSecondsUs / speed;
+  const std::int64_t others_us =
+      (in_flight + waiting + others) * kThousandSecondsUs / speed +
+      (usable_rtt_us_ - worker.counted.rtt_us) / std::max<std::int64_t>(others, 1);
   return static_cast<std::int64_t>(worker.expected_completion_us(service_us_of(worker))) >
          others_us;
 }

@@ -168,6 +168,7 @@ class Scheduler::Impl {
   std::size_t measured_ = 0;
   std::int64_t speed_sum_ = 0;         // of usable, measured workers: images in 1000 s
   std::int64_t usable_in_flight_ = 0;  // attempts out on usable workers
+  std::int64_t usable_rtt_us_ = 0;     // of usable workers, in all
   Reputation reputation_;
   HedgeBudget hedge_budget_;
   struct Expected {

@@ -116,14 +116,17 @@ void Scheduler::Impl::blame(WorkerState& worker) {
 void Scheduler::Impl::refresh(WorkerState& worker) {
   uncount(worker);
   const std::int64_t mean_us = worker.service().mean_us();
-  worker.counted = {.usable = worker.usable(), .mean_us = mean_us, .speed = 0, .in_flight = 0};
+  worker.counted = {
+      .usable = worker.usable(), .mean_us = mean_us, .speed = 0, .in_flight = 0, .rtt_us = 0};
   if (worker.counted.usable) {
     ++usable_;
     if (mean_us != 0) worker.counted.speed = worker.streams() * kThousandSecondsUs / mean_us;
     worker.counted.in_flight = worker.in_flight();
+    worker.counted.rtt_us = worker.link().least().count();
   }
   speed_sum_ += worker.counted.speed;
   usable_in_flight_ += worker.counted.in_flight;
+  usable_rtt_us_ += worker.counted.rtt_us;
   if (worker.counted.mean_us != 0) ++measured_;
   measured_sum_us_ += worker.counted.mean_us;
   if (worker.has_room()) with_room_.insert(worker.id());
@@ -135,6 +138,7 @@ void Scheduler::Impl::uncount(WorkerState& worker) {
   measured_sum_us_ -= worker.counted.mean_us;
   speed_sum_ -= worker.counted.speed;
   usable_in_flight_ -= worker.counted.in_flight;
+  usable_rtt_us_ -= worker.counted.rtt_us;
   worker.counted = {};
   with_room_.erase(worker.id());
 }

@@ -106,6 +106,7 @@ class WorkerState {
     std::int64_t mean_us = 0;  // 0: not among the measured
     std::int64_t speed = 0;    // images in 1000 s; 0: not usable, or not measured
     std::int64_t in_flight = 0;
+    std::int64_t rtt_us = 0;
   };
   Counted counted;
 

@@ -22,7 +22,7 @@ def text(value):
 
 def hello(name, credit=3, labels=LABELS, model="fake", digest="f" * 64):
     payload = struct.pack(">BBHHf", 1, 1, 1, credit, 0.0) + text(name) + text("0" * 32)
-    payload += text(model) + text(digest) + text("") + struct.pack(">I", labels)
+    payload += text(model) + text(digest) + struct.pack(">I", labels)
     payload += b"".join(text(f"fake {n}") for n in range(labels))
     return frame(HELLO, payload, job=0)
 

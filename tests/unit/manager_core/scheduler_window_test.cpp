@@ -111,6 +111,21 @@ TEST_F(SchedulerWindow, LeavesTheEndOfTheWorkToTheFast) {
   EXPECT_EQ(in_flight(slow), 2u) << "with so much to do it is welcome";
 }
 
+TEST_F(SchedulerWindow, TwoFarWorkersDoNotWaitForEachOther) {
+  const WorkerId a = given_worker(8);
+  const WorkerId b = given_worker(8);
+  for (const WorkerId worker : {a, b}) happen(WorkerMeasured{worker, 1s});
+  const JobId one = when_job_added();
+  const JobId two = when_job_added();
+  ASSERT_NE(worker_of(one), worker_of(two));
+  pass(1010ms);
+  when_succeeds(worker_of(one), one);
+  when_succeeds(worker_of(two), two);
+  given_jobs(4);
+  EXPECT_EQ(in_flight(a), 2u);
+  EXPECT_EQ(in_flight(b), 2u) << "both are a second away: what is out on one says nothing";
+}
+
 TEST_F(SchedulerWindow, TheSlowOneIsWelcomeWhenTheFastOneHangs) {
   const WorkerId slow = given_measured_worker(1000ms, 8);
   const JobId plug = when_job_added();
