@@ -53,6 +53,7 @@ HttpServerOptions http_options(const ManagerConfig& config) {
   options.port = config.http_port;
   options.threads = config.http_threads;
   options.max_body_bytes = config.max_request.bytes;
+  options.idle_timeout = std::chrono::ceil<std::chrono::seconds>(config.http_idle);
   options.max_connections = config.max_connections;
   options.max_connections_per_address = config.max_connections_per_address;
   options.max_buffered_bytes = config.max_buffered.bytes;

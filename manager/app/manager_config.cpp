@@ -38,6 +38,11 @@ void add_http(OptionSet& set, ManagerConfig& c) {
            "names that the site answers to, besides addresses and localhost; * is every name; "
            "none: every name, but on a loopback address only localhost",
            "", "NAME[,NAME...]"});
+  set.add({"http.idle-timeout", &c.http_idle, "how long a request may take to begin, and to go on",
+           "", "TIME", [&c] {
+             return require(c.http_idle >= std::chrono::seconds(1),
+                            "http.idle-timeout must be at least 1s");
+           }});
   set.add({"http.max-pixels", &c.max_pixels, "largest photo taken, in pixels", "", "N"});
   set.add(
       {"http.frontend", &c.frontend_dir, "directory of the website's files", "frontend", "DIR"});

@@ -23,6 +23,7 @@ struct ManagerConfig {
   ByteSize max_image{20ull << 20};
   ByteSize max_request{64ull << 20};
   std::uint64_t max_pixels = 100'000'000;
+  std::chrono::milliseconds http_idle{60'000};
   std::uint64_t max_open_images = 100'000;
   ByteSize max_open_bytes{16ull << 30};
   unsigned session_share = 50;  // percent

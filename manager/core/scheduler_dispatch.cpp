@@ -9,8 +9,6 @@ namespace {
 // must not grow with the number of jobs that wait for one busy worker.
 constexpr unsigned kMaxSkippedRetries = 64;
 
-constexpr std::int64_t kThousandSecondsUs = 1'000'000'000;
-
 }  // namespace
 
 void Scheduler::Impl::dispatch() {

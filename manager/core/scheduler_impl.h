@@ -41,6 +41,8 @@ class Scheduler::Impl {
   const SchedulerCounters& counters() const { return counters_; }
 
  private:
+  static constexpr std::int64_t kThousandSecondsUs = 1'000'000'000;
+
   enum class Place { kFairQueue, kRetryLane, kOut };
 
   // An attempt whose slot was taken back. Its answer still wins if it comes first.

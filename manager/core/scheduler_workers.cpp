@@ -9,8 +9,6 @@ namespace {
 // A worker that says it holds too much gets nothing for this long, or until it answers.
 constexpr std::chrono::milliseconds kOverCreditPause{100};
 
-constexpr std::int64_t kThousandSecondsUs = 1'000'000'000;
-
 }  // namespace
 
 // ---- events -----------------------------------------------------------------------------------
