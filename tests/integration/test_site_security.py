@@ -258,9 +258,12 @@ def test_one_address_has_so_many_places_and_gets_them_back(new_cluster):
             return False
 
     wait_until(served_again, "places to be free again")
+    kept = []
     with pytest.raises((websocket.WebSocketException, OSError)):
-        kept = [cluster.client.socket() for _ in range(25)]
-        del kept
+        for _ in range(25):
+            kept.append(cluster.client.socket())
+    for socket_ in kept:
+        socket_.close()
     wait_until(served_again, "places to be free again")
 
 
