@@ -13,7 +13,9 @@
 #endif
 #endif
 #ifdef IMGREC_COUNTS_ALLOCATED
-#include <sanitizer/allocator_interface.h>
+// As in <sanitizer/allocator_interface.h>, which clang has and gcc 12 does not; both have the
+// function.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
 namespace imgrec::fuzz {
