@@ -68,6 +68,15 @@ class Program:
     def alive(self):
         return self.process.poll() is None
 
+    def resident_kib(self):
+        with open(f"/proc/{self.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+    def sanitized(self):
+        """Built with a sanitizer, which shadows memory and keeps what was freed."""
+        maps = pathlib.Path(f"/proc/{self.pid}/maps").read_text()
+        return "libasan" in maps or "libtsan" in maps
+
     def log(self):
         return self.log_path.read_text(errors="replace")
 

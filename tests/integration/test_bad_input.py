@@ -87,10 +87,10 @@ def test_good_files_beside_a_bad_one_are_accepted(working):
 
 
 def test_100_mb_upload_is_refused_without_being_held(working):
-    before = resident_kib(working.manager.pid)
+    before = working.manager.resident_kib()
     status, answer = send_until_answered(working, 100 * 1000 * 1000)
     assert status == 413, answer
-    assert resident_kib(working.manager.pid) - before < 90 * 1024
+    assert working.manager.resident_kib() - before < 90 * 1024
     check_still_well(working)
 
 
@@ -117,11 +117,6 @@ def send_until_answered(cluster, total):
             pass
     found = re.match(rb"HTTP/1\.1 (\d+)", answer)
     return (int(found.group(1)) if found else None), answer
-
-
-def resident_kib(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
 
 def test_truncated_picture_settles_failed_with_words(working):
