@@ -21,7 +21,7 @@ common            : common proto                                               :
 net               : net common proto                                           : boost spdlog openssl
 manager/core      : manager/core media proto                                   : -
 manager/store     : manager/store manager/core common media proto              : sqlite3.h spdlog openssl
-manager/http      : manager/http common proto                                  : pistache boost spdlog
+manager/http      : manager/http common proto                                  : pistache boost spdlog zlib.h
 manager/net       : manager/net manager/core manager/http net common proto     : boost spdlog
 manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
 worker/core       : worker/core media proto                                    : -
