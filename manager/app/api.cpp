@@ -223,7 +223,7 @@ void Api::route(HttpRequest request, const SessionId& session, const Responder& 
   if (operations && !reads) {
     respond(method_not_allowed("GET, HEAD"));
   } else if (path == "/api/v1/cluster") {
-    get_cluster(respond);
+    get_cluster(request, respond);
   } else if (path == "/metrics") {
     get_metrics(respond);
   } else if (path == "/healthz") {
@@ -415,9 +415,16 @@ void Api::delete_image(ImageId id, const SessionId& session, const Responder& re
   });
 }
 
-void Api::get_cluster(const Responder& respond) {
+void Api::get_cluster(const HttpRequest& request, const Responder& respond) {
+  constexpr long kMost = ClusterHistory::kSamples;
+  const auto seconds = query_number<long>(request, "history", 0, 1, kMost);
+  if (!seconds) return respond(bad_number<long>("history", 1, kMost));
   control_.read_cluster(
-      [respond](const ClusterView& view) { respond(json_response(200, cluster_json(view))); });
+      [this, respond](ClusterView view) {
+        view.sockets = feed_.sockets();
+        respond(json_response(200, cluster_json(view)));
+      },
+      *seconds > 0 ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt);
 }
 
 void Api::get_metrics(const Responder& respond) {

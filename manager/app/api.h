@@ -50,7 +50,7 @@ class Api {
   void get_image(ImageId id, unsigned top, const SessionId& session, const Responder& respond);
   void get_content(ImageId id, const SessionId& session, const Responder& respond);
   void delete_image(ImageId id, const SessionId& session, const Responder& respond);
-  void get_cluster(const Responder& respond);
+  void get_cluster(const HttpRequest& request, const Responder& respond);
   void get_metrics(const Responder& respond);
 
   ApiOptions options_;

@@ -9,7 +9,8 @@
 namespace imgrec::manager {
 
 // Does this Accept-Encoding field ask for gzip (RFC 9110, section 12.5.3)? "gzip" or "x-gzip" by
-// name goes before "*"; q=0 is a no. A field that is missing, or that makes no sense, asks for none.
+// name goes before "*"; q=0 is a no. A field that is missing, or that makes no sense, asks for
+// none.
 bool accepts_gzip(std::string_view accept_encoding);
 
 // RFC 1952, as small as zlib makes it, and the same bytes each time. REQUIRES: under 4 GiB.

@@ -29,7 +29,8 @@ class StaticFiles {
   static Result<StaticFiles> load(const std::filesystem::path& directory);
 
   // One file more, from elsewhere (a library of the system's), served at `url`; links are followed,
-  // since packages use them. kUnavailable where it cannot be read, kResourceExhausted over the limit.
+  // since packages use them. kUnavailable where it cannot be read, kResourceExhausted over the
+  // limit.
   Status add(std::string url, const std::filesystem::path& path);
 
   // nullopt: no file of that path. "/" is index.html, "/about" is about.html. Methods other than

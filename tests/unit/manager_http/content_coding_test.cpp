@@ -22,9 +22,9 @@ std::string unpack(const std::string& packed, std::size_t room) {
 }
 
 TEST(ContentCoding, FindsGzipAmongWhatIsAccepted) {
-  for (const char* field : {"gzip", "deflate, gzip, br", "GZIP", "x-gzip", "gzip;q=0.5",
-                            "gzip ; q=1.0", "*", "br, *;q=0.1", "gzip;q=0.001", "*;q=0, gzip",
-                            "nonsense;;;, gzip"}) {
+  for (const char* field :
+       {"gzip", "deflate, gzip, br", "GZIP", "x-gzip", "gzip;q=0.5", "gzip ; q=1.0", "*",
+        "br, *;q=0.1", "gzip;q=0.001", "*;q=0, gzip", "nonsense;;;, gzip"}) {
     EXPECT_TRUE(accepts_gzip(field)) << field;
   }
 }
