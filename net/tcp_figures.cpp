@@ -1,6 +1,7 @@
 #include "net/tcp_figures.h"
 
 #include <cstddef>
+#include <limits>
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -16,9 +17,14 @@ std::optional<TcpFigures> read_tcp_figures(int fd) {
   const auto knows = [length](std::size_t offset, std::size_t size) {
     return offset + size <= length;
   };
+  constexpr auto kNotMeasured = std::numeric_limits<decltype(info.tcpi_min_rtt)>::max();
   TcpFigures figures;
   if (knows(offsetof(tcp_info, tcpi_rtt), sizeof info.tcpi_rtt) && info.tcpi_rtt > 0) {
     figures.rtt = std::chrono::microseconds(info.tcpi_rtt);
+  }
+  if (knows(offsetof(tcp_info, tcpi_min_rtt), sizeof info.tcpi_min_rtt) &&
+      info.tcpi_min_rtt != kNotMeasured) {
+    figures.least_rtt = std::chrono::microseconds(info.tcpi_min_rtt);
   }
   if (knows(offsetof(tcp_info, tcpi_unacked), sizeof info.tcpi_unacked)) {
     figures.unacknowledged_bytes =

@@ -113,6 +113,7 @@ Json worker_json(const WorkerSnapshot& worker) {
           {"service_ms", milliseconds(worker.service_time)},
           {"rtt_ms", milliseconds_or_null(worker.rtt)},
           {"tcp_rtt_ms", milliseconds_or_null(link.rtt)},
+          {"tcp_least_rtt_ms", milliseconds_or_null(link.least_rtt)},
           {"retransmissions", number_or_null(link.retransmissions)},
           {"delivery_bits_per_s", number_or_null(link.delivery_bits_per_s)},
           {"unacknowledged_bytes", number_or_null(link.unacknowledged_bytes)},

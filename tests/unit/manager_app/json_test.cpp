@@ -90,8 +90,8 @@ TEST(Json, SaysNullForWhatIsNotMeasuredYetOfACluster) {
   EXPECT_TRUE(json["latency"]["1m"]["total"].is_null());
   EXPECT_EQ(json["latency"]["1m"]["images"], 0);
   EXPECT_FALSE(json.contains("history")) << "nobody asked for it";
-  for (const char* key :
-       {"rtt_ms", "tcp_rtt_ms", "retransmissions", "delivery_bits_per_s", "unacknowledged_bytes"}) {
+  for (const char* key : {"rtt_ms", "tcp_rtt_ms", "tcp_least_rtt_ms", "retransmissions",
+                          "delivery_bits_per_s", "unacknowledged_bytes"}) {
     EXPECT_TRUE(json["workers"][0].at(key).is_null()) << key;
   }
 }
@@ -101,6 +101,7 @@ TEST(Json, CarriesTheKernelsFiguresOfAWorkersConnection) {
   WorkerSnapshot worker;
   worker.rtt = std::chrono::microseconds(2'500);
   worker.link = net::TcpFigures{.rtt = std::chrono::microseconds(1'250),
+                                .least_rtt = std::chrono::microseconds(250),
                                 .retransmissions = 7,
                                 .delivery_bits_per_s = 80'000'000,
                                 .unacknowledged_bytes = std::nullopt};
@@ -108,6 +109,7 @@ TEST(Json, CarriesTheKernelsFiguresOfAWorkersConnection) {
   const auto json = cluster_json(view)["workers"][0];
   EXPECT_EQ(json["rtt_ms"], 2.5);
   EXPECT_EQ(json["tcp_rtt_ms"], 1.25);
+  EXPECT_EQ(json["tcp_least_rtt_ms"], 0.25);
   EXPECT_EQ(json["retransmissions"], 7);
   EXPECT_EQ(json["delivery_bits_per_s"], 80'000'000);
   EXPECT_TRUE(json["unacknowledged_bytes"].is_null());

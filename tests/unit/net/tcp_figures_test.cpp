@@ -38,6 +38,8 @@ TEST_F(TcpFiguresTest, TellRoundTripAndDeliveryOfAConnectionInUse) {
   ASSERT_TRUE(figures->rtt);
   EXPECT_GT(figures->rtt->count(), 0);
   EXPECT_LT(*figures->rtt, std::chrono::seconds(1)) << "microseconds, on loopback";
+  ASSERT_TRUE(figures->least_rtt);
+  EXPECT_LE(*figures->least_rtt, *figures->rtt);
   EXPECT_EQ(figures->retransmissions, 0u);
   EXPECT_GT(figures->delivery_bits_per_s.value_or(0), 0u);
 }
