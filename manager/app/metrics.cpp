@@ -155,13 +155,14 @@ void add_links(std::vector<MetricFamily>& out, const ClusterView& view) {
   double unacknowledged = 0;
   for (const auto& worker : view.workers) {
     if (!worker.link) continue;
-    if (worker.link->rtt) round_trips.push_back(seconds(*worker.link->rtt));
+    if (worker.link->least_rtt) round_trips.push_back(seconds(*worker.link->least_rtt));
     delivery += static_cast<double>(worker.link->delivery_bits_per_s.value_or(0)) / 8;
     unacknowledged += static_cast<double>(worker.link->unacknowledged_bytes.value_or(0));
   }
   std::sort(round_trips.begin(), round_trips.end());
-  MetricFamily rtt = family("imgrec_worker_rtt_seconds", "Smoothed TCP round trips to the workers",
-                            MetricType::Gauge);
+  MetricFamily rtt =
+      family("imgrec_worker_rtt_seconds",
+             "Least TCP round trips of the last minutes to the workers", MetricType::Gauge);
   if (!round_trips.empty()) {
     add(rtt, round_trips.front(), {{"of", "nearest"}});
     add(rtt, round_trips[round_trips.size() / 2], {{"of", "median"}});

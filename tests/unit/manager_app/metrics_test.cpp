@@ -12,8 +12,11 @@ using namespace std::chrono_literals;
 
 WorkerSnapshot worker_at(std::chrono::microseconds rtt) {
   WorkerSnapshot worker;
-  worker.link = net::TcpFigures{
-      .rtt = rtt, .retransmissions = 1, .delivery_bits_per_s = 8'000, .unacknowledged_bytes = 500};
+  worker.link = net::TcpFigures{.rtt = rtt,
+                                .least_rtt = rtt / 2,
+                                .retransmissions = 1,
+                                .delivery_bits_per_s = 8'000,
+                                .unacknowledged_bytes = 500};
   return worker;
 }
 
@@ -23,9 +26,9 @@ TEST(Metrics, SumUpTheWorkersConnectionsWithoutALabelForEach) {
   view.workers.emplace_back();  // one that is not measured yet
   view.retransmissions = 12;
   const std::string text = Metrics().text(view, {});
-  EXPECT_THAT(text, HasSubstr("imgrec_worker_rtt_seconds{of=\"nearest\"} 0.002"));
-  EXPECT_THAT(text, HasSubstr("imgrec_worker_rtt_seconds{of=\"median\"} 0.008"));
-  EXPECT_THAT(text, HasSubstr("imgrec_worker_rtt_seconds{of=\"farthest\"} 0.04"));
+  EXPECT_THAT(text, HasSubstr("imgrec_worker_rtt_seconds{of=\"nearest\"} 0.001"));
+  EXPECT_THAT(text, HasSubstr("imgrec_worker_rtt_seconds{of=\"median\"} 0.004"));
+  EXPECT_THAT(text, HasSubstr("imgrec_worker_rtt_seconds{of=\"farthest\"} 0.02"));
   EXPECT_THAT(text, HasSubstr("imgrec_worker_retransmissions_total 12"));
   EXPECT_THAT(text, HasSubstr("imgrec_worker_delivery_bytes_per_second 3000"));
   EXPECT_THAT(text, HasSubstr("imgrec_worker_unacknowledged_bytes 1500"));
