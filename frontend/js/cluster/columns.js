@@ -57,7 +57,7 @@ export const COLUMNS = [
     text: (w) => count(w.done), by: (w) => w.done },
   { key: 'failed', label: 'Failed', number: true, descending: true,
     title: 'Images that it could not do', text: (w) => count(w.failed), by: (w) => w.failed },
-  { key: 'connected_s', label: 'For', number: true, descending: true,
+  { key: 'connected_s', label: 'Connected', number: true, descending: true,
     title: 'How long it has been connected', text: (w) => age(w.connected_s), by: (w) => w.connected_s },
 ];
 

@@ -3,22 +3,30 @@
 import { bits, count, perSecond, time } from './figures.js';
 
 /**
- * lines: what is drawn, the first one filled. text: a figure in words. axis: the same, short.
- * least: the axis goes up to this at least. whole: no fractions on the axis.
+ * lines: what is drawn. text: a figure in words; mark: the same at the axis; now: the newest one of
+ * the first line, beside the title. least: the axis goes up to this at least. whole: it has no
+ * fractions. stepped: it changes at once, and a span's most counts rather than its mean.
  */
 export const CHARTS = [
-  { id: 'throughput', title: 'Throughput', least: 1, text: (v) => `${perSecond(v)} images/s`,
+  { id: 'throughput', title: 'Throughput', least: 1, text: (v) => `${perSecond(v)} images/s`, mark: (v) => short(perSecond(v)),
     lines: [{ key: 'images_per_s', label: 'Images/s' }] },
-  { id: 'latency', title: 'Latency', least: 10, text: time,
+  { id: 'latency', title: 'Latency', least: 10, text: time, mark: (v) => short(time(v)),
+    now: (v) => `p50 ${time(v)}`,
     lines: [{ key: 'p50_ms', label: 'p50' }, { key: 'p90_ms', label: 'p90' },
             { key: 'p99_ms', label: 'p99' }] },
-  { id: 'data', title: 'Data rate', least: 1000, text: bits,
+  { id: 'data', title: 'Data rate', least: 1000, text: bits, mark: (v) => short(bits(v)),
     lines: [{ key: 'bits_per_s', label: 'Photos' }] },
-  { id: 'queue', title: 'Queue', least: 4, whole: true, text: count,
+  { id: 'queue', title: 'Queue', least: 4, whole: true, text: count, now: (v) => `${count(v)} waiting`,
     lines: [{ key: 'queue_depth', label: 'Waiting' }, { key: 'in_flight', label: 'In flight' }] },
   { id: 'workers', title: 'Workers', least: 2, whole: true, stepped: true, text: count,
+    now: (v) => `${count(v)} connected`,
     lines: [{ key: 'workers', label: 'Connected' }] },
 ];
+
+/** "40.0 Mbit/s" -> "40 Mbit/s", "0 ms" -> "0": round numbers are what an axis has. */
+function short(text) {
+  return text.replace(/\.0+(?=\D|$)/, '').replace(/^0 .*/, '0');
+}
 
 const MAX_GAP_S = 3;
 const number = (value) => (Number.isFinite(value) && value !== null ? value : null);

@@ -112,7 +112,8 @@ class Panel {
 
   show(samples, range) {
     const of = this.chart.lines.map(({ key }) => stats(samples, key));
-    setText(this.now, of[0]?.now == null ? '' : this.chart.text(of[0].now));
+    const text = this.chart.now ?? this.chart.text;
+    setText(this.now, of[0]?.now == null ? '' : text(of[0].now));
     setAttribute(this.#canvas, 'aria-label', describe(this.chart, samples, range));
     this.#showTable(samples, range);
     if (!this.#drawing) return;
@@ -181,12 +182,12 @@ function configure(chart, range) {
         x: {
           type: 'linear', min: -range + 1, max: 0,
           afterBuildTicks: (axis) => { axis.ticks = axis.chart.options.marks.map((value) => ({ value })); },
-          ticks: { callback: timeMark, maxRotation: 0, autoSkip: true, autoSkipPadding: 12 },
+          ticks: { callback: timeMark, padding: 4, maxRotation: 0, autoSkip: true, autoSkipPadding: 12 },
           grid: { drawTicks: false, display: false },
         },
         y: {
           beginAtZero: true, suggestedMax: chart.least,
-          ticks: { callback: (value) => chart.text(value).replace(/ images\/s$/, ''), maxTicksLimit: 5,
+          ticks: { callback: (value) => (chart.mark ?? chart.text)(value), maxTicksLimit: 5,
                    precision: chart.whole ? 0 : undefined, padding: 6 },
           grid: { drawTicks: false, drawBorder: false },
         },
