@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { COLUMNS, nextSort, sorted } from '../../frontend/js/cluster/columns.js';
 import { age, bits, bytes, count, names, perSecond, time, UNKNOWN } from '../../frontend/js/cluster/figures.js';
 import { phaseRows } from '../../frontend/js/cluster/phases.js';
-import { CHARTS, describe, points, stats, tableRows, timeMark, timeMarks, within } from '../../frontend/js/cluster/series.js';
+import { CHARTS, describe, points, rangeFor, stats, tableRows, timeMark, timeMarks, within } from '../../frontend/js/cluster/series.js';
 
 test('figures have as many digits as mean something', () => {
   assert.deepEqual([0, 0.004, 0.36, 12.54, 184.3, 999.4].map(time),
@@ -97,6 +97,12 @@ test('a chart has the seconds before now, and a hole where some are missing', ()
     { x: -11, y: 0 }, { x: -10, y: 10 }, { x: -9, y: 20 }, { x: -8, y: null }, { x: -1, y: 30 }, { x: 0, y: 40 }]);
   assert.equal(points(samples, 'p50_ms')[0].y, null);
   assert.deepEqual(points([], 'p50_ms'), []);
+});
+
+test('a chart that has little to show begins with a short range', () => {
+  assert.equal(rangeFor([]), 60);
+  assert.equal(rangeFor([{ second: 10 }, { second: 159 }]), 60);
+  assert.equal(rangeFor([{ second: 10 }, { second: 160 }]), 300);
 });
 
 test('only the range that was chosen is drawn', () => {

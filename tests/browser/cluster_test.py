@@ -211,7 +211,7 @@ class ClusterPageTest(unittest.TestCase):
         self.page.wait(lambda: self.rows()["worker-1"]["in_flight"].startswith("2 of"), "its work")
         self.system.workers[0].send_signal(signal.SIGTERM)
         self.wait_states(w1="Draining", w2="Ready")
-        self.assertEqual(self.tile("workers", "note"), "1 draining")
+        self.assertEqual(self.tile("workers", "note"), "1 draining · 0 left out")
         self.wait_states(w1="Left", w2="Ready")
 
     def test_figures_move_under_load_and_history_is_there_at_once(self):

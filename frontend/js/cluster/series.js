@@ -31,6 +31,12 @@ function short(text) {
 const MAX_GAP_S = 3;
 const number = (value) => (Number.isFinite(value) && value !== null ? value : null);
 
+/** A range that is not mostly empty: a minute at first, five when there is enough to see. */
+export function rangeFor(samples) {
+  const span = samples.length > 0 ? samples.at(-1).second - samples[0].second : 0;
+  return span < 150 ? 60 : 300;
+}
+
 /** Samples of the last `range` seconds. */
 export function within(samples, range) {
   const newest = samples.at(-1)?.second;

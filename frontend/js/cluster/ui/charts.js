@@ -1,7 +1,7 @@
 // Owns the charts. They are drawn by Chart.js, which the manager serves where its system has it;
 // without it there are the same figures as tables.
 
-import { CHARTS, describe, points, stats, tableRows, timeMark, timeMarks, within } from '../series.js';
+import { CHARTS, describe, points, rangeFor, stats, tableRows, timeMark, timeMarks, within } from '../series.js';
 import { make, setAttribute, setText } from './element.js';
 
 const LIBRARY = '/vendor/chart.js';
@@ -23,13 +23,15 @@ export function loadLibrary() {
 export class Charts {
   #panels;
   #note;
-  #range = 300;
+  #range = null;    // chosen by the person; null: as long as there is something to show
+  #ranges;
   #samples = null;  // what is shown
   #dirty = true;
 
   /** before: the panel that follows the first two charts. */
   constructor(element, { template, note, ranges, before }) {
     this.#note = note;
+    this.#ranges = ranges;
     this.#panels = CHARTS.map((chart) => new Panel(chart, template));
     const elements = this.#panels.map((panel) => panel.element);
     before.before(...elements.slice(0, 2));
@@ -46,7 +48,7 @@ export class Charts {
 
   async load() {
     if (await loadLibrary()) {
-      for (const panel of this.#panels) panel.begin(this.#range);
+      for (const panel of this.#panels) panel.begin();
     } else {
       this.#note.textContent = 'Charts need Chart.js, which this server does not have (Debian’s package '
         + 'libjs-chart.js, or the option http.chart-js). The same figures are in the tables below.';
@@ -67,8 +69,10 @@ export class Charts {
   #show() {
     if (!this.#samples || document.hidden) return;  // it is drawn when somebody looks
     this.#dirty = false;
-    const samples = within(this.#samples, this.#range);
-    for (const panel of this.#panels) panel.show(samples, this.#range);
+    const range = this.#range ?? rangeFor(this.#samples);
+    for (const input of this.#ranges.querySelectorAll('input')) input.checked = Number(input.value) === range;
+    const samples = within(this.#samples, range);
+    for (const panel of this.#panels) panel.show(samples, range);
   }
 }
 
@@ -100,8 +104,8 @@ class Panel {
     this.element.querySelector('details').addEventListener('toggle', () => { this.#tableOf = ''; });
   }
 
-  begin(range) {
-    this.#drawing = new window.Chart(this.#canvas, configure(this.chart, range));
+  begin() {
+    this.#drawing = new window.Chart(this.#canvas, configure(this.chart));
     this.recolour();
   }
 
@@ -162,7 +166,7 @@ class Panel {
 }
 
 // Nothing moves by itself: with a new value each second an animation would never end.
-function configure(chart, range) {
+function configure(chart) {
   const ago = (x) => (x === 0 ? 'now' : `${-x} s ago`);
   return {
     type: 'line',
@@ -174,15 +178,15 @@ function configure(chart, range) {
       })),
     },
     options: {
-      marks: timeMarks(range),
+      marks: [],  // of the time axis
       animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true,
       interaction: { mode: 'index', intersect: false, axis: 'x' },
       layout: { padding: { top: 4 } },
       scales: {
         x: {
-          type: 'linear', min: -range + 1, max: 0,
+          type: 'linear', max: 0,
           afterBuildTicks: (axis) => { axis.ticks = axis.chart.options.marks.map((value) => ({ value })); },
-          ticks: { callback: timeMark, padding: 4, maxRotation: 0, autoSkip: true, autoSkipPadding: 12 },
+          ticks: { callback: timeMark, padding: 6, maxRotation: 0, autoSkip: true, autoSkipPadding: 12 },
           grid: { drawTicks: false, display: false },
         },
         y: {

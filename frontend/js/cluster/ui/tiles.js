@@ -5,9 +5,9 @@ import { byState } from '../state.js';
 import { make, setShare, setText } from './element.js';
 
 const TILES = [
-  { id: 'workers', label: 'Workers', read: workers },
+  { id: 'workers', label: 'Workers', unit: 'ready', read: workers },
   { id: 'throughput', label: 'Throughput', unit: 'images/s', read: throughput },
-  { id: 'latency', label: 'Latency', unit: 'median', read: latency },
+  { id: 'latency', label: 'Latency', unit: 'p50', read: latency },
   { id: 'queue', label: 'Queue', unit: 'waiting', read: queue },
   { id: 'images', label: 'Images', unit: 'accepted', read: images },
   { id: 'sockets', label: 'Pages', unit: 'listening', read: sockets },
@@ -15,8 +15,7 @@ const TILES = [
 
 function workers({ workers: all }) {
   const { ready = 0, draining = 0, ejected = 0 } = byState(all);
-  const others = [draining && `${draining} draining`, ejected && `${ejected} left out`].filter(Boolean);
-  return { value: count(ready), unit: 'ready', note: others.join(' · ') || 'none draining or left out' };
+  return { value: count(ready), note: `${count(draining)} draining · ${count(ejected)} left out` };
 }
 
 function throughput({ cluster }) {

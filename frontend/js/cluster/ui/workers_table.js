@@ -111,8 +111,8 @@ class Row {
     cell.setAttribute('role', heads ? 'rowheader' : 'cell');
     cell.dataset.label = label;
     const parts = { cell, text: make('span', 'cell-text') };
-    cell.append(parts.text);
     if (key === 'in_flight') cell.append(parts.bar = make('span', 'load'));
+    cell.append(parts.text);
     if (note) cell.append(parts.note = make('span', 'cell-note'));
     this.#cells.set(key, parts);
     return cell;
