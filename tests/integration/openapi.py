@@ -69,13 +69,13 @@ class ApiDocument:
     def check_answer(self, what, response, promised):
         required = {"Retry-After", "WWW-Authenticate", "Content-Range", "ETag", "Accept-Ranges"}
         for name in promised.get("headers", {}).keys() & required:
-            if what[2] == 401 and "bad_token" in response.text:
-                continue
             assert name in response.headers, f"{what} lacks {name}"
         for name, header in promised.get("headers", {}).items():
             if name in response.headers and header["schema"].get("const"):
                 assert response.headers[name] == header["schema"]["const"], what
         content = promised.get("content")
+        if content is None and what[2] == 101:
+            return  # what follows are the socket's frames
         if content is None:
             assert response.content == b"", f"{what} has a body"
             return

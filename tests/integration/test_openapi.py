@@ -151,7 +151,9 @@ def test_the_socket(api):
 def test_the_access_token(api, document, tmp_path):
     file = tmp_path / "token"
     file.write_text(TOKEN)
-    client = api("--http-token-file", file).client
+    cluster = api("--http-token-file", file)
+    cluster.operator = {"Authorization": f"Bearer {TOKEN}"}
+    client = cluster.client
     for method, path, operation in document["api"].operations():
         if path == "/api/v1/session":
             continue
@@ -208,7 +210,8 @@ def test_shutting_down(api):
     assert call(client, "POST", "/api/v1/images", data=png(1)).status_code == 503
     assert call(client, "POST", "/api/task", data=png(1)).status_code == 503
     worker.signal(signal.SIGCONT)
-    cluster.manager.wait()
+    assert cluster.manager.wait() == 0
+    cluster.restart_manager()
 
 
 def test_nothing_of_the_document_was_left_out(document):
