@@ -225,8 +225,8 @@ void Api::begin_session(const HttpRequest& request, const SessionId& session,
     return respond(problem(400, "bad_request", "send JSON: {\"token\": \"the access token\"}"));
   }
   if (!access_.is_token(json["token"].get_ref<const std::string&>())) {
-    return respond(in_dialect(Dialect::kProblem, Problem(401, "bad_token",
-                                                     "that is not this server's access token")));
+    return respond(in_dialect(Dialect::kProblem,
+                              Problem(401, "bad_token", "that is not this server's access token")));
   }
   HttpResponse response = no_content();
   response.headers.emplace_back("Set-Cookie", access_.cookie(session, request));

@@ -37,8 +37,8 @@ TEST(AccessControl, AdmitsWhoSendsTheToken) {
   EXPECT_TRUE(access.admits(request({{"authorization", "bearer  " + kToken}}), {}));
   for (const std::string& wrong :
        {std::string("Bearer"), std::string("Bearer "), "Bearer " + kToken + "0",
-        "Bearer " + kToken.substr(1), "Basic " + kToken, kToken,
-        "Bearer " + std::string(32, 'x'), "Bearer " + std::string(5000, 'x')}) {
+        "Bearer " + kToken.substr(1), "Basic " + kToken, kToken, "Bearer " + std::string(32, 'x'),
+        "Bearer " + std::string(5000, 'x')}) {
     EXPECT_FALSE(access.admits(request({{"authorization", wrong}}), kSession)) << wrong;
   }
 }
@@ -78,9 +78,8 @@ TEST(CorsPolicy, VaryKeepsWhatItSaid) {
   HttpResponse response;
   response.headers = {{"Vary", "Accept-Encoding"}};
   CorsPolicy::open("https://gallery.example", response);
-  const auto vary =
-      std::count_if(response.headers.begin(), response.headers.end(),
-                    [](const auto& header) { return header.first == "Vary"; });
+  const auto vary = std::count_if(response.headers.begin(), response.headers.end(),
+                                  [](const auto& header) { return header.first == "Vary"; });
   EXPECT_EQ(vary, 1);
   EXPECT_EQ(response.headers.front().second, "Accept-Encoding, Origin");
 }
@@ -89,8 +88,8 @@ TEST(CorsPolicy, OriginsAreWhatBrowsersSend) {
   for (const char* good : {"*", "https://a.example", "http://localhost:3000", "http://[::1]:80"}) {
     EXPECT_TRUE(is_origin(good)) << good;
   }
-  for (const char* bad : {"", "a.example", "https://", "https://a.example/", "ftp://a", "https://*",
-                          "https://a b"}) {
+  for (const char* bad :
+       {"", "a.example", "https://", "https://a.example/", "ftp://a", "https://*", "https://a b"}) {
     EXPECT_FALSE(is_origin(bad)) << bad;
   }
 }

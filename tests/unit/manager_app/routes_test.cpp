@@ -26,12 +26,29 @@ TEST(Routes, FindTheCallAndWhatTheAddressNames) {
 }
 
 TEST(Routes, KnowNothingElse) {
-  for (const char* path :
-       {"", "/", "/index.html", "/api", "/api/v1", "/api/v1/", "/api/v1/images/",
-        "/api/v1/images//content", "/api/v1/images/a/", "/api/v1/images/a/content/",
-        "/api/v1/images/a/b", "/API/v1/images", "/api/v1/imagess", "/v2/", "/v2/models",
-        "/v2/models/", "/v2/models/m/versions", "/v2/models/m/versions/1/", "/upload", "/upload/",
-        "//api/v1/images", "/api//v1/images", "api/v1/images"}) {
+  for (const char* path : {"",
+                           "/",
+                           "/index.html",
+                           "/api",
+                           "/api/v1",
+                           "/api/v1/",
+                           "/api/v1/images/",
+                           "/api/v1/images//content",
+                           "/api/v1/images/a/",
+                           "/api/v1/images/a/content/",
+                           "/api/v1/images/a/b",
+                           "/API/v1/images",
+                           "/api/v1/imagess",
+                           "/v2/",
+                           "/v2/models",
+                           "/v2/models/",
+                           "/v2/models/m/versions",
+                           "/v2/models/m/versions/1/",
+                           "/upload",
+                           "/upload/",
+                           "//api/v1/images",
+                           "/api//v1/images",
+                           "api/v1/images"}) {
     EXPECT_FALSE(match_route(path)) << path;
   }
 }

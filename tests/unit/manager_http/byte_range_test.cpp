@@ -46,28 +46,26 @@ TEST_P(ByteRange, AnswersOneRange) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, ByteRange,
-    ::testing::Values(RangeCase{"bytes=0-3", 206, "0123", "bytes 0-3/10"},
-                      RangeCase{"bytes=4-4", 206, "4", "bytes 4-4/10"},
-                      RangeCase{"bytes=7-", 206, "789", "bytes 7-9/10"},
-                      RangeCase{"bytes=0-99999999999999999999999", 206, "0123456789",
-                                "bytes 0-9/10"},
-                      RangeCase{"bytes=-3", 206, "789", "bytes 7-9/10"},
-                      RangeCase{"bytes=-99", 206, "0123456789", "bytes 0-9/10"},
-                      RangeCase{"BYTES=1-2", 206, "12", "bytes 1-2/10"},
-                      RangeCase{"bytes=10-", 416, "", "bytes */10"},
-                      RangeCase{"bytes=10-12", 416, "", "bytes */10"},
-                      RangeCase{"bytes=99999999999999999999999-", 416, "", "bytes */10"},
-                      RangeCase{"bytes=-0", 416, "", "bytes */10"},
-                      // What is malformed, or more than one range, is no range.
-                      RangeCase{"bytes=3-1", 200, "0123456789", ""},
-                      RangeCase{"bytes=0-1,4-5", 200, "0123456789", ""},
-                      RangeCase{"bytes=-", 200, "0123456789", ""},
-                      RangeCase{"bytes=a-b", 200, "0123456789", ""},
-                      RangeCase{"bytes=1-2x", 200, "0123456789", ""},
-                      RangeCase{"bytes=+1-2", 200, "0123456789", ""},
-                      RangeCase{"bytes=--2", 200, "0123456789", ""},
-                      RangeCase{"bytes", 200, "0123456789", ""},
-                      RangeCase{"lines=0-3", 200, "0123456789", ""}));
+    ::testing::Values(
+        RangeCase{"bytes=0-3", 206, "0123", "bytes 0-3/10"},
+        RangeCase{"bytes=4-4", 206, "4", "bytes 4-4/10"},
+        RangeCase{"bytes=7-", 206, "789", "bytes 7-9/10"},
+        RangeCase{"bytes=0-99999999999999999999999", 206, "0123456789", "bytes 0-9/10"},
+        RangeCase{"bytes=-3", 206, "789", "bytes 7-9/10"},
+        RangeCase{"bytes=-99", 206, "0123456789", "bytes 0-9/10"},
+        RangeCase{"BYTES=1-2", 206, "12", "bytes 1-2/10"},
+        RangeCase{"bytes=10-", 416, "", "bytes */10"},
+        RangeCase{"bytes=10-12", 416, "", "bytes */10"},
+        RangeCase{"bytes=99999999999999999999999-", 416, "", "bytes */10"},
+        RangeCase{"bytes=-0", 416, "", "bytes */10"},
+        // What is malformed, or more than one range, is no range.
+        RangeCase{"bytes=3-1", 200, "0123456789", ""},
+        RangeCase{"bytes=0-1,4-5", 200, "0123456789", ""},
+        RangeCase{"bytes=-", 200, "0123456789", ""}, RangeCase{"bytes=a-b", 200, "0123456789", ""},
+        RangeCase{"bytes=1-2x", 200, "0123456789", ""},
+        RangeCase{"bytes=+1-2", 200, "0123456789", ""},
+        RangeCase{"bytes=--2", 200, "0123456789", ""}, RangeCase{"bytes", 200, "0123456789", ""},
+        RangeCase{"lines=0-3", 200, "0123456789", ""}));
 
 TEST(ByteRangeConditions, WhatTheClientHasIsNotSentAgain) {
   for (const char* tags : {"\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"}) {
