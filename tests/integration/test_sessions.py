@@ -192,5 +192,6 @@ def test_a_page_that_does_not_read_costs_little_and_gets_everything(cluster):
     wait_until(lambda: cluster.ledger()["done"] == len(ids), "all results")
     if not cluster.manager.sanitized():
         assert cluster.manager.resident_kib() - before < 50_000
+    slow.socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     check_exactly_once(slow.read_images(len(ids)), ids)
     slow.close()
