@@ -1,5 +1,6 @@
 #include "manager/app/live_feed.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -14,6 +15,17 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kPage = 100;  // results per read; below a socket's queue, so a page fits
+constexpr std::string_view kClusterKey = "cluster";
+
+// Settled, committed, and now on its way to the page.
+ImageRecord with_push_time(ImageRecord image) {
+  if (image.settled) {
+    const auto since = std::chrono::system_clock::now() - *image.settled;
+    image.timing.push = std::max(std::chrono::duration_cast<std::chrono::microseconds>(since),
+                                 std::chrono::microseconds(0));
+  }
+  return image;
+}
 
 }  // namespace
 
@@ -58,7 +70,7 @@ void LiveFeed::on_text(WebSocketSession& socket, std::string_view text) {
   const auto wanted = read_cluster_command(text);
   if (!wanted) return;
   found->second.wants_cluster = *wanted;
-  if (*wanted) socket.send(cluster_text());
+  if (*wanted) socket.send(cluster_text(), kClusterKey);
 }
 
 // Made once a second, however many sockets want it and however often they ask.
@@ -75,25 +87,25 @@ void LiveFeed::on_second() {
   cluster_text_ = nullptr;
   for (auto& [key, client] : clients_) {
     if (!client.wants_cluster) continue;
-    client.socket->send(cluster_text());  // a full queue skips a second: the next one says it all
+    client.socket->send(cluster_text(), kClusterKey);  // who reads slowly has the newest one wait
   }
 }
 
 // What is no result may be missed: the page reads it over REST when it needs it.
-void LiveFeed::hint_session(const SessionId& session, const SharedText& text) {
-  const auto [first, last] = by_session_.equal_range(session);
+void LiveFeed::hint_session(const ImageRecord& image, const SharedText& text) {
+  const auto [first, last] = by_session_.equal_range(image.session);
   for (auto it = first; it != last; ++it) {
-    if (clients_.at(it->second).greeted) it->second->send(text);
+    if (clients_.at(it->second).greeted) it->second->send(text, image.id.text);
   }
 }
 
 void LiveFeed::on_state(const ImageRecord& image) {
-  if (by_session_.contains(image.session)) hint_session(image.session, state_event(image));
+  if (by_session_.contains(image.session)) hint_session(image, state_event(image));
 }
 
 void LiveFeed::on_deleted(const ImageRecord& image) {
   if (by_session_.contains(image.session)) {
-    hint_session(image.session, deleted_event(image.id));
+    hint_session(image, deleted_event(image.id));
   }
 }
 
@@ -104,8 +116,8 @@ void LiveFeed::on_settled(const ImageRecord& image) {
     Client& client = clients_.at(it->second);
     const bool room = client.greeted && client.socket->has_room();
     if (!client.cursor.on_live(image.settle_seq, room)) continue;
-    if (!text) text = image_event(image);
-    client.socket->send(text);
+    if (!text) text = image_event(with_push_time(image));
+    client.socket->send(text, image.id.text);
   }
 }
 
