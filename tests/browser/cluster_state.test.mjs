@@ -66,6 +66,13 @@ test('figures are stale while the connection is lost, until new ones come', () =
   assert.equal(isStale(reduce(back, message([], 2600))), false);
 });
 
+test('a server that asks for its token does so until it lets the page in', () => {
+  const say = (state, status) => reduce(state, { type: 'connection', status, at: 1 });
+  const locked = say(say(initialState, 'lost'), 'locked');
+  assert.equal(say(locked, 'lost').connection, 'locked');
+  assert.equal(say(say(locked, 'lost'), 'open').connection, 'open');
+});
+
 test('figures are stale when a server that is connected says nothing', () => {
   const live = run(open, message([], 1000));
   assert.equal(isStale(reduce(live, { type: 'tick', at: 4000 })), false);

@@ -258,6 +258,29 @@ class ClusterPageTest(unittest.TestCase):
         self.wait_states(w1="Ready", w2="Ready")
         self.assertEqual(self.page.text("cluster"), "live")
 
+    def test_a_server_that_asks_for_its_token_is_told(self):
+        token = secrets.token_hex(16)
+        file = pathlib.Path(tempfile.mkdtemp()) / "token"
+        self.addCleanup(file.parent.rmdir)
+        self.addCleanup(file.unlink)
+        file.write_text(token + "\n")
+        file.chmod(0o600)
+        os.environ["IMGREC_HTTP_TOKEN_FILE"] = str(file)
+        self.addCleanup(os.environ.pop, "IMGREC_HTTP_TOKEN_FILE")
+        self.start_system()
+        self.page.driver.get(f"{self.system.url}cluster")
+        self.page.wait(lambda: "Access token needed" in self.page.text("banners"), "the message")
+        self.assertEqual(self.page.text("cluster"), "no access")
+        self.check_accessible("without the token")
+        status = self.page.script(
+            "return fetch('/api/v1/session', {method: 'POST', body: arguments[0],"
+            "headers: {'Content-Type': 'application/json'}}).then((a) => a.status)",
+            json.dumps({"token": token}))
+        self.assertEqual(status, 204)
+        self.page.press("#banners button")  # Retry now
+        self.page.wait(lambda: self.page.text("cluster") == "live", "the figures", timeout=30)
+        self.assertEqual(self.page.text("banners"), "")
+
     def test_the_table_is_sorted_by_keyboard_and_on_a_phone_by_its_menu(self):
         self.open(workers=11)
         order = "return [...document.querySelectorAll('.cell-name .cell-text')].map((e) => e.textContent)"

@@ -23,6 +23,7 @@ const socket = new LiveSocket({
   onStatus: (status) => {
     dispatch({ type: 'connection', status, at: Date.now() });
     if (status === 'open') readHistory();
+    else ensureSession().catch(onNoSession);  // why it is lost
   },
 });
 
@@ -62,13 +63,18 @@ async function readHistory() {
   } catch { /* the charts begin with what comes from now on */ }
 }
 
+function onNoSession(error) {
+  if (error.status === 401) dispatch({ type: 'connection', status: 'locked', at: Date.now() });
+}
+
 async function begin() {
   for (let attempt = 0; ; attempt += 1) {
     try {
       await ensureSession();
       break;
-    } catch {
+    } catch (error) {
       dispatch({ type: 'connection', status: 'lost', at: Date.now() });
+      onNoSession(error);
       await new Promise((resolve) => { setTimeout(resolve, backoff(attempt)); });
     }
   }

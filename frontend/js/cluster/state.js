@@ -8,7 +8,7 @@ export const GHOST_MS = 8_000;
 const QUIET_MS = 4_000;  // a message comes each second
 
 export const initialState = {
-  connection: 'connecting',  // 'open', 'lost'
+  connection: 'connecting',  // 'open', 'lost', 'locked': it wants its access token
   cluster: null,             // the newest message
   heardAt: null,             // when it came
   now: 0,
@@ -25,15 +25,18 @@ export function reduce(state, action) {
     case 'history':
       return { ...state, samples: merge(readHistory(action.history), state.samples) };
     case 'connection':
-      return {
-        ...state, connection: action.status, now: action.at,
-        resuming: state.resuming || action.status === 'lost',
-      };
+      return onConnection(state, action);
     case 'tick':
       return onTick(state, action.at);
     default:
       return state;
   }
+}
+
+// Each try that a locked server turns away is a connection that is lost: it stays locked meanwhile.
+function onConnection(state, { status, at }) {
+  const connection = status === 'lost' && state.connection === 'locked' ? 'locked' : status;
+  return { ...state, connection, now: at, resuming: state.resuming || status !== 'open' };
 }
 
 /** The figures are not of this moment. */

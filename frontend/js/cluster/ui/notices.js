@@ -9,7 +9,7 @@ const clock = (at) => new Date(at).toLocaleTimeString('en-GB');
 /** The message over the page while the connection is lost. */
 export class ConnectionBanner {
   #element;
-  #shown = '';
+  #shown = 'null';
 
   /** onRetry: the person does not want to wait for the next try. */
   constructor(element, { onRetry }) {
@@ -18,18 +18,25 @@ export class ConnectionBanner {
   }
 
   update(state) {
-    const lost = state.connection === 'lost';
-    const text = !lost ? '' : state.cluster === null ? 'Nothing is known of the cluster yet.'
+    const since = state.cluster === null ? 'Nothing is known of the cluster yet.'
       : `What is shown is as it was at ${clock(state.heardAt)}.`;
-    if (text === this.#shown) return;
-    this.#shown = text;
-    this.#element.replaceChildren(...(text ? [this.#build(text)] : []));
+    const next = { lost: ['Connection lost, retrying…', since], locked: ['Access token needed.', since] }[
+      state.connection] ?? null;
+    if (String(next) === this.#shown) return;
+    this.#shown = String(next);
+    this.#element.replaceChildren(...(next ? [this.#build(state.connection, ...next)] : []));
   }
 
-  #build(text) {
-    const banner = make('div', 'banner lost');
+  #build(kind, title, text) {
+    const banner = make('div', `banner ${kind}`);
     const words = make('p');
-    words.append(make('strong', '', 'Connection lost, retrying…'), ` ${text}`);
+    words.append(make('strong', '', title), ` ${text}`);
+    if (kind === 'locked') {
+      const link = make('a', '', 'the page Recognize');
+      link.href = '/';
+      words.append(' This server answers only who has its token. Give it on ', link,
+                   '; this page then goes on by itself.');
+    }
     const button = make('button', 'button small', 'Retry now');
     button.type = 'button';
     button.addEventListener('click', this.onRetry);
@@ -52,7 +59,7 @@ export class LiveMark {
     const quiet = state.connection === 'open' && isStale(state);
     this.#element.dataset.connection = quiet ? 'quiet' : state.connection;
     setText(this.#text, quiet ? `no news for ${age((state.now - state.heardAt) / 1000)}`
-      : { open: 'live', lost: 'not connected' }[state.connection] ?? 'connecting…');
+      : { open: 'live', lost: 'not connected', locked: 'no access' }[state.connection] ?? 'connecting…');
   }
 }
 
