@@ -34,6 +34,14 @@ TEST(LatencyHistogram, IsExactForShortTimes) {
   EXPECT_EQ(histogram.percentile(0.001), 1us);
 }
 
+TEST(LatencyHistogram, TakesTheNearestRankUpwards) {
+  LatencyHistogram histogram;
+  for (const int us : {1, 2, 3}) histogram.add(microseconds(us));
+  EXPECT_EQ(histogram.percentile(0.5), 2us);
+  EXPECT_EQ(histogram.percentile(0.34), 2us);
+  EXPECT_EQ(histogram.percentile(0.33), 1us);
+}
+
 // Of every time from a microsecond to an hour, in steps of one per cent.
 TEST(LatencyHistogram, IsWrongByThreePerCentAtMost) {
   for (double us = 1; us < 3.6e9; us = std::max(us + 1, us * 1.01)) {
