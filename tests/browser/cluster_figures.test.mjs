@@ -130,6 +130,12 @@ test('a chart is a table of means too, newest first', () => {
   assert.deepEqual(tableRows(chart('throughput'), [], 60), []);
 });
 
+test('an axis has round numbers', () => {
+  assert.deepEqual([0, 0.5, 20, 100, 1200].map(chart('throughput').mark), ['0', '0.5', '20', '100', '1,200']);
+  assert.deepEqual([0, 50, 500, 1500, 2000].map(chart('latency').mark), ['0', '50 ms', '500 ms', '1.5 s', '2 s']);
+  assert.deepEqual([0, 500, 4e7].map(chart('data').mark), ['0', '500 bit/s', '40 Mbit/s']);
+});
+
 test('a time axis has round marks', () => {
   assert.deepEqual(timeMarks(60).map(timeMark), ['60 s', '45 s', '30 s', '15 s', 'now']
     .map((text) => (text === '60 s' ? '1 min' : text)));

@@ -23,9 +23,10 @@ export const CHARTS = [
     lines: [{ key: 'workers', label: 'Connected' }] },
 ];
 
-/** "40.0 Mbit/s" -> "40 Mbit/s", "0 ms" -> "0": round numbers are what an axis has. */
+/** "40.0 Mbit/s" -> "40 Mbit/s", "1.50 s" -> "1.5 s", "0 ms" -> "0": an axis has round numbers. */
 function short(text) {
-  return text.replace(/\.0+(?=\D|$)/, '').replace(/^0 .*/, '0');
+  return text.replace(/\.?0+(?= |$)/, (zeros, at, all) => (all.slice(0, at + 1).includes('.') ? '' : zeros))
+    .replace(/^0 .*/, '0');
 }
 
 const MAX_GAP_S = 3;

@@ -48,15 +48,16 @@ export class Charts {
 
   async load() {
     if (await loadLibrary()) {
-      for (const panel of this.#panels) panel.begin();
+      for (const panel of this.#panels) {
+        panel.begin();
+        await new Promise(requestAnimationFrame);  // one at a time: the page stays alive
+      }
     } else {
       this.#note.textContent = 'Charts need Chart.js, which this server does not have (Debian’s package '
         + 'libjs-chart.js, or the option http.chart-js). The same figures are in the tables below.';
       this.#note.hidden = false;
       for (const panel of this.#panels) panel.doWithout();
     }
-    this.#dirty = true;
-    this.#show();
   }
 
   update(state) {
@@ -80,6 +81,7 @@ class Panel {
   #canvas;
   #drawing = null;
   #tableOf = '';
+  #shown = null;  // what to draw once it can
 
   constructor(chart, template) {
     this.chart = chart;
@@ -105,8 +107,10 @@ class Panel {
   }
 
   begin() {
-    this.#drawing = new window.Chart(this.#canvas, configure(this.chart));
-    this.recolour();
+    const configuration = configure(this.chart);
+    colour(configuration.data, configuration.options);
+    this.#drawing = new window.Chart(this.#canvas, configuration);
+    if (this.#shown) this.show(...this.#shown);
   }
 
   doWithout() {
@@ -115,6 +119,7 @@ class Panel {
   }
 
   show(samples, range) {
+    this.#shown = [samples, range];
     const of = this.chart.lines.map(({ key }) => stats(samples, key));
     const text = this.chart.now ?? this.chart.text;
     setText(this.now, of[0]?.now == null ? '' : text(of[0].now));
@@ -147,22 +152,26 @@ class Panel {
 
   recolour() {
     if (!this.#drawing) return;
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    this.#drawing.data.datasets.forEach((set, index) => {
-      set.borderColor = set.pointHoverBackgroundColor = colour(COLOURS[index]);
-      set.backgroundColor = colour('--fill');
-    });
-    const { scales, plugins } = this.#drawing.options;
-    for (const scale of Object.values(scales)) {
-      scale.grid.color = scale.grid.borderColor = colour('--line');
-      scale.ticks.color = colour('--muted');
-    }
-    Object.assign(plugins.tooltip, {
-      backgroundColor: colour('--ink'), titleColor: colour('--page'), bodyColor: colour('--page'),
-    });
+    colour(this.#drawing.data, this.#drawing.options);
     this.#drawing.update('none');
   }
+}
+
+/** The style sheet's colours of this moment. */
+function colour(data, { scales, plugins }) {
+  const style = getComputedStyle(document.documentElement);
+  const named = (name) => style.getPropertyValue(name).trim();
+  data.datasets.forEach((set, index) => {
+    set.borderColor = set.pointHoverBackgroundColor = named(COLOURS[index]);
+    set.backgroundColor = named('--fill');
+  });
+  for (const scale of Object.values(scales)) {
+    scale.grid.color = scale.grid.borderColor = named('--line');
+    scale.ticks.color = named('--muted');
+  }
+  Object.assign(plugins.tooltip, {
+    backgroundColor: named('--ink'), titleColor: named('--page'), bodyColor: named('--page'),
+  });
 }
 
 // Nothing moves by itself: with a new value each second an animation would never end.
