@@ -8,7 +8,8 @@ import { bits, count, perSecond, time } from './figures.js';
  * fractions. stepped: it changes at once, and a span's most counts rather than its mean.
  */
 export const CHARTS = [
-  { id: 'throughput', title: 'Throughput', least: 1, text: (v) => `${perSecond(v)} images/s`, mark: (v) => short(perSecond(v)),
+  { id: 'throughput', title: 'Throughput', least: 1, text: (v) => `${perSecond(v)} images/s`,
+    mark: (v) => short(perSecond(v)),
     lines: [{ key: 'images_per_s', label: 'Images/s' }] },
   { id: 'latency', title: 'Latency', least: 10, text: time, mark: (v) => short(time(v)),
     now: (v) => `p50 ${time(v)}`,
