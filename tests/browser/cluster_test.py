@@ -153,6 +153,8 @@ class ClusterPageTest(unittest.TestCase):
         """In every look; all of the page."""
         for look, (width, height, dark) in LOOKS.items():
             self.page.look(width, height, dark)
+            wide = self.page.script("return document.documentElement.scrollWidth")
+            self.assertLessEqual(wide, width, f"{name}, {look}: scrolls sideways")
             tall = self.page.script("return document.documentElement.scrollHeight")
             self.page.look(width, min(max(tall, height), 4000), dark)
             self.page.screenshot(ARTIFACTS / f"{name}-{look}.png")
@@ -289,7 +291,8 @@ class ClusterPageTest(unittest.TestCase):
         self.page.script("document.querySelector('#workers-table thead button').focus()")
         self.page.driver.switch_to.active_element.send_keys(Keys.ENTER)
         self.assertEqual(self.page.script(order), names[::-1])
-        self.assertEqual(self.page.script("return document.querySelector('#workers-table thead th').ariaSort"), "descending")
+        self.assertEqual(self.page.script(
+            "return document.querySelector('#workers-table thead th').ariaSort"), "descending")
         self.page.driver.switch_to.active_element.send_keys(Keys.TAB)
         self.page.driver.switch_to.active_element.send_keys(Keys.SPACE)
         self.assertEqual(self.page.script(
