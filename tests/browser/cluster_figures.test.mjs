@@ -130,6 +130,11 @@ test('a chart is a table of means too, newest first', () => {
   assert.deepEqual(tableRows(chart('throughput'), [], 60), []);
 });
 
+test('the table of workers has the most of a span, since half a worker is none', () => {
+  const some = [1, 3, 2].map((workers, second) => ({ second, workers }));
+  assert.deepEqual(tableRows(chart('workers'), some, 60)[0].values, ['3']);
+});
+
 test('an axis has round numbers', () => {
   assert.deepEqual([0, 0.5, 20, 100, 1200].map(chart('throughput').mark), ['0', '0.5', '20', '100', '1,200']);
   assert.deepEqual([0, 50, 500, 1500, 2000].map(chart('latency').mark), ['0', '50 ms', '500 ms', '1.5 s', '2 s']);
