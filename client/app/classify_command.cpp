@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -43,7 +44,7 @@ Result<std::string> read_standard_input() {
       return Status(StatusCode::kResourceExhausted, "more than 64 MiB came on standard input");
     }
   }
-  if (bytes.empty()) return Status(StatusCode::kInvalidArgument, "nothing came on standard input");
+  if (bytes.empty()) return Status(StatusCode::kFailedPrecondition, "nothing came on standard input");
   return bytes;
 }
 
@@ -55,7 +56,7 @@ class Photos {
       if (file.path != kStandardInput) continue;
       auto bytes = read_standard_input();
       if (!bytes.ok()) {
-        file.problem = bytes.status().message();
+        standard_input_status_ = bytes.status();
       } else {
         file.bytes = bytes->size();
         standard_input_ = text_body(*std::move(bytes));
@@ -66,7 +67,10 @@ class Photos {
   Result<Upload> open(FileId id) const {
     const PhotoFile& file = files[id.value];
     if (!file.problem.empty()) return Status(StatusCode::kInvalidArgument, file.problem);
-    if (file.path == kStandardInput) return Upload{"stdin", standard_input_};
+    if (file.path == kStandardInput) {
+      if (!standard_input_) return standard_input_status_;
+      return Upload{"stdin", standard_input_};
+    }
     auto body = open_file_body(file.path);
     if (!body.ok()) return body.status();
     return Upload{std::filesystem::path(file.path).filename().string(), *std::move(body)};
@@ -76,9 +80,11 @@ class Photos {
 
  private:
   std::shared_ptr<UploadBody> standard_input_;
+  Status standard_input_status_;  // why there is none
 };
 
 int classify(const ClientConfig& config, const std::vector<std::string>& paths) {
+  std::signal(SIGPIPE, SIG_IGN);  // an output that is closed is an error of its own
   auto access = server_access(config);
   if (!access.ok()) return fail(access.status().message(), kExitWrongUsage);
   const Photos photos(paths);

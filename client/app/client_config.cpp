@@ -88,6 +88,7 @@ OptionSet client_options(ClientConfig& c) {
   set.add({.key = "token",
            .target = &c.token,
            .help = "the server's API token, where it wants one",
+           .flag = "",
            .value = "TOKEN",
            .check =
                [&c] {

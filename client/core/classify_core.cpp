@@ -123,6 +123,7 @@ void ClassifyCore::not_accepted(Files::iterator file, Failure failure, TimePoint
     return settle(file, OutcomeKind::kRejected, lost ? "not_sent" : std::move(failure.code),
                   std::to_string(kMaxTries) + " tries failed, the last so: " + failure.detail, now);
   }
+  if (failure.kind == FailureKind::kBusy) accept_limit();
   state.stage = Stage::kWaiting;
   again_.insert(file->first);
   (void)pause(failure, state.tries, now);
@@ -298,7 +299,19 @@ void ClassifyCore::settle(Files::iterator file, OutcomeKind kind, std::string co
   state.outcome.code = std::move(code);
   state.outcome.detail = std::move(detail);
   sweep_period_ = kPollFirst;
+  if (state.outcome.image) outgrow_limit();
   progressed(now);
+}
+
+void ClassifyCore::accept_limit() {
+  most_open_ = std::max<std::size_t>(1, by_id_.size());
+  settled_at_limit_ = 0;
+}
+
+void ClassifyCore::outgrow_limit() {
+  if (!most_open_ || ++settled_at_limit_ < *most_open_) return;
+  ++*most_open_;
+  settled_at_limit_ = 0;
 }
 
 void ClassifyCore::forget(const ImageId& id, const std::string& code, const std::string& detail,
@@ -421,7 +434,7 @@ void ClassifyCore::open_socket(TimePoint now) {
 }
 
 void ClassifyCore::start_uploads(TimePoint now) {
-  while (sending_ < options_.parallel) {
+  while (sending_ < options_.parallel && (!most_open_ || sending_ + by_id_.size() < *most_open_)) {
     FileId file{next_};
     if (!again_.empty()) {
       file = *again_.begin();

@@ -15,7 +15,8 @@
 //   and again while there is no socket, the open images are read over REST (a sweep).
 //   What the socket says of an image whose upload is not answered yet is kept until it is.
 // - A lost connection postpones: back-off, doubled each time, half of it at random. A busy server
-//   (429, 503) is left alone for as long as it asks for. A try counts against a file only where the
+//   (429, 503) is left alone for as long as it asks for, and from then on no more images are open
+//   than it took, one more after each such number of results. A try counts against a file only where the
 //   server was heard of meanwhile: else the network is to blame.
 // - Progress is an acceptance, a result, an image on its way to a worker, or a byte of a file that
 //   no earlier try had sent. Without any for `timeout` the rest is given up; sooner, after
@@ -222,6 +223,8 @@ class ClassifyCore {
   void progressed(TimePoint now);
   // Holds back what calls the server, after a failure. False: it was the end.
   bool pause(const Failure& failure, unsigned tries, TimePoint now);
+  void accept_limit();
+  void outgrow_limit();
   bool paused(TimePoint now) const { return paused_until_ && now < *paused_until_; }
   std::chrono::milliseconds backoff(unsigned failures) const;
 

@@ -96,8 +96,11 @@ void ClientRunner::perform(StartUpload&& action) {
   const FileId file = action.file;
   auto upload = options_.open(file);
   if (!upload.ok()) {
-    asio::post(io_, [this, file, why = upload.status().message()] {
-      on_event(UploadEnded{file, Failure{FailureKind::kLocal, "unreadable", why}});
+    const bool empty = upload.status().code() == StatusCode::kFailedPrecondition;
+    Failure failure{FailureKind::kLocal, empty ? "empty_file" : "unreadable",
+                    upload.status().message()};
+    asio::post(io_, [this, file, failure = std::move(failure)] {
+      on_event(UploadEnded{file, failure});
     });
     return;
   }

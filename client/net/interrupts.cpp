@@ -45,7 +45,6 @@ Interrupts::Interrupts(boost::asio::io_context& io, std::function<void()> on_int
       [on_interrupt = std::move(on_interrupt)](boost::system::error_code ec, std::size_t) {
         if (!ec) on_interrupt();
       });
-  std::signal(SIGPIPE, SIG_IGN);
   set_handler(SIGINT, on_signal);
   set_handler(SIGTERM, on_signal);
 }

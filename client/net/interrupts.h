@@ -1,5 +1,5 @@
 // Ctrl-C and SIGTERM: the first one is told, a second one ends the process at once, even where it
-// hangs on its output. Also ignores SIGPIPE.
+// hangs on its output.
 //
 // Thread rule: one for a process, on the main thread; told on the io_context's.
 // Owns: the handlers of SIGINT and SIGTERM, and a descriptor.

@@ -30,7 +30,7 @@ class FileBody final : public UploadBody {
     if (!S_ISREG(about.st_mode)) {
       return unreadable("it is no regular file; what comes out of a pipe is read with -");
     }
-    if (about.st_size == 0) return {StatusCode::kInvalidArgument, "it is empty"};
+    if (about.st_size == 0) return {StatusCode::kFailedPrecondition, "it is empty"};
     size_ = static_cast<std::uint64_t>(about.st_size);
     return {};
   }

@@ -21,7 +21,8 @@ class UploadBody {
   virtual Result<std::size_t> read(std::uint64_t offset, char* to, std::size_t capacity) = 0;
 };
 
-// A regular file that is not empty; else a status that says in words why it cannot be sent.
+// A regular file that is not empty; else a status that says in words why it cannot be sent:
+// kFailedPrecondition where it is empty.
 Result<std::shared_ptr<UploadBody>> open_file_body(const std::string& path);
 
 std::shared_ptr<UploadBody> text_body(std::string bytes);
