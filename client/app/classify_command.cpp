@@ -44,7 +44,8 @@ Result<std::string> read_standard_input() {
       return Status(StatusCode::kResourceExhausted, "more than 64 MiB came on standard input");
     }
   }
-  if (bytes.empty()) return Status(StatusCode::kFailedPrecondition, "nothing came on standard input");
+  if (bytes.empty())
+    return Status(StatusCode::kFailedPrecondition, "nothing came on standard input");
   return bytes;
 }
 

@@ -16,8 +16,8 @@
 //   What the socket says of an image whose upload is not answered yet is kept until it is.
 // - A lost connection postpones: back-off, doubled each time, half of it at random. A busy server
 //   (429, 503) is left alone for as long as it asks for, and from then on no more images are open
-//   than it took, one more after each such number of results. A try counts against a file only where the
-//   server was heard of meanwhile: else the network is to blame.
+//   than it took, one more after each such number of results. A try counts against a file only
+//   where the server was heard of meanwhile: else the network is to blame.
 // - Progress is an acceptance, a result, an image on its way to a worker, or a byte of a file that
 //   no earlier try had sent. Without any for `timeout` the rest is given up; sooner, after
 //   `connect_patience`, where the server was never heard of.
@@ -273,8 +273,10 @@ class ClassifyCore {
   unsigned deletions_under_way_ = 0;
 
   std::optional<TimePoint> paused_until_;
-  bool busy_ = false;      // the pause is the server's wish
-  unsigned failures_ = 0;  // of the network in a row
+  bool busy_ = false;                     // the pause is the server's wish
+  std::optional<std::size_t> most_open_;  // what a busy server takes of us, as far as we know
+  std::size_t settled_at_limit_ = 0;      // since that was found or raised
+  unsigned failures_ = 0;                 // of the network in a row
   bool heard_ever_ = false;
   TimePoint heard_at_;
   TimePoint progress_at_;
