@@ -87,6 +87,10 @@ void ClassifyCore::accepted(Files::iterator file, ServerImage image, TimePoint n
   heard(now);
   progressed(now);
   const ImageId id = image.id;
+  if (by_id_.empty()) {  // of what was just accepted there is no news to be read
+    sweep_at_ =
+        std::max(sweep_at_, now + (socket_ == Socket::kOpen ? kPollBesideSocket : kPollFirst));
+  }
   if (!by_id_.emplace(id, file->first).second) {
     settle(file, OutcomeKind::kRejected, "bad_answer",
            "the server gave this file the id of another one", now);

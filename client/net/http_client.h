@@ -25,9 +25,9 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 struct HttpCall {
   std::string method = "GET";
   std::string path;  // with its query, percent-encoded; below the URL's prefix
-  HttpHeaders headers;
-  std::shared_ptr<UploadBody> body;
-  std::function<void(std::uint64_t)> on_sent;  // bytes of the body so far
+  HttpHeaders headers = {};
+  std::shared_ptr<UploadBody> body = {};
+  std::function<void(std::uint64_t)> on_sent = {};  // bytes of the body so far
 };
 
 class HttpClient {
