@@ -103,7 +103,7 @@ std::string ResultPrinter::last_words(const RunResult& result, const std::string
               "; check --server, and that it runs";
       break;
     case Ending::kRefused:
-      words = "the server refuses: " + harmless(result.end.reason);
+      words = "stopped: " + harmless(result.end.reason);
       break;
     case Ending::kTimedOut:
       words = "given up (--timeout): " + harmless(result.end.reason);

@@ -2,9 +2,12 @@
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
 namespace imgrec::client {
 namespace asio = boost::asio;
@@ -68,9 +71,21 @@ class Connector : public std::enable_shared_from_this<Connector> {
     tls->set_verify_callback(asio::ssl::host_name_verification(host));
     tls->async_handshake(asio::ssl::stream_base::client,
                          [self = shared_from_this()](error_code ec) {
-                           if (ec) return self->fail("TLS: " + ec.message());
+                           if (ec) return self->no_handshake(ec);
                            self->succeed();
                          });
+  }
+
+  void no_handshake(error_code ec) {
+    const bool untrusted =
+        ec.category() == asio::error::get_ssl_category() &&
+        ERR_GET_REASON(static_cast<unsigned long>(ec.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+    if (!untrusted) return fail("TLS: " + ec.message());
+    const long why = SSL_get_verify_result(stream_.tls()->native_handle());
+    finish({FailureKind::kRefused, "certificate",
+            access_->url.text() +
+                ": its certificate is not accepted: " + X509_verify_cert_error_string(why) +
+                "; give the authority that vouches for it with --ca"});
   }
 
   void succeed() {
@@ -79,11 +94,13 @@ class Connector : public std::enable_shared_from_this<Connector> {
     std::exchange(handler_, nullptr)(std::move(stream_));
   }
 
-  void fail(const std::string& what) {
+  void fail(const std::string& what) { finish(network_failure(*access_, what)); }
+
+  void finish(Failure failure) {
     deadline_.cancel();
     stream_.close();
     if (!handler_) return;
-    std::exchange(handler_, nullptr)(network_failure(*access_, what));
+    std::exchange(handler_, nullptr)(std::move(failure));
   }
 
   const std::shared_ptr<const ServerAccess> access_;

@@ -382,7 +382,7 @@ def test_what_is_no_imgrec_server_is_told(stub, run, tmp_path, answer):
     (photo,) = write_photos(tmp_path / "p", 1)
     result = run(stub.url, photo)
     assert result.code == NO_SERVER, (result.out(), result.err())
-    assert "refuses" in result.err()
+    assert "stopped: " in result.err()
 
 
 def test_no_worker_is_given_up_in_time(cluster, run, tmp_path):
@@ -640,7 +640,7 @@ def test_https_and_whom_it_trusts(run, tmp_path):
         assert by_name.code == GOOD, by_name.err()
         for arguments in ([], ["--ca", made / "other-ca.pem"]):
             refused = run(stub.url, *arguments, photo)
-            assert refused.code == NO_SERVER and "certificate verify failed" in refused.err()
+            assert refused.code == NO_SERVER and "--ca" in refused.err(), refused.err()
         assert run(stub.url, "--ca", tmp_path / "none.pem", photo).code == WRONG_USAGE
     finally:
         stub.close()
