@@ -54,6 +54,15 @@ TEST_F(ClassifyCoreTest, TakesAResultThatComesBeforeTheUploadIsAnswered) {
   EXPECT_EQ(told_[0].image->id.text, "a");
 }
 
+TEST_F(ClassifyCoreTest, KeepsEarlyResultsWhileAnyUploadIsUnderWay) {
+  begin_online(2);
+  result(7, done("b"));
+  accepted(0, queued("a"));
+  accepted(1, queued("b"));
+  result(8, done("a"));
+  EXPECT_TRUE(end_);
+}
+
 TEST_F(ClassifyCoreTest, KeepsEarlyResultsWhileATryIsToBeMadeAgain) {
   begin_online(1);
   refused(0, lost());  // the server took it; its answer was lost
@@ -271,6 +280,17 @@ TEST_F(ClassifyCoreTest, AnImageThatIsAcceptedDuringASweepIsNotMissing) {
   ASSERT_EQ(all<ReadPage>(pass(20s)).size(), 1u);
   accepted(1, queued("b"));
   page({queued("a")});
+  EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(ClassifyCoreTest, AListWithoutEndSaysNothingOfWhatIsNotInIt) {
+  options_.timeout = 10min;
+  begin_online(1);
+  accepted(0, queued("a"));
+  ASSERT_EQ(all<ReadPage>(pass(20s)).size(), 1u);
+  int pages = 1;
+  while (pages < 20'000 && !all<ReadPage>(page({queued("x")}, "more")).empty()) ++pages;
+  EXPECT_EQ(pages, 10'000);
   EXPECT_THAT(told_, IsEmpty());
 }
 
