@@ -19,7 +19,7 @@ import time
 import pytest
 import requests
 
-from cluster import PATIENCE_S, Client, binary, wait_until
+from cluster import PATIENCE_S, REPORT, Client, binary, wait_until
 from gate import BLACK_HOLE, FLOW, HOLD, RST, Gate
 from pictures import fake_class, png, pngs
 from stub_server import SILENCE, Answer, StubServer, busy, image, problem
@@ -50,7 +50,7 @@ class Cli:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"imgrec did not end in {timeout_s} s: {self.err()[-2000:]}")
-        assert "Sanitizer" not in self.err(), self.err()
+        assert not REPORT.search(self.err()), self.err()
         return self
 
     def out(self):
