@@ -9,20 +9,19 @@ import pathlib
 import pty
 import random
 import re
+import secrets
 import select
 import signal
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
-import requests
 
-from cluster import PATIENCE_S, REPORT, Client, binary, wait_until
+from cluster import FRONTEND, PATIENCE_S, REPORT, Client, Program, binary, wait_until
 from gate import BLACK_HOLE, FLOW, HOLD, RST, Gate
 from pictures import fake_class, png, pngs
-from stub_server import SILENCE, Answer, StubServer, busy, image, problem
+from stub_server import SILENCE, Answer, StubServer, busy, problem
 
 GOOD, SOME_FAILED, WRONG_USAGE, NO_SERVER, INTERRUPTED = 0, 1, 2, 3, 130
 SESSION = "session-of-the-cli-tests"
@@ -370,6 +369,35 @@ def test_the_token_is_sent_and_a_server_that_wants_another_refuses(stub, run, tm
     assert run(stub.url, "--token-file", token_file, photo).code == GOOD, "the first word counts"
     missing = run(stub.url, "--token-file", tmp_path / "none", photo)
     assert missing.code == WRONG_USAGE
+
+
+def test_the_token_of_a_real_manager(run, tmp_path):
+    manager_help = subprocess.run([binary("imgrec-manager"), "--help"], capture_output=True,
+                                  text=True, timeout=PATIENCE_S).stdout
+    if "--http-token-file" not in manager_help:
+        pytest.skip("this manager knows no API token")
+    token = secrets.token_hex(32)
+    (tmp_path / "token").write_text(token)
+    (tmp_path / "token").chmod(0o600)
+    manager = Program("manager", [binary("imgrec-manager"), "--port", 0, "--worker-port", 0,
+                                  "--data", tmp_path / "data", "--frontend", FRONTEND,
+                                  "--http-token-file", tmp_path / "token"], tmp_path / "m.log")
+    programs = [manager]
+    try:
+        http, workers = manager.wait_log(r"manager_ready http=(\S+) workers=(\S+)").groups()
+        programs.append(Program("worker", [binary("imgrec-fake-worker"), "--manager", workers],
+                                tmp_path / "w.log"))
+        files = write_photos(tmp_path / "p", 5)
+        refused = run(f"http://{http}", "--csv", tmp_path / "p")
+        assert refused.code == NO_SERVER and "IMGREC_TOKEN" in refused.err()
+        good = run(f"http://{http}", "--csv", "--delete", tmp_path / "p",
+                   env={"IMGREC_TOKEN": token})
+        assert good.code == GOOD, good.err()
+        check_rows(good.csv(), files)
+    finally:
+        for program in reversed(programs):
+            program.terminate()
+            program.check_no_report()
 
 
 @pytest.mark.parametrize("answer", [
