@@ -28,6 +28,10 @@ worker/core       : worker/core media proto                                    :
 worker/inference  : worker/inference worker/core common media proto            : torch ATen c10 opencv2 openssl yaml-cpp spdlog
 worker/net        : worker/net worker/core net common proto                    : boost spdlog
 worker/app        : worker net common media proto                              : boost spdlog
+client/core       : client/core proto                                          : -
+client/text       : client/text client/core proto                              : nlohmann
+client/net        : client/net client/text client/core proto                   : boost openssl
+client/app        : client common proto                                        : boost
 '
 
 # FILE ALLOWED_DIRECTORIES ALLOWED_LIBRARIES
