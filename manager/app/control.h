@@ -25,6 +25,12 @@
 
 namespace imgrec::manager {
 
+// The model that is served, for calls that are about it.
+struct ServedModel {
+  std::optional<ModelIdentity> identity;  // nullopt: no worker is here
+  bool ready = false;                     // a worker would begin with an image now
+};
+
 struct ControlOptions {
   WorkerServerOptions workers;
   ManagerCoreOptions core;
@@ -56,6 +62,7 @@ class Control : private WorkerServer::Listener {
   void read_live(std::vector<ImageRecord> images,
                  std::function<void(std::vector<ImageRecord>)> done);
   void read_cluster(std::function<void(ClusterView)> done);
+  void read_model(std::function<void(ServedModel)> done);
 
   // ---- control thread ----
   ClusterView view() const;
