@@ -180,7 +180,7 @@ void InferenceApi::on_deleted(const ImageRecord& image) {
 void InferenceApi::infer(Named named, HttpRequest request, const Responder& respond) {
   auto inference = std::make_shared<Inference>();
   inference->named = std::move(named);
-  inference->session = new_session();
+  inference->session = SessionId{std::string(kTransientSession) + new_session().text};
   inference->respond = respond;
   if (const auto why = intake_.closed(inference->session)) {
     return respond(inference_problem(*why));

@@ -1,9 +1,9 @@
 // The calls of the Open Inference Protocol (docs/inference-protocol.md): what the server and its
 // model are, whether they are ready, their statistics, and inference.
 //
-// The images of an inference request are its own: of a session that nobody else can name, and
-// deleted once the request is answered, whatever the answer; a worker that still holds one is told
-// to stop.
+// The images of an inference request are its own: of a session that nobody can name, and deleted
+// once the request is answered, whatever the answer; a worker that still holds one is told to stop.
+// What a crash leaves of them, the next start removes.
 //
 // Thread rule: handle() on any thread (the HTTP reactors'), it never blocks; the rest on control's.
 // Owns: its options and the model's statistics. Borrows the rest, which outlives it.
