@@ -40,7 +40,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
     bytes += {static_cast<char>(bits >> 16), static_cast<char>(bits >> 8), static_cast<char>(bits)};
   }
   const std::size_t left = digits % 4;
-  if (left == 1 || (padding > 0 && left + padding != 4)) return std::nullopt;
+  if (left == 1 || padding > 2 || (padding > 0 && left + padding != 4)) return std::nullopt;
   if (left == 2) bytes += static_cast<char>(bits >> 4);
   if (left == 3) bytes += {static_cast<char>(bits >> 10), static_cast<char>(bits >> 2)};
   return bytes;
