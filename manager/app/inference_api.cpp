@@ -172,6 +172,7 @@ void InferenceApi::on_settled(const ImageRecord& image) {
 }
 
 void InferenceApi::on_deleted(const ImageRecord& image) {
+  if (const auto model = control_.model()) statistics_.serves(*model);
   statistics_.removed(image, std::chrono::system_clock::now());
 }
 
