@@ -18,10 +18,9 @@ using Json = nlohmann::ordered_json;
 using Results = std::vector<std::vector<Prediction>>;
 
 // The shortest text that is read as the same number.
-std::string number_text(float value) {
+void append_number(std::string& out, float value) {
   char text[32];
-  const auto end = std::to_chars(std::begin(text), std::end(text), value).ptr;
-  return std::string(text, end);
+  out.append(text, std::to_chars(std::begin(text), std::end(text), value).ptr);
 }
 
 // One tensor in the making: the same elements as JSON text or as bytes. By hand, as a tree of a
@@ -35,29 +34,25 @@ class TensorWriter {
       append_le32(data_, static_cast<std::uint32_t>(text.size()));
       data_ += text;
     } else {
-      add_json(json_quote(text));
+      separate();
+      data_ += json_quote(text);
     }
   }
   void add(float value) {
-    if (binary_) {
-      append_le32(data_, std::bit_cast<std::uint32_t>(value));
-    } else {
-      add_json(number_text(value));
-    }
+    if (binary_) return append_le32(data_, std::bit_cast<std::uint32_t>(value));
+    separate();
+    append_number(data_, value);
   }
   void add(std::int32_t value) {
-    if (binary_) {
-      append_le32(data_, static_cast<std::uint32_t>(value));
-    } else {
-      add_json(std::to_string(value));
-    }
+    if (binary_) return append_le32(data_, static_cast<std::uint32_t>(value));
+    separate();
+    data_ += std::to_string(value);
   }
   std::string take() { return std::move(data_); }
 
  private:
-  void add_json(std::string_view text) {
+  void separate() {
     if (!data_.empty()) data_ += ',';
-    data_ += text;
   }
 
   const bool binary_;
@@ -69,7 +64,9 @@ std::string shape_text(std::size_t images, std::optional<std::size_t> classes) {
 }
 
 std::string class_text(const Prediction& p) {
-  return number_text(p.score) + ":" + std::to_string(p.index) + ":" + p.label;
+  std::string text;
+  append_number(text, p.score);
+  return text.append(":").append(std::to_string(p.index)).append(":").append(p.label);
 }
 
 void add_best(TensorWriter& out, OutputTensor tensor, const Prediction& best) {
@@ -192,7 +189,8 @@ InferenceAnswer inference_answer(const InferenceRequest& request,
   }
   json += "]}";
   const std::size_t json_bytes = json.size();
-  return {json + tail, binary ? std::optional(json_bytes) : std::nullopt};
+  json += tail;
+  return {std::move(json), binary ? std::optional(json_bytes) : std::nullopt};
 }
 
 Json server_metadata(std::string_view version) {
