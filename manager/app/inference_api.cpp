@@ -61,6 +61,8 @@ HttpResponse with_tensors(InferenceAnswer answer) {
   response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
   if (answer.json_bytes) {
     response.headers.emplace_back(kHeaderLength, std::to_string(*answer.json_bytes));
+  } else {
+    answer.body += '\n';  // as every other JSON of ours, for terminals
   }
   response.body = std::make_shared<const std::string>(std::move(answer.body));
   return response;

@@ -6,11 +6,11 @@ import io
 import json
 import pathlib
 import re
-import secrets
 import shutil
 import signal
 import struct
 import subprocess
+import sys
 
 import pytest
 import requests
@@ -697,3 +697,42 @@ def test_real_photos_get_the_answers_that_opencv_gives(new_cluster, photos, mode
           f"largest difference of its probability {largest:.5f}")
     assert same >= 99 and largest <= 0.02
     check_nothing_is_left(cluster)
+
+
+# ---- the manual ----
+
+MANUAL = pathlib.Path(__file__).resolve().parents[2] / "docs" / "inference-protocol.md"
+
+
+@pytest.fixture
+def as_a_reader(working, tmp_path):
+    """A function that runs something of the manual, in a folder with a photo."""
+    (tmp_path / "cat.jpg").write_bytes(png(11))
+
+    def run(command, text):
+        text = text.replace("localhost:8080", working.http_address)
+        text = text.replace("bvlc_googlenet", "fake")
+        done = subprocess.run([*command, text], cwd=tmp_path, capture_output=True, text=True,
+                              timeout=PATIENCE_S, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+    return run
+
+
+def test_the_manuals_commands_do_what_it_says(as_a_reader):
+    if not shutil.which("curl"):
+        pytest.skip("curl is not here")
+    commands = [line[4:] for line in MANUAL.read_text().splitlines() if line.startswith("    ")
+                and line[4:].startswith(("curl", "printf"))]
+    assert len(commands) == 7
+    script = [re.sub("^curl", "curl -f -sS", command) for command in commands]
+    said = as_a_reader(["bash", "-euo", "pipefail", "-c"], "\n".join(script))
+    best = fake_class(png(11))
+    assert f'"data":["fake {best}"]' in said and f'"data":["0.5:{best}:fake {best}",' in said
+    assert '"ready":true' in said and '"inference_count":2' in said
+
+
+def test_the_manuals_program_does_what_it_says(triton, as_a_reader):
+    program = re.search(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)[1]
+    said = as_a_reader([sys.executable, "-c"], program).splitlines()
+    assert len(said) == 5 and said[0] == f"0.500 fake {fake_class(png(11))}"
