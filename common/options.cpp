@@ -247,8 +247,10 @@ std::string OptionSet::help() const {
   return text;
 }
 
+std::string_view version() { return IMGREC_VERSION; }
+
 std::string version_line(std::string_view program) {
-  return std::string(program) + " " + IMGREC_VERSION;
+  return std::string(program).append(" ").append(version());
 }
 
 }  // namespace imgrec

@@ -99,6 +99,9 @@ class OptionSet {
   std::vector<Entry> entries_;
 };
 
+// "0.1.0"
+std::string_view version();
+
 // The version that --version prints: "imgrec-manager 0.1.0".
 std::string version_line(std::string_view program);
 

@@ -77,6 +77,17 @@ void Control::read_cluster(std::function<void(ClusterView)> done,
   });
 }
 
+void Control::read_model(std::function<void(ServedModel)> done) {
+  asio::post(io_, [this, done = std::move(done)] {
+    const auto& workers = core_.registry().workers();
+    const bool ready = std::any_of(workers.begin(), workers.end(), [this](const auto& entry) {
+      const auto scheduled = core_.scheduler().worker(entry.first);
+      return !entry.second.draining && scheduled && !scheduled->ejected;
+    });
+    done({model(), ready});
+  });
+}
+
 // ---- figures ----------------------------------------------------------------------------------
 
 ClusterView Control::view() const {

@@ -26,6 +26,12 @@
 
 namespace imgrec::manager {
 
+// The model that is served, for calls that are about it.
+struct ServedModel {
+  std::optional<ModelIdentity> identity;  // nullopt: no worker is here
+  bool ready = false;                     // a worker would begin with an image now
+};
+
 struct ControlOptions {
   WorkerServerOptions workers;
   ManagerCoreOptions core;
@@ -60,6 +66,7 @@ class Control : private WorkerServer::Listener {
   // `history`: with the samples of so many seconds; none: without.
   void read_cluster(std::function<void(ClusterView)> done,
                     std::optional<std::chrono::seconds> history = std::nullopt);
+  void read_model(std::function<void(ServedModel)> done);
 
   // ---- control thread ----
   ClusterView view() const;

@@ -189,6 +189,7 @@ class Manager::Impl {
     control_.add_observer(gate_);
     control_.add_observer(metrics_);
     control_.add_observer(feed_);
+    control_.add_observer(api_.observer());  // before whoever waits: an answer is counted
     control_.add_observer(waiters_);
   }
 
