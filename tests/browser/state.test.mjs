@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { canRetry, count, NO_ITEMS } from '../../frontend/js/items.js';
 import {
-  canRetry, counts, initialState, openIds, reduce,
+  counts, initialState, openIds, reduce, reduceAll,
 } from '../../frontend/js/state.js';
 
 const TOP = [{ index: 0, label: 'n01440764 tench', score: 0.9 }];
@@ -200,7 +201,7 @@ test('the counts always add up', () => {
   page.result('id-a', 1).result('id-b', 2, 'failed');
   page.do('upload-rejected', { key: 'd', error: { kind: 'rejected', code: 'c', detail: 'd' } });
   assert.deepEqual(counts(page.state),
-    { total: 5, done: 1, failed: 1, rejected: 1, unsent: 1, open: 2 });
+    { total: 5, done: 1, failed: 1, rejected: 1, unsent: 1, open: 2, retryable: 1 });
   assert.deepEqual(openIds(page.state), ['id-c']);
 });
 
