@@ -69,6 +69,12 @@ export function progressText({ total, done, open, failed, rejected }) {
   return `${done} of ${total} recognized${errors ? ` · ${plural(errors, 'error')}` : ''}`;
 }
 
+/** The same where there is little room: "12/100 · 1 error". */
+export function progressTextShort({ total, done, failed, rejected }) {
+  const errors = failed + rejected;
+  return total === 0 ? '' : `${done}/${total}${errors ? ` · ${plural(errors, 'error')}` : ''}`;
+}
+
 /** The footer's parts, from a cluster message, until there is one from hello's `model`. */
 export function clusterParts(cluster, model = null) {
   if (!cluster) return model ? [modelText(model.name)] : [];

@@ -1,4 +1,4 @@
-"""What browser_test.py drives: the real manager with workers, or mock_server.py.
+"""What the browser tests drive: the real manager with workers, or mock_server.py.
 
 Everything listens on loopback with ports of the system's choice, keeps its data in a temporary
 folder, and is ended by process id.
@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -99,11 +100,18 @@ class RealSystem:
 
 
 class MockSystem:
-    """mock_server.py at `url`; its photos stay, sessions are told apart by their cookies."""
+    """mock_server.py, at `url` or one of our own; for what the real system cannot be made to do.
+    Its photos stay, sessions are told apart by their cookies."""
     model = "mock"
     bin_dir = None
 
-    def __init__(self, url):
+    def __init__(self, url=None):
+        self.process = None
+        if not url:
+            self.process = subprocess.Popen(
+                [sys.executable, REPO / "tests/browser/mock_server.py", "--port", "0"],
+                stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+            url = self.process.stdout.readline().strip()
         self.url = url.rstrip("/") + "/"
         self.control("workers?n=0")
 
@@ -124,4 +132,9 @@ class MockSystem:
         time.sleep(4)
 
     def stop(self, keep_logs_in=None):
-        self.control("workers?n=0")
+        if not self.process:
+            self.control("workers?n=0")
+            return
+        self.process.terminate()
+        self.process.wait(timeout=10)
+        self.process.stdout.close()

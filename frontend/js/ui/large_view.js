@@ -8,7 +8,7 @@ import { element } from './element.js';
 import { rankElement } from './rank.js';
 import { TimeSplit } from './time_split.js';
 
-const PARTS = ['image', 'empty', 'name', 'title', 'score', 'full', 'unsure', 'detail', 'ranks',
+const PARTS = ['image', 'empty', 'title', 'score', 'full', 'unsure', 'detail', 'ranks',
                'split', 'facts', 'place', 'previous', 'next', 'retry', 'delete', 'close', 'download'];
 
 export class LargeView {
@@ -129,9 +129,8 @@ export class LargeView {
   }
 
   #showWords(item) {
-    const { name, title, score, full, unsure, detail, ranks, retry } = this.#parts;
+    const { title, score, full, unsure, detail, ranks, retry } = this.#parts;
     const done = item.phase === 'done' && item.top.length > 0;
-    name.textContent = item.name;
     title.textContent = titleOf(item);
     score.textContent = scoreOf(item);
     full.textContent = done ? labelText(item.top[0].label).full : '';
@@ -150,7 +149,8 @@ export class LargeView {
     if (item.timing) this.#split.show(item.timing);
     const size = item.width && item.height ? `${item.width} × ${item.height}` : null;
     const facts = {
-      Worker: item.worker, Model: item.model, Attempts: item.attempts || null,
+      File: item.name, Worker: item.worker, Model: item.model,
+      Attempts: item.attempts || null,
       Size: [size, bytesText(item.bytes)].filter(Boolean).join(', '), Sent: dateText(item.created),
     };
     const rows = Object.entries(facts).filter(([, value]) => value);
