@@ -60,38 +60,43 @@ Status bad_token(const std::string& what) {
 
 }  // namespace
 
-Result<std::shared_ptr<const proto::JoinToken>> make_join_token(std::string_view secret) {
+Result<std::shared_ptr<const proto::JoinToken>> make_join_token(std::string_view secret,
+                                                                std::string_view what) {
+  const std::string name(what);
   const std::string limits =
       std::to_string(kMinTokenBytes) + " to " + std::to_string(kMaxTokenBytes);
   if (secret.size() < kMinTokenBytes || secret.size() > kMaxTokenBytes) {
-    return bad_token("the join token has " + std::to_string(secret.size()) +
+    return bad_token("the " + name + " has " + std::to_string(secret.size()) +
                      " characters; it must have " + limits);
   }
   const auto printable = [](char c) { return '!' <= c && c <= '~'; };
   if (!std::all_of(secret.begin(), secret.end(), printable)) {
-    return bad_token("the join token has characters other than printable ASCII, or spaces");
+    return bad_token("the " + name + " has characters other than printable ASCII, or spaces");
   }
   return std::shared_ptr<const proto::JoinToken>(std::make_shared<HmacToken>(secret));
 }
 
 Result<std::shared_ptr<const proto::JoinToken>> load_join_token(const std::string& file,
-                                                                const std::string& text) {
+                                                                const std::string& text,
+                                                                std::string_view what) {
+  const std::string name(what);
   if (file.empty() && text.empty()) return std::shared_ptr<const proto::JoinToken>();
-  if (file.empty()) return make_join_token(text);
+  if (file.empty()) return make_join_token(text, what);
   if (!text.empty()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "the join token is given twice, as a file and as a text; take one of them away");
+    return Status(
+        StatusCode::kInvalidArgument,
+        "the " + name + " is given twice, as a file and as a text; take one of them away");
   }
   std::ifstream stream(file, std::ios::binary);
   std::array<char, kMaxTokenBytes + 64> buffer{};  // a file that is no token is not read whole
   stream.read(buffer.data(), buffer.size());
   std::string_view secret(buffer.data(), static_cast<std::size_t>(stream.gcount()));
   if (stream.bad() || (secret.empty() && !stream.eof())) {
-    return Status(StatusCode::kInvalidArgument,
-                  "the join token's file " + file + " cannot be read; check name and permissions");
+    return Status(StatusCode::kInvalidArgument, "the " + name + "'s file " + file +
+                                                    " cannot be read; check name and permissions");
   }
   secret = secret.substr(0, secret.find_last_not_of(" \t\r\n") + 1);
-  auto token = make_join_token(secret);
+  auto token = make_join_token(secret, what);
   OPENSSL_cleanse(buffer.data(), buffer.size());
   if (!token.ok()) {
     return Status(token.status().code(), file + ": " + token.status().message());

@@ -1,67 +1,80 @@
-// The REST calls: each handler translates, calls storage or control, and passes the responder on
-// to whoever completes the request.
+// The front of the API: who is asking, whether he may, and which call he means. The calls
+// themselves are in images_api, operations_api, task_api; what is no call is a file of the website.
 //
-// Thread rule: handle() on any thread (the HTTP reactors'); it never blocks.
-// Owns: nothing but its options. Borrows the rest, which outlives it.
+// Thread rule: handle() on any thread (the HTTP reactors'), upgrade() on the io_context's; neither
+// blocks.
+// Owns: nothing but its options and the request rates. Borrows the rest, which outlives it.
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
-#include "manager/app/admission_gate.h"
-#include "manager/app/control.h"
+#include "manager/app/access.h"
+#include "manager/app/images_api.h"
 #include "manager/app/live_feed.h"
-#include "manager/app/metrics.h"
-#include "manager/app/uploads.h"
-#include "manager/app/waiters.h"
+#include "manager/app/operations_api.h"
+#include "manager/app/problem.h"
+#include "manager/app/routes.h"
+#include "manager/app/task_api.h"
+#include "manager/core/rate_limiter.h"
 #include "manager/http/http_message.h"
 #include "manager/http/http_server.h"
 #include "manager/http/static_files.h"
-#include "manager/store/storage.h"
 
 namespace imgrec::manager {
 
 struct ApiOptions {
-  UploadLimits upload;
-  std::chrono::seconds max_wait{60};  // of ?wait=
+  ImagesApiOptions images;
+  std::shared_ptr<const proto::JoinToken> token;  // null: the API is open
+  std::vector<std::string> cors_origins;
+  double rate_limit = 0;  // requests a second of one address; 0: any
+  unsigned rate_burst = 1;
+  std::string secret;  // the data directory's
+};
+
+// What the calls work on.
+struct ApiParts {
+  Intake& intake;
+  Storage& storage;
+  AdmissionGate& gate;
+  Control& control;
+  LiveFeed& feed;
+  Metrics& metrics;
+  const StaticFiles& files;
 };
 
 class Api {
  public:
-  Api(ApiOptions options, Storage& storage, AdmissionGate& gate, Control& control, LiveFeed& feed,
-      Waiters& waiters, Metrics& metrics, const StaticFiles& files);
+  Api(ApiOptions options, const ApiParts& parts);
 
   void handle(HttpRequest request, Responder respond);
-  void upgrade(UpgradeRequest upgrade);  // on the io_context's thread
-
-  // /readyz says 503 from now on, uploads are refused.
-  void begin_shutdown() { ready_ = false; }
+  void upgrade(UpgradeRequest upgrade);
 
  private:
-  void route(HttpRequest request, const SessionId& session, const Responder& respond);
-  void images(HttpRequest request, const SessionId& session, const Responder& respond);
-  void image(const HttpRequest& request, const SessionId& session, const Responder& respond);
-  void upload(HttpRequest request, const SessionId& session, const Responder& respond);
-  void store(Upload upload, std::chrono::seconds wait, unsigned top, const SessionId& session,
-             const Responder& respond);
-  void list(const HttpRequest& request, const SessionId& session, const Responder& respond);
-  void get_image(ImageId id, unsigned top, const SessionId& session, const Responder& respond);
-  void get_content(ImageId id, const SessionId& session, const Responder& respond);
-  void delete_image(ImageId id, const SessionId& session, const Responder& respond);
-  void get_cluster(const Responder& respond);
-  void get_metrics(const Responder& respond);
+  std::optional<Problem> too_often(const HttpRequest& request);
+  // Why the request is not let in, whatever it wants.
+  std::optional<Problem> refuse(const RouteMatch* match, const HttpRequest& request,
+                                const SessionId& session, bool other_origin);
+  void answer(const RouteMatch& match, HttpRequest request, SessionId session, Responder respond);
+  void dispatch(const RouteMatch& match, HttpRequest request, const SessionId& session,
+                const Responder& respond);
+  void serve_file(const HttpRequest& request, const SessionId& session, const Responder& respond);
+  void begin_session(const HttpRequest& request, const SessionId& session,
+                     const Responder& respond);
 
-  ApiOptions options_;
-  Storage& storage_;
-  AdmissionGate& gate_;
-  Control& control_;
+  const AccessControl access_;
+  const CorsPolicy cors_;
+  const std::string secret_;
+  std::mutex rates_mutex_;
+  RateLimiter rates_;  // guarded by rates_mutex_
   LiveFeed& feed_;
-  Waiters& waiters_;
-  Metrics& metrics_;
   const StaticFiles& files_;
-  std::atomic<bool> ready_{true};
+  ImagesApi images_;
+  OperationsApi operations_;
+  TaskApi tasks_;
 };
 
 }  // namespace imgrec::manager

@@ -179,8 +179,10 @@ void Control::send_assignment(const AssignJob& action, const Result<proto::Share
                           for_good});
     return;
   }
-  workers_.assign(action.worker, proto::Assign{action.job, action.attempt, action.deadline,
-                                               kStoredPredictions, *bytes});
+  const ImageRecord* image = core_.open_image(action.job);
+  const std::uint16_t top_k = image ? image->top_k : std::uint16_t{kStoredPredictions};
+  workers_.assign(action.worker,
+                  proto::Assign{action.job, action.attempt, action.deadline, top_k, *bytes});
 }
 
 void Control::perform(const CancelAttempt& action) {

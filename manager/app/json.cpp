@@ -56,41 +56,6 @@ Json worker_json(const WorkerSnapshot& worker) {
 
 SharedText share(const Json& json) { return std::make_shared<const std::string>(dump(json)); }
 
-std::string_view title(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Payload Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 500:
-      return "Internal Server Error";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 507:
-      return "Insufficient Storage";
-    default:
-      return "Error";
-  }
-}
-
 }  // namespace
 
 std::string rfc3339(WallTime time) {
@@ -166,51 +131,6 @@ HttpResponse json_response(int status, const Json& json) {
   response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
   response.body = std::make_shared<const std::string>(dump(json) + "\n");
   return response;
-}
-
-Json problem_json(int status, std::string_view code, std::string_view detail) {
-  return {{"type", "about:blank"},
-          {"title", title(status)},
-          {"status", status},
-          {"detail", detail},
-          {"code", code}};
-}
-
-HttpResponse problem(int status, std::string_view code, std::string_view detail) {
-  HttpResponse response = json_response(status, problem_json(status, code, detail));
-  response.content_type = "application/problem+json";
-  return response;
-}
-
-int http_status(StatusCode code) {
-  switch (code) {
-    case StatusCode::kOk:
-      return 200;
-    case StatusCode::kInvalidArgument:
-      return 400;
-    case StatusCode::kNotFound:
-      return 404;
-    case StatusCode::kAlreadyExists:
-    case StatusCode::kFailedPrecondition:
-      return 409;
-    case StatusCode::kResourceExhausted:
-      return 507;  // only storage says this to HTTP: the disk is full
-    case StatusCode::kUnsupported:
-      return 415;
-    case StatusCode::kUnavailable:
-    case StatusCode::kCancelled:
-      return 503;
-    case StatusCode::kDeadlineExceeded:
-      return 504;
-    case StatusCode::kDataLoss:
-    case StatusCode::kInternal:
-      return 500;
-  }
-  return 500;
-}
-
-HttpResponse problem(const Status& status) {
-  return problem(http_status(status.code()), to_string(status.code()), status.message());
 }
 
 SharedText hello_event(std::uint64_t seq, const std::optional<ModelIdentity>& model) {

@@ -1,5 +1,4 @@
-// The JSON of the public interface, as docs/architecture.md states it, and the mapping of Status
-// to HTTP. One place each.
+// The JSON of the public interface, as docs/architecture.md states it.
 //
 // Thread rule: pure functions. Owns nothing.
 #pragma once
@@ -13,7 +12,6 @@
 #include "manager/app/cluster_view.h"
 #include "manager/core/image_record.h"
 #include "manager/http/http_message.h"
-#include "proto/status.h"
 
 namespace imgrec::manager {
 
@@ -26,14 +24,6 @@ nlohmann::ordered_json cluster_json(const ClusterView& view);
 std::string dump(const nlohmann::ordered_json& json);
 
 HttpResponse json_response(int status, const nlohmann::ordered_json& json);
-
-// RFC 9457. `code` is stable and for programs; `detail` a sentence for people.
-nlohmann::ordered_json problem_json(int status, std::string_view code, std::string_view detail);
-HttpResponse problem(int status, std::string_view code, std::string_view detail);
-
-// The one switch from our status codes to HTTP's.
-int http_status(StatusCode code);
-HttpResponse problem(const Status& status);
 
 // "2026-11-23T21:04:28.123Z"
 std::string rfc3339(WallTime time);

@@ -12,6 +12,7 @@
 #include "manager/app/admission_gate.h"
 #include "manager/app/api.h"
 #include "manager/app/control.h"
+#include "manager/app/intake.h"
 #include "manager/app/live_feed.h"
 #include "manager/app/metrics.h"
 #include "manager/app/waiters.h"
@@ -65,17 +66,21 @@ HttpServerOptions http_options(const ManagerConfig& config) {
   return options;
 }
 
-// What the worker port asks of who connects to it.
-struct WorkerPortSecurity {
-  std::shared_ptr<const proto::JoinToken> token;
-  std::shared_ptr<const net::TlsContext> tls;
+// What the two ports ask of who connects to them.
+struct Security {
+  std::shared_ptr<const proto::JoinToken> access_token;  // of the API
+  std::shared_ptr<const proto::JoinToken> join_token;    // of the worker port
+  std::shared_ptr<const net::TlsContext> tls;            // the same
 };
 
-Result<WorkerPortSecurity> load_security(const ManagerConfig& config) {
-  WorkerPortSecurity security;
+Result<Security> load_security(const ManagerConfig& config) {
+  Security security;
+  auto access = net::load_join_token(config.http_token_file, config.http_token, "access token");
+  if (!access.ok()) return access.status();
+  security.access_token = *std::move(access);
   auto token = net::load_join_token(config.worker_token_file, config.worker_token);
   if (!token.ok()) return token.status();
-  security.token = *std::move(token);
+  security.join_token = *std::move(token);
   if (!config.worker_tls_cert.empty()) {
     auto tls = net::TlsContext::load(
         net::TlsContext::Role::kManager,
@@ -83,7 +88,7 @@ Result<WorkerPortSecurity> load_security(const ManagerConfig& config) {
     if (!tls.ok()) return tls.status();
     security.tls = *std::move(tls);
   }
-  if (!security.token && config.worker_tls_client_ca.empty() &&
+  if (!security.join_token && config.worker_tls_client_ca.empty() &&
       !is_loopback(config.worker_listen)) {
     spdlog::warn(
         "worker_port_unguarded listen={} hint=\"whoever reaches it may join as a worker and "
@@ -94,9 +99,9 @@ Result<WorkerPortSecurity> load_security(const ManagerConfig& config) {
 }
 
 ControlOptions control_options(const ManagerConfig& config, const std::string& manager_id,
-                               const WorkerPortSecurity& security) {
+                               const Security& security) {
   ControlOptions options;
-  options.workers.session.join_token = security.token;
+  options.workers.session.join_token = security.join_token;
   options.workers.tls = security.tls;
   options.workers.listen_address = config.worker_listen;
   options.workers.port = config.worker_port;
@@ -113,10 +118,16 @@ ControlOptions control_options(const ManagerConfig& config, const std::string& m
   return options;
 }
 
-ApiOptions api_options(const ManagerConfig& config) {
+ApiOptions api_options(const ManagerConfig& config, const Security& security,
+                       const std::string& secret) {
   ApiOptions options;
-  options.upload.max_image_bytes = config.max_image.bytes;
-  options.upload.max_pixels = config.max_pixels;
+  options.images.upload.max_image_bytes = config.max_image.bytes;
+  options.images.upload.max_pixels = config.max_pixels;
+  options.token = security.access_token;
+  options.cors_origins = config.cors_origins;
+  options.rate_limit = config.rate_limit;
+  options.rate_burst = config.rate_burst;
+  options.secret = secret;
   return options;
 }
 
@@ -143,8 +154,8 @@ StorageOptions storage_options(const ManagerConfig& config) {
 
 class Manager::Impl {
  public:
-  Impl(const ManagerConfig& config, const WorkerPortSecurity& security,
-       std::unique_ptr<Storage> storage, StaticFiles files)
+  Impl(const ManagerConfig& config, const Security& security, std::unique_ptr<Storage> storage,
+       StaticFiles files)
       : config_(config),
         storage_(std::move(storage)),
         files_(std::move(files)),
@@ -152,7 +163,9 @@ class Manager::Impl {
         control_(io_, *storage_, control_options(config, storage_->manager_id(), security)),
         feed_(io_, *storage_, control_),
         waiters_(io_, control_),
-        api_(api_options(config), *storage_, gate_, control_, feed_, waiters_, metrics_, files_),
+        intake_(gate_, *storage_, control_, waiters_),
+        api_(api_options(config, security, storage_->secret()),
+             {intake_, *storage_, gate_, control_, feed_, metrics_, files_}),
         http_(
             io_, http_options(config),
             [this](HttpRequest request, Responder respond) {
@@ -185,7 +198,7 @@ class Manager::Impl {
   }
 
   void stop() {
-    api_.begin_shutdown();
+    intake_.close();
     std::promise<void> drained;
     asio::post(io_, [&] {
       control_.shut_down(config_.drain, [&] {
@@ -216,6 +229,7 @@ class Manager::Impl {
   Metrics metrics_;
   LiveFeed feed_;
   Waiters waiters_;
+  Intake intake_;
   Api api_;
   HttpServer http_;
   std::thread thread_;

@@ -1,5 +1,8 @@
 #include "manager/app/manager_config.h"
 
+#include <algorithm>
+
+#include "manager/app/access.h"
 #include "manager/store/sync_policy.h"
 #include "net/join_token.h"
 
@@ -46,6 +49,34 @@ void add_http(OptionSet& set, ManagerConfig& c) {
   set.add({"http.max-pixels", &c.max_pixels, "largest photo taken, in pixels", "", "N"});
   set.add(
       {"http.frontend", &c.frontend_dir, "directory of the website's files", "frontend", "DIR"});
+}
+
+void add_access(OptionSet& set, ManagerConfig& c) {
+  set.add({"http.token-file", &c.http_token_file,
+           "file with the access token; only who sends it may use the API", "", "FILE"});
+  set.add(
+      {.key = "http.token",
+       .target = &c.http_token,
+       .help = "the access token itself",
+       .flag = "",
+       .value = "TOKEN",
+       .check =
+           [&c] {
+             return net::load_join_token(c.http_token_file, c.http_token, "access token").status();
+           },
+       .secret = true});
+  set.add({"http.cors-origins", &c.cors_origins,
+           "origins (https://gallery.example) whose pages may use the API, or *", "",
+           "ORIGIN[,ORIGIN...]", [&c] {
+             return require(
+                 std::all_of(c.cors_origins.begin(), c.cors_origins.end(), is_origin),
+                 "http.cors-origins takes what browsers send as Origin: https://gallery.example, "
+                 "without a path, or *");
+           }});
+  set.add({"http.rate-limit", &c.rate_limit,
+           "requests a second that one address may make; 0 (behind a proxy): any number", "", "N"});
+  set.add({"http.rate-burst", &c.rate_burst, "how many of them at once", "", "N",
+           [&c] { return require(c.rate_burst >= 1, "http.rate-burst must be 1 or more"); }});
 }
 
 void add_workers(OptionSet& set, ManagerConfig& c) {
@@ -164,6 +195,7 @@ OptionSet manager_options(ManagerConfig& c) {
   OptionSet set("imgrec-manager",
                 "Serves the website and the API, keeps images durable, assigns them to workers.");
   add_http(set, c);
+  add_access(set, c);
   add_workers(set, c);
   add_worker_security(set, c);
   add_scheduler(set, c);

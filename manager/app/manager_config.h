@@ -20,6 +20,11 @@ struct ManagerConfig {
   unsigned max_connections_per_address = 1024;  // 0: no limit
   ByteSize max_buffered{1ull << 30};
   std::vector<std::string> allowed_hosts;
+  std::string http_token_file;  // access token; at most one of the two
+  std::string http_token;
+  std::vector<std::string> cors_origins;
+  unsigned rate_limit = 0;  // requests a second of one address; 0: any
+  unsigned rate_burst = 100;
   ByteSize max_image{20ull << 20};
   ByteSize max_request{64ull << 20};
   std::uint64_t max_pixels = 100'000'000;

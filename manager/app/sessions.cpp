@@ -8,6 +8,7 @@
 
 #include <sys/random.h>
 
+#include "manager/app/digest.h"
 #include "manager/http/http_text.h"
 
 namespace imgrec::manager {
@@ -83,10 +84,19 @@ SessionId new_session() {
   return session;
 }
 
-std::string session_cookie(const SessionId& session, const HttpRequest& request) {
+SessionId session_of_key(std::string_view key, std::string_view secret) {
+  return SessionId{sha256_hex({"imgrec session of key", secret, key}).substr(0, 32)};
+}
+
+std::string persistent_cookie(std::string_view name, std::string_view value,
+                              const HttpRequest& request) {
   const bool secure = equals_ignoring_case(request.header("x-forwarded-proto"), "https");
-  return std::string(kCookie) + "=" + session.text +
+  return std::string(name) + "=" + std::string(value) +
          "; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict" + (secure ? "; Secure" : "");
+}
+
+std::string session_cookie(const SessionId& session, const HttpRequest& request) {
+  return persistent_cookie(kCookie, session.text, request);
 }
 
 bool may_see(const SessionId& asking, const ImageRecord& image) {

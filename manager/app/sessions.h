@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "manager/core/image_record.h"
 #include "manager/http/http_message.h"
@@ -26,8 +27,17 @@ Result<SessionId> session_of(const HttpRequest& request);
 
 SessionId new_session();
 
-// The Set-Cookie header's value for a session: for `request`'s answer, so that a browser which came
-// through a proxy that speaks TLS never sends it in the clear.
+// The session of an upload that names none, but has an Idempotency-Key: that of the same key is the
+// same one, so that a repeat finds what it repeats. `secret`: the data directory's, so that nobody
+// else can tell the session of a key.
+SessionId session_of_key(std::string_view key, std::string_view secret);
+
+// A Set-Cookie value: for a year, for scripts of no page, for requests of our own pages; for
+// `request`'s answer, so that a browser which came through a proxy that speaks TLS never sends it
+// in the clear.
+std::string persistent_cookie(std::string_view name, std::string_view value,
+                              const HttpRequest& request);
+
 std::string session_cookie(const SessionId& session, const HttpRequest& request);
 
 bool may_see(const SessionId& asking, const ImageRecord& image);

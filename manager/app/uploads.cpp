@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "manager/app/digest.h"
 #include "manager/http/http_text.h"
 #include "manager/http/multipart.h"
 #include "media/image_header.h"
@@ -113,13 +114,27 @@ std::variant<Upload, Refusal> read_upload(HttpRequest& request, const SessionId&
   if (is_multipart_form(request.header("content-type"))) {
     return read_multipart(request, session, limits);
   }
-  Upload upload;
-  auto body = std::make_shared<const std::string>(std::move(request.body));
   const std::string_view named = request.header("x-filename");
   const auto decoded = percent_decode(named, PlusSign::kLiteral);
-  take(upload, clean_file_name(decoded ? *decoded : named), std::move(body), request, session,
-       limits);
+  return read_file(clean_file_name(decoded ? *decoded : named), std::move(request.body), request,
+                   session, limits);
+}
+
+Upload read_file(std::string name, std::string bytes, const HttpRequest& request,
+                 const SessionId& session, const UploadLimits& limits) {
+  Upload upload;
+  take(upload, std::move(name), std::make_shared<const std::string>(std::move(bytes)), request,
+       session, limits);
   return upload;
+}
+
+std::string fingerprint(const Upload& upload) {
+  std::vector<std::string_view> parts;
+  for (const NewImage& image : upload.images) {
+    parts.push_back(image.name);
+    parts.push_back(*image.bytes);
+  }
+  return sha256_hex(parts);
 }
 
 }  // namespace imgrec::manager

@@ -36,4 +36,12 @@ struct Upload {
 std::variant<Upload, Refusal> read_upload(HttpRequest& request, const SessionId& session,
                                           const UploadLimits& limits);
 
+// One file, of which the client says it is called `name`: an Upload with one entry in either list.
+Upload read_file(std::string name, std::string bytes, const HttpRequest& request,
+                 const SessionId& session, const UploadLimits& limits);
+
+// Tells an upload from every other: its files' names and bytes, in order. A browser's form says
+// them in other words each time it is sent.
+std::string fingerprint(const Upload& upload);
+
 }  // namespace imgrec::manager

@@ -23,6 +23,10 @@ inline bool is_settled(ImageState s) { return s == ImageState::kDone || s == Ima
 // "queued", "assigned", "done", "failed"
 std::string_view to_string(ImageState state);
 
+// How many of a model's classes are kept with an image (`?top=k` shows up to this many), unless its
+// upload asked for more.
+inline constexpr unsigned kStoredPredictions = 100;
+
 using WallTime = std::chrono::system_clock::time_point;
 
 struct Prediction {
@@ -56,20 +60,18 @@ struct ImageRecord {
   std::uint64_t bytes = 0;
   std::uint32_t width = 0;  // pixels, from the header; 0 where it does not say
   std::uint32_t height = 0;
+  std::uint16_t top_k = kStoredPredictions;  // how many classes its worker is asked for, and kept
   ImageState state = ImageState::kQueued;
   WallTime created{};
   std::optional<WallTime> settled;
   std::string model;  // name of the model that answered
   bool unsure = false;
-  std::vector<Prediction> top;  // best first, up to kStoredPredictions
+  std::vector<Prediction> top;  // best first, up to top_k
   std::uint32_t attempts = 0;
   std::string worker;  // name of the worker that answered
   ImageTiming timing;
   std::optional<ImageError> error;
   std::uint64_t settle_seq = 0;  // number of its result event; grows with each settlement; 0: open
 };
-
-// How many of a model's classes are kept with each image (`?top=k` shows up to this many).
-inline constexpr unsigned kStoredPredictions = 100;
 
 }  // namespace imgrec::manager

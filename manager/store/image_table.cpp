@@ -14,7 +14,7 @@ using std::chrono::microseconds;
 #define IMGREC_IMAGE_COLUMNS                                                            \
   "job, id, session, name, media_type, bytes, width, height, state, created_us, "       \
   "settled_us, settle_seq, model, unsure, top, attempts, worker, upload_us, queue_us, " \
-  "wire_us, decode_us, inference_us, total_us, error_code, error_detail"
+  "wire_us, decode_us, inference_us, total_us, error_code, error_detail, top_k"
 
 enum StoredState : std::int64_t { kStoredQueued = 0, kStoredDone = 1, kStoredFailed = 2 };
 
@@ -58,7 +58,7 @@ Status not_found(const std::string& what) {
 Result<JobId> ImageTable::insert(const ImageRecord& image) {
   Query query(db_,
               "INSERT INTO images(id, session, name, media_type, bytes, width, height, state, "
-              "created_us, upload_us) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)");
+              "created_us, upload_us, top_k) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)");
   Status status = query.text(image.id.text)
                       .text(image.session.text)
                       .text(image.name)
@@ -68,6 +68,7 @@ Result<JobId> ImageTable::insert(const ImageRecord& image) {
                       .integer(image.height)
                       .integer(to_us(image.created))
                       .integer(image.timing.upload.count())
+                      .integer(image.top_k)
                       .run();
   if (!status.ok()) return status;
   return JobId{static_cast<std::uint64_t>(db_.last_insert_id())};
@@ -196,6 +197,7 @@ ImageRecord ImageTable::read(Query& row) const {
   const bool failed = !row.next_is_null();
   ImageError error{row.next_text(), row.next_text()};
   if (failed) image.error = std::move(error);
+  image.top_k = static_cast<std::uint16_t>(row.next_integer());
   return image;
 }
 

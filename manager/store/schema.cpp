@@ -67,6 +67,25 @@ CREATE INDEX images_open ON images(job) WHERE state = 0;
 PRAGMA user_version = 1;
 )sql";
 
+// From version 1 on, step by step; a new database takes the same steps. `jobs` is the numbers of
+// the images that the upload made.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE images ADD COLUMN top_k INTEGER NOT NULL DEFAULT 100;
+
+CREATE TABLE uploads(
+  session TEXT NOT NULL,
+  key TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  jobs TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  PRIMARY KEY (session, key)
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_age ON uploads(created_us);
+
+INSERT INTO meta(key, value) VALUES ('secret', lower(hex(randomblob(16))));
+PRAGMA user_version = 2;
+)sql";
+
 Result<std::int64_t> read_integer(Database& db, std::string_view sql) {
   Query query(db, sql);
   if (query.step()) return query.next_integer();
@@ -86,15 +105,22 @@ Status check_integrity(Database& db) {
   return query.status();
 }
 
-Status make_tables(Database& db) {
+Status insert_identity(Database& db) {
+  Query insert(db, "INSERT INTO meta(key, value) VALUES ('manager_id', ?), ('cursor_key', ?)");
+  const std::string id = random_id();
+  const std::string key = random_id().substr(16);
+  return insert.text(id).text(key).run();
+}
+
+// Makes what is missing since `version`; 0: everything. All or nothing.
+Status make_tables(Database& db, std::int64_t version) {
   if (Status status = db.exec("BEGIN IMMEDIATE"); !status.ok()) return status;
-  Status status = db.exec(kTables);
-  if (status.ok()) {
-    Query insert(db, "INSERT INTO meta(key, value) VALUES ('manager_id', ?), ('cursor_key', ?)");
-    const std::string id = random_id();
-    const std::string key = random_id().substr(16);
-    status = insert.text(id).text(key).run();
+  Status status;
+  if (version < 1) {
+    status = db.exec(kTables);
+    if (status.ok()) status = insert_identity(db);
   }
+  if (status.ok() && version < 2) status = db.exec(kVersion2);
   if (status.ok()) status = db.exec("COMMIT");
   if (!status.ok() && db.in_transaction()) (void)db.exec("ROLLBACK");
   return status;
@@ -155,13 +181,13 @@ Status prepare_schema(Database& db, SyncPolicy sync) {
   }
   const auto tables = read_integer(db, "SELECT count(*) FROM sqlite_master");
   if (!tables.ok()) return tables.status();
-  if (*version != kSchemaVersion && (*version != 0 || *tables != 0)) {
+  if (*version < 0 || (*version == 0 && *tables != 0)) {
     return Status(StatusCode::kFailedPrecondition,
                   "the database " + db.file().string() +
                       " was not made by this program; use another data directory");
   }
   if (Status status = set_up(db, sync); !status.ok()) return status;
-  return *version == 0 ? make_tables(db) : Status();
+  return *version < kSchemaVersion ? make_tables(db, *version) : Status();
 }
 
 Result<StoreIdentity> load_identity(Database& db) {
@@ -172,6 +198,9 @@ Result<StoreIdentity> load_identity(Database& db) {
   const auto key = read_meta(db, "cursor_key");
   if (!key.ok()) return key.status();
   identity.cursor_key = std::strtoull(key->c_str(), nullptr, 16);
+  const auto secret = read_meta(db, "secret");
+  if (!secret.ok()) return secret.status();
+  identity.secret = *secret;
   return identity;
 }
 

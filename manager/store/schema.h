@@ -13,16 +13,18 @@
 
 namespace imgrec::manager {
 
-inline constexpr std::int64_t kSchemaVersion = 1;  // PRAGMA user_version
+inline constexpr std::int64_t kSchemaVersion = 2;  // PRAGMA user_version
 
 // Sets the connection up (WAL; with kAlways each commit is synced, else only what keeps the file
-// itself whole), checks the file's integrity, makes the tables
-// where there are none. kDataLoss: damaged. kFailedPrecondition: of a newer program, or not ours.
+// itself whole), checks the file's integrity, makes the tables where there are none, and brings
+// those of an older program up to date. kDataLoss: damaged. kFailedPrecondition: of a newer
+// program, or not ours.
 Status prepare_schema(Database& db, SyncPolicy sync);
 
 // What is made once per data directory and never changes.
 struct StoreIdentity {
   std::string manager_id;        // 32 hex digits
+  std::string secret;            // the same
   std::uint64_t cursor_key = 0;  // secret; see page_cursor.h
 };
 Result<StoreIdentity> load_identity(Database& db);

@@ -44,8 +44,9 @@ class Storage::Impl {
         files_(std::move(files)),
         models_(*db_),
         images_(*db_, models_),
+        uploads_(*db_),
         cache_(options.cache_bytes),
-        store_{*db_, images_, models_, files_, cache_, 0, {}, {}},
+        store_{*db_, images_, models_, uploads_, files_, cache_, 0, {}, {}},
         retention_(options.retention) {}
   ~Impl();
 
@@ -60,6 +61,7 @@ class Storage::Impl {
   }
 
   const std::string& manager_id() const { return identity_.manager_id; }
+  const std::string& secret() const { return identity_.secret; }
   void on_expired(ExpireTask::Observer observer) {
     const std::scoped_lock lock(queue_mutex_);
     on_expired_ = std::move(observer);
@@ -94,6 +96,7 @@ class Storage::Impl {
   ImageFiles files_;
   ModelTable models_;
   ImageTable images_;
+  UploadTable uploads_;
   ByteCache cache_;
   StoreContext store_;
   bool failed_commit_ = false;  // one that is in the log, perhaps
@@ -373,13 +376,27 @@ Storage::Storage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Storage::~Storage() = default;
 
 const std::string& Storage::manager_id() const { return impl_->manager_id(); }
+const std::string& Storage::secret() const { return impl_->secret(); }
 
 const std::vector<ImageRecord>& Storage::open_images() const { return impl_->open_images(); }
 
 std::vector<ImageRecord> Storage::take_open_images() { return impl_->take_open(); }
 
 void Storage::add_images(std::vector<NewImage> images, Callback<std::vector<ImageRecord>> done) {
-  impl_->push(std::make_unique<AddTask>(std::move(images), std::move(done)));
+  impl_->push(std::make_unique<AddTask>(std::nullopt, std::move(images),
+                                        [done = std::move(done)](Result<StoredUpload> stored) {
+                                          if (!done) return;
+                                          if (stored.ok()) {
+                                            done(std::move(stored->images));
+                                          } else {
+                                            done(stored.status());
+                                          }
+                                        }));
+}
+
+void Storage::add_upload(std::optional<UploadKey> key, std::vector<NewImage> images,
+                         Callback<StoredUpload> done) {
+  impl_->push(std::make_unique<AddTask>(std::move(key), std::move(images), std::move(done)));
 }
 
 void Storage::register_model(ModelInfo model) {

@@ -44,6 +44,19 @@ struct NewImage {
   std::uint32_t height = 0;
   proto::SharedBytes bytes;
   std::chrono::steady_clock::time_point received;  // first byte of its request
+  std::uint16_t top_k = kStoredPredictions;        // classes to ask for and to keep
+};
+
+// Makes an upload that is sent again the same upload (Idempotency-Key).
+struct UploadKey {
+  SessionId session;
+  std::string key;
+  std::string fingerprint;  // of what is uploaded: another one under the same key is a mistake
+};
+
+struct StoredUpload {
+  std::vector<ImageRecord> images;
+  bool replayed = false;  // it was here before: these are its images that are left, as they are
 };
 
 struct Totals {  // accepted = done + failed + open, over the life of the data directory
@@ -71,6 +84,7 @@ class Storage {
   ~Storage();  // finishes what was queued, then joins
 
   const std::string& manager_id() const;  // 32 hex digits, kept in the database
+  const std::string& secret() const;      // the same, told to nobody
 
   // Before any other call: every open image, oldest first, to be scheduled again. Synchronous.
   // Until they are taken, they may be looked at.
@@ -80,6 +94,10 @@ class Storage {
   // Makes the images durable (bytes, row, directory entries), then calls back with their records,
   // in the order given. All or none.
   void add_images(std::vector<NewImage> images, Callback<std::vector<ImageRecord>> done);
+
+  // The same, once for each key within a day. kAlreadyExists: the key was used for other images.
+  void add_upload(std::optional<UploadKey> key, std::vector<NewImage> images,
+                  Callback<StoredUpload> done);
 
   void register_model(ModelInfo model);
 

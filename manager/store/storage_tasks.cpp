@@ -28,7 +28,35 @@ Status settled_already(JobId job) {
 
 // ---- add --------------------------------------------------------------------------------------
 
+// Looks again in apply(): the same upload may be twice in one transaction.
+Status AddTask::find_earlier(StoreContext& store) {
+  if (!key_ || replayed_) return Status();
+  auto row = store.uploads.find(*key_, wall_now());
+  if (!row.ok()) return row.status();
+  if (!row->has_value()) return Status();
+  if ((*row)->fingerprint != key_->fingerprint) {
+    return Status(StatusCode::kAlreadyExists,
+                  "this Idempotency-Key was used for another upload within the last day: make a "
+                  "new key for each upload, and keep it for repeats of the same one only");
+  }
+  replayed_ = true;
+  for (const JobId job : (*row)->jobs) {
+    auto image = store.images.find(job);
+    if (image.ok()) {
+      earlier_.push_back(*std::move(image));
+    } else if (image.status().code() != StatusCode::kNotFound) {
+      return image.status();
+    }
+  }
+  return Status();
+}
+
+void AddTask::forget_files(StoreContext& store) {
+  for (const ImageRecord& record : records_) store.files.remove(record.id);
+}
+
 Status AddTask::write_files(StoreContext& store) {
+  if (Status status = find_earlier(store); !status.ok() || replayed_) return status;
   records_.reserve(images_.size());
   for (const NewImage& image : images_) {
     if (image.bytes == nullptr) {
@@ -42,6 +70,7 @@ Status AddTask::write_files(StoreContext& store) {
     record.bytes = image.bytes->size();
     record.width = image.width;
     record.height = image.height;
+    record.top_k = image.top_k;
     if (Status status = store.files.write(record.id, *image.bytes); !status.ok()) return status;
     records_.push_back(std::move(record));
   }
@@ -49,6 +78,7 @@ Status AddTask::write_files(StoreContext& store) {
 }
 
 Status AddTask::apply(StoreContext& store) {
+  if (Status status = find_earlier(store); !status.ok() || replayed_) return status;
   for (std::size_t i = 0; i < records_.size(); ++i) {
     ImageRecord& record = records_[i];
     record.created = wall_now();
@@ -59,13 +89,18 @@ Status AddTask::apply(StoreContext& store) {
     store.ledger.stored_bytes += record.bytes;
   }
   store.ledger.accepted += records_.size();
-  return Status();
+  return key_ ? store.uploads.insert(*key_, records_, wall_now()) : Status();
 }
 
 void AddTask::finish(StoreContext& store) {
-  if (!outcome.ok()) {
-    for (const ImageRecord& record : records_) store.files.remove(record.id);
-    if (done_) done_(outcome);
+  if (!outcome.ok() || replayed_) {
+    forget_files(store);
+    if (!done_) return;
+    if (outcome.ok()) {
+      done_(StoredUpload{std::move(earlier_), true});
+    } else {
+      done_(outcome);
+    }
     return;
   }
   for (std::size_t i = 0; i < records_.size(); ++i) {
@@ -74,7 +109,7 @@ void AddTask::finish(StoreContext& store) {
     store.accepted[record.job] = {images_[i].received, record.timing.upload};
     store.cache.put(record.job, std::move(images_[i].bytes));
   }
-  if (done_) done_(std::move(records_));
+  if (done_) done_(StoredUpload{std::move(records_), false});
 }
 
 // ---- register a model -------------------------------------------------------------------------
@@ -136,7 +171,7 @@ void SettleTask::fill_in(StoreContext& store, const ModelInfo* model) {
   }
   record_.state = ImageState::kDone;
   record_.model = model->name;
-  const std::size_t kept = std::min<std::size_t>(settlement_.top.size(), kStoredPredictions);
+  const std::size_t kept = std::min<std::size_t>(settlement_.top.size(), record_.top_k);
   for (std::size_t i = 0; i < kept; ++i) {
     const auto& [index, score] = settlement_.top[i];
     const bool known = index < model->labels.size();

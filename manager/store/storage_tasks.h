@@ -22,6 +22,7 @@
 #include "manager/store/schema.h"
 #include "manager/store/sqlite.h"
 #include "manager/store/storage.h"
+#include "manager/store/upload_table.h"
 
 namespace imgrec::manager {
 
@@ -36,6 +37,7 @@ struct StoreContext {
   Database& db;
   ImageTable& images;
   ModelTable& models;
+  UploadTable& uploads;
   ImageFiles& files;
   ByteCache& cache;
   std::uint64_t cursor_key;
@@ -60,8 +62,9 @@ class StorageTask {
 
 class AddTask final : public StorageTask {
  public:
-  AddTask(std::vector<NewImage> images, Storage::Callback<std::vector<ImageRecord>> done)
-      : images_(std::move(images)), done_(std::move(done)) {}
+  AddTask(std::optional<UploadKey> key, std::vector<NewImage> images,
+          Storage::Callback<StoredUpload> done)
+      : key_(std::move(key)), images_(std::move(images)), done_(std::move(done)) {}
   bool changes_database() const override { return true; }
   bool writes_files() const override { return true; }
   Status write_files(StoreContext& store) override;
@@ -69,9 +72,15 @@ class AddTask final : public StorageTask {
   void finish(StoreContext& store) override;
 
  private:
+  Status find_earlier(StoreContext& store);
+  void forget_files(StoreContext& store);
+
+  std::optional<UploadKey> key_;
   std::vector<NewImage> images_;
-  Storage::Callback<std::vector<ImageRecord>> done_;
+  Storage::Callback<StoredUpload> done_;
   std::vector<ImageRecord> records_;  // those whose files were written
+  bool replayed_ = false;             // the same upload is stored already:
+  std::vector<ImageRecord> earlier_;  // with these images
 };
 
 class RegisterModelTask final : public StorageTask {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "manager/app/problem.h"
+
 namespace imgrec::manager {
 namespace {
 
@@ -59,7 +61,8 @@ TEST(Json, NamesAndLabelsThatAreNoUtf8DoNotThrow) {
 }
 
 TEST(Json, ProblemsCarryStatusCodeAndDetail) {
-  const HttpResponse response = problem(Status(StatusCode::kResourceExhausted, "the disk is full"));
+  const HttpResponse response =
+      problem(to_problem(Status(StatusCode::kResourceExhausted, "the disk is full")));
   EXPECT_EQ(response.status, 507);
   EXPECT_EQ(response.content_type, "application/problem+json");
   const auto json = nlohmann::json::parse(*response.body);

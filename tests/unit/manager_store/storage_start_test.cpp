@@ -139,6 +139,25 @@ TEST_F(StorageStart, RefusesADatabaseOfANewerProgram) {
   EXPECT_THAT(opened.status().message(), HasSubstr("schema version 99"));
 }
 
+TEST_F(StorageStart, BringsADatabaseOfTheFirstVersionUpToDate) {
+  open();
+  const ImageRecord image = add();
+  close();
+  run_sql("ALTER TABLE images DROP COLUMN top_k");
+  run_sql("DROP TABLE uploads");
+  run_sql("DELETE FROM meta WHERE key = 'secret'");
+  run_sql("PRAGMA user_version = 1");
+  open();
+  const auto kept = storage_->take_open_images();
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].id, image.id);
+  EXPECT_EQ(kept[0].top_k, kStoredPredictions);
+  const std::string secret = storage_->secret();
+  EXPECT_EQ(secret.size(), 32u);
+  reopen();
+  EXPECT_EQ(storage_->secret(), secret) << "made once";
+}
+
 TEST_F(StorageStart, RefusesADatabaseThatIsNotOurs) {
   fs::create_directories(dir_);
   run_sql("CREATE TABLE recipes(name TEXT)");
