@@ -259,7 +259,7 @@ class Mock:
         elif name == "token":
             self.token = query.get("value")
             self.trusted.clear()
-            self.drop_all()
+            asyncio.get_running_loop().call_later(0.05, self.drop_all)
         elif name == "busy":
             self.busy_until = time.monotonic() + float(query["seconds"])
         return 200, {}, {"ok": True}

@@ -6,6 +6,7 @@ import time
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -96,11 +97,15 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
-    def open(self, url, fresh=True):
+    def open(self, url, fresh=True, connected=True):
         """Opens the site; `fresh`: as somebody who was never here."""
         if fresh:
             self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.driver.get(url)
+        if connected:
+            self.wait_connected()
+
+    def wait_connected(self):
         self.wait(lambda: self.driver.execute_script(
             "return document.getElementById('cluster').dataset.connection") == "open",
             "the page to be connected")
@@ -140,12 +145,20 @@ class Page:
     def keys(self, *keys):
         """Pressed one after the other, each where the focus is then."""
         for key in keys:
-            self.driver.switch_to.active_element.send_keys(key)
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def chord(self, modifier, key):
+        ActionChains(self.driver).key_down(modifier).send_keys(key).key_up(modifier).perform()
+
+    def choose_in_focus(self, *paths):
+        """What the system's own dialog does for the file input that has the focus."""
+        self.driver.switch_to.active_element.send_keys("\n".join(map(str, paths)))
 
     def focused(self):
         """What has the focus, as a screen reader names it."""
         return self.driver.execute_script("""
             const e = document.activeElement;
+            if (e === document.body) return '';
             return e.ariaLabel || e.labels?.[0]?.textContent || e.textContent.trim() || e.id;""")
 
     def tab_to(self, name, most=40):
@@ -178,6 +191,12 @@ class Page:
     def press(self, selector, index=0):
         self.driver.find_elements(By.CSS_SELECTOR, selector)[index].click()
 
+    def press_text(self, text):
+        """The button with exactly this text, once it is there."""
+        find = ("return [...document.querySelectorAll('dialog[open] button')]"
+                ".find((b) => b.textContent === arguments[0])")
+        self.wait(lambda: self.script(find, text), f"the button {text}").click()
+
     def wait(self, condition, what, timeout=90):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -197,8 +216,14 @@ class Page:
                 if entry["source"] in ("javascript", "security", "violation") or
                 "Content Security Policy" in entry["message"]]
 
+    def settle(self):
+        """Until nothing moves any more, but for what turns for ever."""
+        self.wait(lambda: self.script("""
+            return document.getAnimations().every((a) => a.playState !== 'running' ||
+              a.effect.getComputedTiming().endTime === Infinity);"""), "the animations")
+
     def screenshot(self, path):
         self.wait(lambda: self.script(
             "return [...document.images].every((image) => image.complete)"), "pictures")
-        time.sleep(0.5)  # the longest transition
+        self.settle()
         self.driver.save_screenshot(str(path))

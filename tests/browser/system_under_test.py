@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -19,8 +20,9 @@ READY = re.compile(r"manager_ready http=(\S+) workers=(\S+)")
 
 
 class RealSystem:
-    def __init__(self, bin_dir, model=None):
+    def __init__(self, bin_dir, model=None, manager_flags=()):
         self.bin_dir = pathlib.Path(bin_dir)
+        self.manager_flags = manager_flags
         self.model = model
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="imgrec-browser-"))
         self.manager = None
@@ -39,7 +41,7 @@ class RealSystem:
             ports = [address.rsplit(":", 1)[1] for address in (self.http, self.worker_address)]
         self.manager, log = self.run("imgrec-manager", "--port", ports[0], "--worker-port",
                                      ports[1], "--data", self.dir / "data", "--frontend",
-                                     REPO / "frontend")
+                                     REPO / "frontend", *self.manager_flags)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             match = READY.search(log.read_text(errors="replace"))
@@ -126,10 +128,15 @@ class MockSystem:
         self.control(f"speed?ms={200 if with_model else delay_ms}")
         self.control(f"workers?n={count}")
 
-    def outage(self, act):
-        self.control("cut?seconds=4")
+    def ask_for_token(self, token=None):
+        """From now on; every connection is dropped, once. Without a token: no more."""
+        self.control(f"token?value={urllib.parse.quote(token)}" if token else "token")
+        time.sleep(0.2)
+
+    def outage(self, act, seconds=4):
+        self.control(f"cut?seconds={seconds}")
         act()
-        time.sleep(4)
+        time.sleep(seconds)
 
     def stop(self, keep_logs_in=None):
         if not self.process:

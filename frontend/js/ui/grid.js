@@ -106,8 +106,8 @@ export class Grid {
 
   /** extra: index of a card that must exist too. */
   #draw(extra = -1) {
-    if (!this.#state || this.#list.clientWidth === 0) return;  // nothing to show, or not shown
     const count = this.#keys.length;
+    if (!this.#state || (count > 0 && this.#list.clientWidth === 0)) return;  // it is not shown
     if (count > 0 && !this.#layout) this.#measure();
     const height = count > 0 ? heightFor(count, this.#layout) : 0;
     this.#list.style.height = `${height}px`;
