@@ -70,7 +70,7 @@ export class Draft {
 
   /** Photos of this page, in the order chosen, in front of all others. */
   addLocal(files) {
-    for (const { key, name, bytes = null } of files) this.#put(key, { ...BLANK, key, name, bytes });
+    for (const { key, name } of files) this.#put(key, { ...BLANK, key, name });
     this.#front.unshift(files.map(({ key }) => key));
   }
 

@@ -29,7 +29,10 @@ const sync = new Sync({ store, api, onOnline: (online) => photos.setOnline(onlin
 const shownKeys = rememberingView();
 const shown = () => shownKeys(store.state);
 const tools = new Tools({
-  onView: (fields) => store.dispatch({ type: 'view', fields }),
+  onView: (fields) => {
+    store.dispatch({ type: 'view', fields });
+    say(`${plural(shown().length, 'photo')} shown.`);
+  },
   onSelectShown: (on) => store.dispatch({ type: 'select', keys: shown(), on }),
   onDelete: () => deleteMany(),
   onExport: exportShown,
@@ -104,10 +107,11 @@ async function deleteMany() {
   const selected = [...store.state.selected];
   const some = selected.length > 0;
   if (!some && !await readAll()) return;
-  const count = plural(some ? selected.length : store.state.tally.total, 'photo');
+  const count = some ? selected.length : store.state.tally.total;
   const agreed = await confirm({
-    title: some ? `Delete ${count}?` : `Delete all ${count}?`,
-    text: 'They and their results are deleted from the server. This cannot be undone.',
+    title: `Delete ${some || count === 1 ? '' : 'all '}${plural(count, 'photo')}?`,
+    text: `${count === 1 ? 'It is' : 'They are'} deleted from the server, with all results. ` +
+      'This cannot be undone.',
     action: 'Delete',
   });
   if (agreed) await photos.removeAll(some ? selected : store.state.order);

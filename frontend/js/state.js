@@ -65,7 +65,7 @@ const messages = {
 };
 
 const actions = {
-  /** files: [{key, name, bytes}], in the order chosen. They go in front of what is there. */
+  /** files: [{key, name}], in the order chosen. They go in front of what is there. */
   'files-added'(draft, { files }) {
     draft.addLocal(files);
   },
@@ -111,7 +111,7 @@ const actions = {
   retry(draft, { key }) {
     const item = draft.items.get(key);
     draft.unlink(item.id);
-    draft.patch(key, { ...BLANK, contentUrl: item.contentUrl, bytes: item.bytes });
+    draft.patch(key, { ...BLANK, contentUrl: item.contentUrl });
   },
 
   deleting(draft, { key, on }) {

@@ -14,14 +14,21 @@ export const SHOWS = {
   problem: (item) => item.phase === 'failed' || item.phase === 'rejected',
 };
 
-const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
-const label = ({ top }) => (top.length > 0 ? labelText(top[0].label).short : null);
+// A text such that plain comparing sorts as people do: numbers by value, no matter the case and
+// accents. (Intl.Collator does that too, but takes 50 ms for three thousand names.)
+function sortText(text) {
+  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
+    .replace(/\d+/g, (digits) => digits.padStart(16, '0'));
+}
+
+const compareTexts = (a, b) => (a < b ? -1 : Number(a > b));
+const label = ({ top }) => (top.length > 0 ? sortText(labelText(top[0].label).short) : null);
 const score = ({ top }) => (top.length > 0 ? clampScore(top[0].score) : null);
 
 /** The choices of "sort": what each one looks at, and how two of these compare. */
 const SORTS = {
-  name: { by: ({ name }) => name, compare: collator.compare },
-  label: { by: label, compare: collator.compare },
+  name: { by: ({ name }) => sortText(name), compare: compareTexts },
+  label: { by: label, compare: compareTexts },
   score: { by: score, compare: (a, b) => b - a },
   time: { by: ({ totalMs }) => totalMs, compare: (a, b) => b - a },
 };

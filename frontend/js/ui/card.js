@@ -1,4 +1,5 @@
-// One photo in the grid: owns its element. The grid says where it lies and whether Tab stops at it.
+// One photo in the grid: owns its element. The grid says where it lies and whether Tab stops at it,
+// and gives the cards that went out of sight to other photos.
 
 import { duration, labelText } from '../format.js';
 import { canRetry, unsent } from '../items.js';
@@ -15,18 +16,23 @@ export class Card {
   #hasImage = false;  // it was wished for
 
   /** callbacks: {onOpen(key), onDelete(key), onRetry(key), onSelect(key, on)} */
-  constructor(template, key, thumbnails, callbacks) {
-    this.key = key;
+  constructor(template, thumbnails, callbacks) {
     this.#thumbnails = thumbnails;
     this.element = template.content.firstElementChild.cloneNode(true);
-    this.element.dataset.key = key;
     for (const name of PARTS) this.#parts[name] = this.element.querySelector(`.card-${name}`);
     const { image, open, tick, retry } = this.#parts;
     image.addEventListener('load', () => image.classList.add('shown'));
-    open.addEventListener('click', () => callbacks.onOpen(key));
-    tick.addEventListener('change', () => callbacks.onSelect(key, tick.checked));
-    retry.addEventListener('click', () => callbacks.onRetry(key));
-    this.#parts.delete.addEventListener('click', () => callbacks.onDelete(key));
+    open.addEventListener('click', () => callbacks.onOpen(this.key));
+    tick.addEventListener('change', () => callbacks.onSelect(this.key, tick.checked));
+    retry.addEventListener('click', () => callbacks.onRetry(this.key));
+    this.#parts.delete.addEventListener('click', () => callbacks.onDelete(this.key));
+  }
+
+  /** Makes it the card of this photo; update() comes next. */
+  assign(key) {
+    this.key = key;
+    this.#item = null;
+    this.element.dataset.key = key;
   }
 
   /** file: the local file, where this page still has it. */
@@ -37,6 +43,8 @@ export class Card {
     this.#showImage(file ?? item.contentUrl);
     this.#showName(item);
     const changed = item.phase !== this.#item?.phase;
+    // Bars grow where somebody sees them come, not whenever the card comes into sight.
+    if (changed) this.#parts.ranks.classList.toggle('fresh', this.#item !== null);
     this.#item = item;
     this.element.dataset.phase = item.phase;
     this.element.dataset.id = item.id ?? '';
@@ -62,6 +70,9 @@ export class Card {
 
   remove() {
     if (this.#hasImage) this.#thumbnails.release(this.key);
+    this.#hasImage = false;
+    this.#parts.image.removeAttribute('src');
+    this.#parts.image.classList.remove('shown');
     this.element.remove();
   }
 

@@ -6,12 +6,14 @@ import { cardAfterKey, columnsFor, heightFor, placeOf, rangeFor, scrollNeeded } 
 import { Card } from './card.js';
 
 const MIN_WIDTH_REM = 16.5;
+const SPARE_CARDS = 64;
 
 export class Grid {
   #list;
   #template;
   #options;
   #cards = new Map();  // key → Card, of those that exist
+  #spare = [];         // cards that went out of sight
   #keys = [];
   #state = null;
   #active = null;      // key of the photo that Tab stops at
@@ -146,6 +148,7 @@ export class Grid {
       if (wanted.has(key)) continue;
       card.remove();
       this.#cards.delete(key);
+      if (this.#spare.length < SPARE_CARDS) this.#spare.push(card);
     }
   }
 
@@ -170,7 +173,8 @@ export class Grid {
 
   #makeCard(key) {
     const { thumbnails, callbacks } = this.#options;
-    const card = new Card(this.#template, key, thumbnails, callbacks);
+    const card = this.#spare.pop() ?? new Card(this.#template, thumbnails, callbacks);
+    card.assign(key);
     this.#cards.set(key, card);
     return card;
   }

@@ -147,11 +147,12 @@ export class LargeView {
   #showFacts(item) {
     this.#parts.split.hidden = !item.timing;
     if (item.timing) this.#split.show(item.timing);
-    const size = item.width && item.height ? `${item.width} × ${item.height}` : null;
+    const pixels = item.width && item.height ? `${item.width} × ${item.height}` : null;
+    const bytes = item.bytes ?? this.#options.files.get(item.key)?.size;
     const facts = {
       File: item.name, Worker: item.worker, Model: item.model,
       Attempts: item.attempts || null,
-      Size: [size, bytesText(item.bytes)].filter(Boolean).join(', '), Sent: dateText(item.created),
+      Size: [pixels, bytesText(bytes)].filter(Boolean).join(', '), Sent: dateText(item.created),
     };
     const rows = Object.entries(facts).filter(([, value]) => value);
     this.#parts.facts.replaceChildren(...rows.flatMap(([term, value]) =>

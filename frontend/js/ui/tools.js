@@ -32,8 +32,8 @@ export class Tools {
 
   update({ selected, tally }, keys) {
     const { shown, select, csv, json } = this.#parts;
-    const all = keys.length === tally.total;
-    setText(shown, all ? plural(tally.total, 'photo') : `${keys.length} of ${plural(tally.total, 'photo')}`);
+    const total = plural(tally.total, 'photo');
+    setText(shown, keys.length === tally.total ? total : `${keys.length} of ${total}`);
     this.#allSelected = selected.size > 0 && selected.size >= keys.length &&
       keys.every((key) => selected.has(key));
     setText(select, this.#allSelected ? 'Select none' : 'Select all');
