@@ -31,7 +31,7 @@ packages=(
 # What only ./test.sh needs. /usr/bin/python3 comes with the python3-* packages.
 test_packages=(
   clang-14 libclang-rt-14-dev clang-format-14
-  chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket
+  chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema
   shellcheck fonts-dejavu-core iproute2 openssl strace
 )
 

@@ -16,7 +16,9 @@ namespace imgrec::manager {
 namespace {
 
 HttpResponse in_dialect(Dialect dialect, const Problem& what) {
-  return dialect == Dialect::kTask ? task_problem(what) : problem(what);
+  HttpResponse response = dialect == Dialect::kTask ? task_problem(what) : problem(what);
+  if (what.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
 }
 
 // OPTIONS changes nothing, but a browser asks it before it does.
@@ -60,7 +62,7 @@ Responder with_cookie(Responder respond, std::string cookie) {
 
 // An upgrade that is refused: the socket is Asio's already, so the answer is written by hand.
 void refuse_upgrade(UpgradeRequest upgrade, const Problem& why) {
-  HttpResponse response = problem(why);
+  HttpResponse response = in_dialect(Dialect::kProblem, why);
   make_sendable(response);
   auto socket = std::make_shared<boost::asio::ip::tcp::socket>(std::move(upgrade.socket));
   auto text =
@@ -108,9 +110,7 @@ void Api::handle(HttpRequest request, Responder respond) {
     return respond(in_dialect(dialect, Problem(400, "bad_session", session.status().message())));
   }
   if (const auto why = refuse(match ? &*match : nullptr, request, *session, other_origin)) {
-    HttpResponse refusal = in_dialect(dialect, *why);
-    if (why->status == 401) refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
-    return respond(std::move(refusal));
+    return respond(in_dialect(dialect, *why));
   }
   if (!match) return serve_file(request, *session, respond);
   if (request.method == "OPTIONS") {
@@ -225,7 +225,8 @@ void Api::begin_session(const HttpRequest& request, const SessionId& session,
     return respond(problem(400, "bad_request", "send JSON: {\"token\": \"the access token\"}"));
   }
   if (!access_.is_token(json["token"].get_ref<const std::string&>())) {
-    return respond(problem(401, "bad_token", "that is not this server's access token"));
+    return respond(in_dialect(Dialect::kProblem,
+                              Problem(401, "bad_token", "that is not this server's access token")));
   }
   HttpResponse response = no_content();
   response.headers.emplace_back("Set-Cookie", access_.cookie(session, request));

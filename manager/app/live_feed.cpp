@@ -1,5 +1,6 @@
 #include "manager/app/live_feed.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -15,6 +16,17 @@ namespace {
 
 constexpr std::size_t kPage = 100;  // results per read; below a socket's queue, so a page fits
 constexpr std::chrono::seconds kClusterPeriod(1);
+constexpr std::string_view kClusterKey = "cluster";
+
+// Settled, committed, and now on its way to the page.
+ImageRecord with_push_time(ImageRecord image) {
+  if (image.settled) {
+    const auto since = std::chrono::system_clock::now() - *image.settled;
+    image.timing.push = std::max(std::chrono::duration_cast<std::chrono::microseconds>(since),
+                                 std::chrono::microseconds(0));
+  }
+  return image;
+}
 
 }  // namespace
 
@@ -62,7 +74,7 @@ void LiveFeed::on_text(WebSocketSession& socket, std::string_view text) {
   if (!*wanted) return;
   ClusterView view = control_.view();
   view.sockets = clients_.size();
-  socket.send(cluster_event(view));
+  socket.send(cluster_event(view), kClusterKey);
   if (!cluster_ticking_) tick_cluster();
 }
 
@@ -76,27 +88,27 @@ void LiveFeed::tick_cluster() {
     for (auto& [key, client] : clients_) {
       if (!client.wants_cluster) continue;
       if (!text) text = cluster_event(control_.view());
-      client.socket->send(text);  // a full queue skips a second: the next one says it all
+      client.socket->send(text, kClusterKey);  // the newest alone waits, whoever reads slowly
     }
     if (text) tick_cluster();
   });
 }
 
 // What is no result may be missed: the page reads it over REST when it needs it.
-void LiveFeed::hint_session(const SessionId& session, const SharedText& text) {
-  const auto [first, last] = by_session_.equal_range(session);
+void LiveFeed::hint_session(const ImageRecord& image, const SharedText& text) {
+  const auto [first, last] = by_session_.equal_range(image.session);
   for (auto it = first; it != last; ++it) {
-    if (clients_.at(it->second).greeted) it->second->send(text);
+    if (clients_.at(it->second).greeted) it->second->send(text, image.id.text);
   }
 }
 
 void LiveFeed::on_state(const ImageRecord& image) {
-  if (by_session_.contains(image.session)) hint_session(image.session, state_event(image));
+  if (by_session_.contains(image.session)) hint_session(image, state_event(image));
 }
 
 void LiveFeed::on_deleted(const ImageRecord& image) {
   if (by_session_.contains(image.session)) {
-    hint_session(image.session, deleted_event(image.id));
+    hint_session(image, deleted_event(image.id));
   }
 }
 
@@ -107,8 +119,8 @@ void LiveFeed::on_settled(const ImageRecord& image) {
     Client& client = clients_.at(it->second);
     const bool room = client.greeted && client.socket->has_room();
     if (!client.cursor.on_live(image.settle_seq, room)) continue;
-    if (!text) text = image_event(image);
-    client.socket->send(text);
+    if (!text) text = image_event(with_push_time(image));
+    client.socket->send(text, image.id.text);
   }
 }
 

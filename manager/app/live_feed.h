@@ -53,7 +53,7 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   void on_room(WebSocketSession& socket) override;
   void on_closed(WebSocketSession& socket) override;
 
-  void hint_session(const SessionId& session, const SharedText& text);
+  void hint_session(const ImageRecord& image, const SharedText& text);
   void read_page(Client& client);
   void on_page(const std::weak_ptr<WebSocketSession>& socket,
                const Result<std::vector<ImageRecord>>& page);

@@ -3,6 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "common/file_limit.h"
 #include "common/logging.h"
 #include "common/signals.h"
 #include "manager/app/manager.h"
@@ -42,6 +43,7 @@ int run(int argc, char** argv) {
   if (const Status s = init_logging("imgrec-manager", config.log_level); !s.ok()) {
     return fail(s, kWrongUsage);
   }
+  raise_file_limit(config.max_connections + config.max_workers);
   const auto running = manager::Manager::start(config);
   if (!running.ok()) {
     const bool usage = running.status().code() == StatusCode::kInvalidArgument;

@@ -51,9 +51,16 @@ bool WebSocketSession::has_room() const { return !closed_ && queue_.size() < kMa
 
 bool WebSocketSession::idle() const { return !closed_ && queue_.size() < kMaxQueue / 2; }
 
-bool WebSocketSession::send(std::shared_ptr<const std::string> text) {
+bool WebSocketSession::send(std::shared_ptr<const std::string> text, std::string_view key) {
+  if (closed_) return false;
+  if (!key.empty() && !queue_.empty()) {
+    const auto unsent = queue_.begin() + (writing_ ? 1 : 0);
+    queue_.erase(std::remove_if(unsent, queue_.end(),
+                                [key](const Message& message) { return message.key == key; }),
+                 queue_.end());
+  }
   if (!has_room()) return false;
-  queue_.push_back(std::move(text));
+  queue_.push_back({std::move(text), std::string(key)});
   write();
   return true;
 }
@@ -61,7 +68,7 @@ bool WebSocketSession::send(std::shared_ptr<const std::string> text) {
 void WebSocketSession::write() {
   if (!open_ || closed_ || writing_ || queue_.empty()) return;
   writing_ = true;  // Beast takes one write at a time
-  stream_.async_write(boost::asio::buffer(*queue_.front()),
+  stream_.async_write(boost::asio::buffer(*queue_.front().text),
                       [self = shared_from_this()](error_code ec, std::size_t) {
                         self->writing_ = false;
                         if (self->closed_) return;

@@ -4,6 +4,7 @@
 // Owns: the stream and its queue. Pending handlers keep it alive; the listener must outlive the
 // io_context's run.
 // Overflow rule: send() refuses when the queue is full; the caller re-reads later (EventCursor).
+// What is about the same thing (`key`) waits in the queue once, in its newest form.
 #pragma once
 
 #include <chrono>
@@ -36,8 +37,9 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
   // Answers the upgrade. `raw_head`: the request as received.
   void accept(std::string raw_head);
 
-  // False: the queue is full, or the socket is closing; nothing was taken.
-  bool send(std::shared_ptr<const std::string> text);
+  // False: the queue is full, or the socket is closing; nothing was taken. With a `key`, what waits
+  // under the same one is not sent any more: this text says it all.
+  bool send(std::shared_ptr<const std::string> text, std::string_view key = {});
   bool has_room() const;
   // Half of the queue is free: a page of results fits.
   bool idle() const;
@@ -48,6 +50,11 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
   void hold(std::shared_ptr<const void> what) { held_ = std::move(what); }
 
  private:
+  struct Message {
+    std::shared_ptr<const std::string> text;
+    std::string key;
+  };
+
   void read();
   void write();
   void finish();
@@ -63,7 +70,7 @@ class WebSocketSession : public std::enable_shared_from_this<WebSocketSession> {
   Listener& listener_;
   std::string raw_head_;
   boost::beast::flat_buffer read_buffer_;
-  std::deque<std::shared_ptr<const std::string>> queue_;  // the front one is being written
+  std::deque<Message> queue_;  // the front one is being written
   std::shared_ptr<const void> held_;
   double messages_left_ = kMessageBurst;
   std::chrono::steady_clock::time_point counted_;  // when messages_left_ was right

@@ -208,6 +208,7 @@ class Cluster:
         self.manager_args = list(manager_args)
         self.worker_binary = worker
         self.worker_args = list(worker_args)
+        self.operator = {}  # what the operator's own requests send, for instance a token
         self.workers = []
         self.programs = []  # every process ever started
         self.manager = None
@@ -297,11 +298,22 @@ class Cluster:
 
     # ---- figures ----
     def cluster(self):
-        return requests.get(f"http://{self.http_address}/api/v1/cluster", timeout=PATIENCE_S).json()
+        return self.read("/api/v1/cluster").json()
+
+    def read(self, path):
+        """As the operator; a rate that the test set is waited out."""
+        def answer():
+            got = requests.get(f"http://{self.http_address}{path}", headers=self.operator,
+                               timeout=PATIENCE_S)
+            return got if got.status_code != 429 else None
+
+        got = wait_until(answer, f"{path} to be let through")
+        assert got.status_code == 200, got.text
+        return got
 
     def metrics(self):
         """{'name{label="x"}': value} of /metrics."""
-        text = requests.get(f"http://{self.http_address}/metrics", timeout=PATIENCE_S).text
+        text = self.read("/metrics").text
         samples = {}
         for line in text.splitlines():
             if line and not line.startswith("#"):

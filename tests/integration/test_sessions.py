@@ -1,11 +1,15 @@
 """(f, h) Whose results are whose, what a socket replays, and who may open one."""
+import secrets
+import socket
+
 import pytest
 import requests
 import websocket
 
-from cluster import Client
+from cluster import Client, wait_until
+from idle_sockets_bench import count_closed, open_socket
 from pictures import check_fake_answers, png, pngs
-from sockets import check_exactly_once
+from sockets import ResultSocket, check_exactly_once
 
 
 def test_nobody_sees_another_sessions_images_or_results(cluster):
@@ -157,3 +161,37 @@ def test_raw_upload_takes_its_name_from_a_header(cluster):
     assert response.json()["images"][0]["name"] == "grün.png"
     cluster.add_workers(1)
     cluster.client.wait_done([response.json()["images"][0]["id"]])
+
+
+def test_thousands_of_idle_pages_cost_little_and_disturb_nobody(new_cluster):
+    cluster = new_cluster(manager_args=["--http-max-connections-per-address", "0"])
+    cluster.add_workers(1)
+    before = cluster.manager.resident_kib()
+    idle = [open_socket(cluster.http_address, secrets.token_hex(16)) for _ in range(2000)]
+    if not cluster.manager.sanitized():
+        assert (cluster.manager.resident_kib() - before) / len(idle) < 64
+    live = ResultSocket(cluster.http_address, cluster.client.session)
+    ids = cluster.client.upload(pngs(20))
+    check_exactly_once(live.read_images(20), ids)
+    assert count_closed(idle) == 0
+    live.close()
+    for connection in idle:
+        connection.close()
+
+
+def test_a_page_that_does_not_read_costs_little_and_gets_everything(cluster):
+    """Its socket stands still while results come; then it reads on, each of them once."""
+    cluster.add_workers(2, "--delay-ms", "0")
+    client = cluster.client
+    slow = ResultSocket(cluster.http_address, client.session)
+    slow.socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    before = cluster.manager.resident_kib()
+    ids = []
+    for batch in range(5):
+        ids += client.upload(pngs(200, first=200 * batch))
+    wait_until(lambda: cluster.ledger()["done"] == len(ids), "all results")
+    if not cluster.manager.sanitized():
+        assert cluster.manager.resident_kib() - before < 50_000
+    slow.socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    check_exactly_once(slow.read_images(len(ids)), ids)
+    slow.close()

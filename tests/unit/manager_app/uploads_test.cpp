@@ -115,5 +115,23 @@ TEST(Uploads, ReportsBrokenMultipart) {
   EXPECT_EQ(std::get<Refusal>(result).code, "malformed_multipart");
 }
 
+TEST(Uploads, AFingerprintIsOfNamesAndBytesInOrder) {
+  const auto print = [](const std::string& parts) {
+    return fingerprint(std::get<Upload>(read(multipart(parts))));
+  };
+  const std::string a = part("file", "a.bmp", bmp(2, 3));
+  const std::string b = part("file", "b.bmp", bmp(4, 5));
+  EXPECT_EQ(print(a + b), print(a + b));
+  EXPECT_NE(print(a + b), print(b + a));
+  EXPECT_NE(print(a), print(part("file", "a2.bmp", bmp(2, 3))));
+  EXPECT_NE(print(a), print(part("file", "a.bmp", bmp(2, 4))));
+  HttpRequest other_words = multipart(a);
+  other_words.headers = {{"content-type", "multipart/form-data; boundary=C"}};
+  for (std::size_t at; (at = other_words.body.find("--B")) != std::string::npos;) {
+    other_words.body[at + 2] = 'C';
+  }
+  EXPECT_EQ(fingerprint(std::get<Upload>(read(other_words))), print(a));
+}
+
 }  // namespace
 }  // namespace imgrec::manager

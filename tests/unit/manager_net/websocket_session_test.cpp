@@ -100,6 +100,34 @@ TEST_F(WebSocketSessionTest, RefusesMoreThanItsQueueHolds) {
   EXPECT_FALSE(session_->has_room());
 }
 
+TEST_F(WebSocketSessionTest, HoldsTheNewestOfWhatIsAboutTheSameThing) {
+  session_->accept(kUpgrade);
+  ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));
+  // A page that does not read: one message is under way, the others wait.
+  const auto big = std::make_shared<const std::string>(50'000'000, 'x');
+  ASSERT_TRUE(session_->send(big, "big"));
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string number = std::to_string(i);
+    ASSERT_TRUE(session_->send(std::make_shared<const std::string>("a" + number), "a")) << i;
+    ASSERT_TRUE(session_->send(std::make_shared<const std::string>("b" + number), "b")) << i;
+  }
+  ASSERT_TRUE(session_->send(std::make_shared<const std::string>("a-last"), "a"));
+  std::string got;
+  ASSERT_TRUE(eventually([&] {
+    boost::system::error_code ec;
+    std::string piece(client_.available(ec), '\0');
+    piece.resize(client_.read_some(asio::buffer(piece), ec));
+    got += piece;
+    return recorder_.rooms == 3;
+  }));
+  got += read_available();
+  const std::string end = got.substr(got.find_last_of('x') + 1);
+  EXPECT_NE(end.find("b9999"), std::string::npos);
+  EXPECT_LT(end.find("b9999"), end.find("a-last")) << "in the order of the newest";
+  EXPECT_EQ(end.find("a9999"), std::string::npos);
+  EXPECT_LT(end.size(), 100u);
+}
+
 TEST_F(WebSocketSessionTest, ClosesOnAMessageOverTheLimit) {
   session_->accept(kUpgrade);
   ASSERT_TRUE(eventually([&] { return recorder_.opened == 1; }));

@@ -19,7 +19,7 @@ class StorageUpload : public StorageTest {
       images.push_back(image(session, bytes));
       fingerprint += bytes + "/";
     }
-    storage_->add_upload({SessionId{session}, key, fingerprint}, std::move(images),
+    storage_->add_upload(UploadKey{SessionId{session}, key, fingerprint}, std::move(images),
                          std::move(call));
   }
   static std::vector<std::string> ids(const std::vector<ImageRecord>& images) {
