@@ -2,7 +2,7 @@
 """The website for everybody: by keyboard alone, for screen readers, in light and dark, on a phone."""
 
 import axe
-from harness import LOOKS, MOCK_URL, BrowserTest, run
+from harness import ARTIFACTS, LOOKS, MOCK_URL, BrowserTest, run
 from selenium.webdriver.common.keys import Keys
 from system_under_test import MockSystem
 
@@ -102,8 +102,10 @@ class AxeTest(BrowserTest):
     def check(self, state, shoot=True):
         for look, size in LOOKS.items():
             self.page.look(*size)
+            self.page.settle()
+            if shoot:
+                self.page.screenshot(ARTIFACTS / f"state-{state}-{look}.png")
             if AXE:
-                self.page.settle()
                 found = axe.violations(self.page, AXE)
                 self.assertEqual(found, [], f"{state}, {look}")
             wider = self.page.script("""
@@ -113,8 +115,6 @@ class AxeTest(BrowserTest):
                   .filter((e) => e.getBoundingClientRect().right > width).map((e) => e.outerHTML);""")
             self.assertEqual(wider, [], f"{state}, {look}: it can be scrolled sideways")
         self.page.look()
-        if shoot:
-            self.shoot(f"state-{state}")
 
     def setUp(self):
         super().setUp()
@@ -175,7 +175,7 @@ class AxeTest(BrowserTest):
         def meanwhile():
             self.page.wait(lambda: "Connection lost" in self.page.text("banners"), "the message")
             self.check("connection-lost")
-        self.system.outage(meanwhile, seconds=20)
+        self.system.outage(meanwhile, seconds=12)
 
 
 if __name__ == "__main__":

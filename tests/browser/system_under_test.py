@@ -134,9 +134,10 @@ class MockSystem:
         time.sleep(0.2)
 
     def outage(self, act, seconds=4):
+        end = time.monotonic() + seconds
         self.control(f"cut?seconds={seconds}")
         act()
-        time.sleep(seconds)
+        time.sleep(max(0, end - time.monotonic()))
 
     def stop(self, keep_logs_in=None):
         if not self.process:

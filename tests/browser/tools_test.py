@@ -216,12 +216,16 @@ class ToolsTest(BrowserTest):
         self.assertIn("2 to try again", self.page.text("transfer"))
         before = {name: image_id for image_id, name in self.server_ids()}
         self.page.reload()  # the page has no files any more: the server's are sent again
-        self.page.wait_phases("failed", "done", "failed")
+        self.wait_settled()
         self.page.press(".transfer-retry")
         self.page.wait(lambda: not set(before.values()) - {before["good.png"]} &
                        {image_id for image_id, _ in self.server_ids()}, "new photos in their place")
-        self.page.wait_phases("failed", "done", "failed")
+        self.wait_settled()
         self.assertEqual(len(self.server_ids()), 3)
+
+    def wait_settled(self):
+        """In the order in which the server took them, which may be any."""
+        self.page.wait(lambda: sorted(self.page.phases()) == ["done", "failed", "failed"], "all")
 
 
 class TokenTest(BrowserTest):
