@@ -41,7 +41,9 @@ export class Thumbnails {
     if (entry.users > 0) return;
     entry.show = null;
     this.#wishes = this.#wishes.filter((wish) => wish !== entry);
-    if (!entry.url && !this.#isAsked(entry)) this.#entries.delete(key);
+    // What the server did not give today it may give tomorrow; a file stays what it is.
+    const final = entry.url || (entry.failed && typeof entry.source !== 'string');
+    if (!final && !this.#isAsked(entry)) this.#entries.delete(key);
     this.#evict();
   }
 
