@@ -133,7 +133,7 @@ class WebsiteTest(BrowserTest):
 
     def test_two_people_see_only_their_own_photos(self):
         self.system.start_workers()
-        other = Page()
+        other = Page(net_log=ARTIFACTS / "two-people-net-log.json")
         self.addCleanup(other.close)
         self.page.open(self.system.url)
         other.open(self.system.url)
@@ -146,9 +146,11 @@ class WebsiteTest(BrowserTest):
             page.reload()
             page.wait_phases("done")
             self.assertEqual([c["name"] for c in page.cards()], [name])
+            self.assertEqual([listed for _, listed in self.server_ids(page)], [name])
         secret = self.page.cards()[0]["id"]
-        status = other.script(
-            "return fetch(`/api/v1/images/${arguments[0]}`).then((a) => a.status)", secret)
+        # Where no answer comes at all, two-people-net-log.json says why.
+        status = other.script("return fetch(`/api/v1/images/${arguments[0]}`)"
+                              ".then((a) => a.status, (error) => String(error))", secret)
         self.assertEqual(status, 404)
 
     def test_deleting_by_keyboard_reaches_the_other_tab_and_stays(self):

@@ -73,11 +73,13 @@ return veiled && document.getElementById('veil').hidden;
 
 
 class Page:
-    def __init__(self, width=1280, height=900):
+    def __init__(self, width=1280, height=900, net_log=None):
+        """net_log: a file for Chromium's own record of every connection and its errors."""
         self.profile = tempfile.mkdtemp(prefix="imgrec-chromium-")
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
-        for flag in [*FLAGS, f"--user-data-dir={self.profile}", f"--window-size={width},{height}"]:
+        net_log_flags = [f"--log-net-log={net_log}"] if net_log else []
+        for flag in [*FLAGS, *net_log_flags, f"--user-data-dir={self.profile}", f"--window-size={width},{height}"]:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         options.set_capability("unhandledPromptBehavior", "accept")
