@@ -33,7 +33,9 @@ const tools = new Tools({
     store.dispatch({ type: 'view', fields });
     say(`${plural(shown().length, 'photo')} shown.`);
   },
-  onSelectShown: (on) => store.dispatch({ type: 'select', keys: shown(), on }),
+  onSelectAll: selectShown,
+  // Also what a filter hides now.
+  onSelectNone: () => store.dispatch({ type: 'select', keys: [...store.state.selected], on: false }),
   onDelete: () => deleteMany(),
   onExport: exportShown,
 });
@@ -47,7 +49,7 @@ const grid = new Grid(byId('grid'), byId('card-template'), {
     onDelete: (key) => photos.remove(key),
     onRetry: (key) => photos.retry(key),
     onSelect: (key, on) => store.dispatch({ type: 'select', keys: [key], on }),
-    onSelectAll: () => store.dispatch({ type: 'select', keys: shown(), on: true }),
+    onSelectAll: selectShown,
     onDeleteKey: (key) => (store.state.selected.size > 0 ? deleteMany() : photos.remove(key)),
   },
 });
@@ -66,6 +68,10 @@ new DropZone({ inputs: [byId('files'), byId('capture')], folder: byId('folder'),
                veil: byId('veil'), onFiles: addFiles, say });
 offerCamera({ button: byId('camera-open'), capture: byId('capture'), dialog: byId('camera'),
               onPhoto: (file) => addFiles([file]) });
+
+function selectShown() {
+  store.dispatch({ type: 'select', keys: shown(), on: true });
+}
 
 function draw(state) {
   document.body.classList.toggle('empty', state.tally.total === 0);

@@ -2,7 +2,7 @@
 // own elements, so that any page can use it.
 
 import { sentence } from '../format.js';
-import { element } from './element.js';
+import { button, element } from './element.js';
 
 export class TokenDialog {
   #dialog;
@@ -45,9 +45,10 @@ export class TokenDialog {
     this.#problem.id = 'token-problem';
     this.#problem.setAttribute('role', 'alert');
     this.#input.setAttribute('aria-describedby', this.#problem.id);
+    const later = button('button', 'Not now', () => this.#dialog.close());
     this.#send = element('button', 'button primary', 'Go on');
     const form = element('form', '', label, this.#input, this.#problem,
-                         element('div', 'dialog-actions', this.#send));
+                         element('div', 'dialog-actions', later, this.#send));
     form.noValidate = true;
     form.addEventListener('submit', (event) => this.#submit(event));
     this.#dialog = element('dialog', 'dialog small-dialog', heading, words, form);

@@ -9,7 +9,7 @@ export class Tools {
   #typing;
 
   /**
-   * @param callbacks {onView(fields), onSelectShown(on), onDelete(), onExport(kind)}
+   * @param callbacks {onView(fields), onSelectAll(), onSelectNone(), onDelete(), onExport(kind)}
    */
   constructor(callbacks) {
     const ids = { query: 'query', show: 'show', sort: 'sort', shown: 'shown', select: 'select-all',
@@ -22,7 +22,8 @@ export class Tools {
     });
     show.addEventListener('change', () => callbacks.onView({ show: show.value }));
     sort.addEventListener('change', () => callbacks.onView({ sort: sort.value }));
-    select.addEventListener('click', () => callbacks.onSelectShown(!this.#allSelected));
+    select.addEventListener('click', () =>
+      (this.#allSelected ? callbacks.onSelectNone() : callbacks.onSelectAll()));
     this.#parts.delete.addEventListener('click', callbacks.onDelete);
     csv.addEventListener('click', () => callbacks.onExport('csv'));
     json.addEventListener('click', () => callbacks.onExport('json'));
@@ -34,12 +35,12 @@ export class Tools {
     const { shown, select, csv, json } = this.#parts;
     const total = plural(tally.total, 'photo');
     setText(shown, keys.length === tally.total ? total : `${keys.length} of ${total}`);
-    this.#allSelected = selected.size > 0 && selected.size >= keys.length &&
-      keys.every((key) => selected.has(key));
+    this.#allSelected = selected.size > 0 && keys.every((key) => selected.has(key));
     setText(select, this.#allSelected ? 'Select none' : 'Select all');
     setText(this.#parts.delete, selected.size > 0 ? `Delete ${selected.size} selected` : 'Delete all');
     this.#parts.delete.disabled = tally.total === 0;
-    for (const button of [select, csv, json]) button.disabled = keys.length === 0;
+    select.disabled = keys.length === 0 && selected.size === 0;
+    for (const button of [csv, json]) button.disabled = keys.length === 0;
   }
 }
 
