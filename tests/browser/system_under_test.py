@@ -75,6 +75,13 @@ class RealSystem:
                 process, _ = self.run("imgrec-fake-worker", *common, "--delay-ms", delay_ms)
             self.workers.append(process)
 
+    def stop_workers(self):
+        for process in self.workers:
+            process.terminate()
+        for process in self.workers:
+            process.wait(timeout=10)
+        self.workers = []
+
     def run(self, program, *arguments):
         self.logs += 1
         log = self.dir / f"{self.logs}-{program}.log"
