@@ -8,6 +8,7 @@ name. Python's standard library only.
 
 Controls, all POST: /mock/workers?n=0 · /mock/cut?seconds=5 (drop and refuse every connection)
                     /mock/speed?ms=400 (time per photo) · /mock/busy?seconds=3 (uploads get 429)
+                    /mock/token?value=secret (an access token is asked for; without value: no more)
 """
 import argparse
 import asyncio
@@ -58,6 +59,8 @@ class Mock:
         self.settled_at = []
         self.started = time.monotonic()
         self.samples = []     # one a second, ten minutes of them
+        self.token = None
+        self.trusted = set()  # sessions that gave the token
 
     # ---- recognition ----
     def set_workers(self, count):
@@ -230,7 +233,7 @@ class Mock:
         query = dict(urllib.parse.parse_qsl(url.query))
         match = re.search(r"imgrec_session=(\w+)", headers.get("cookie", ""))
         session = match[1] if match else secrets.token_hex(16)
-        if url.path == "/ws":
+        if url.path == "/ws" and self.may_enter(session):
             await self.websocket(reader, writer, headers, query, session)
             return False
         status, extra, payload = self.route(method, url.path, query, headers, body, session)
@@ -238,7 +241,7 @@ class Mock:
             kind = "application/json" if status < 400 else "application/problem+json"
             extra = {"Content-Type": kind, **extra}
             payload = json.dumps(payload).encode()
-        if not match and url.path in ("/", "/api/v1/images"):
+        if not match and url.path in ("/", "/api/v1/images", "/api/v1/session"):
             extra["Set-Cookie"] = f"imgrec_session={session}; HttpOnly; SameSite=Strict; Path=/"
         extra["Content-Length"] = str(len(payload))
         lines = [f"HTTP/1.1 {status} x"] + [f"{k}: {v}" for k, v in extra.items()]
@@ -246,9 +249,22 @@ class Mock:
         await writer.drain()
         return True
 
+    def may_enter(self, session):
+        return self.token is None or session in self.trusted
+
+    def enter(self, body, session):
+        if json.loads(body).get("token") != self.token:
+            return problem(401, "bad_token", "this is not the access token of this server")
+        self.trusted.add(session)
+        return 204, {}, b""
+
     def route(self, method, path, query, headers, body, session):
         if path.startswith("/mock/"):
             return self.control(path[6:], query)
+        if path == "/api/v1/session":
+            return self.enter(body, session)
+        if path.startswith("/api/") and not self.may_enter(session):
+            return problem(401, "token_required", "this server asks for an access token")
         if path == "/api/v1/cluster":
             return 200, {}, {**self.cluster(), **({"history": self.history()} if query else {})}
         if path == "/api/v1/images":
@@ -267,6 +283,10 @@ class Mock:
             asyncio.get_running_loop().call_later(0.05, self.drop_all)
         elif name == "speed":
             self.options.service_ms = float(query["ms"])
+        elif name == "token":
+            self.token = query.get("value")
+            self.trusted.clear()
+            asyncio.get_running_loop().call_later(0.05, self.drop_all)
         elif name == "busy":
             self.busy_until = time.monotonic() + float(query["seconds"])
         return 200, {}, {"ok": True}
