@@ -617,7 +617,12 @@ def test_a_second_ctrl_c_ends_at_once(cluster, tmp_path):
     def waiting():  # bytes in the pipe
         return int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
-    wait_until(lambda: waiting() > 60_000, "a full pipe")
+    def full():  # nothing more goes in
+        before = waiting()
+        time.sleep(0.3)
+        return before > 40_000 and waiting() == before
+
+    wait_until(full, "a full pipe")
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     assert process.poll() is None, "it waits for its reader"
