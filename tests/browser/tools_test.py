@@ -68,14 +68,29 @@ class WaysInTest(BrowserTest):
         self.assertRegex(self.page.cards()[0]["name"], r"^camera-[\d-]+\.jpg$")
         self.assertEqual(self.page.focused(), "Take a photo with the camera")
 
-    def test_no_camera_is_offered_where_there_is_none(self):
+    def test_where_no_live_camera_may_be_used_a_phone_offers_its_own(self):
+        self.system.start_workers()
         script = self.page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {
             "source": "Object.defineProperty(navigator, 'mediaDevices', {value: undefined});"})
         try:
             self.page.open(self.system.url)
-            self.assertFalse(self.page.driver.find_element("id", "camera-open").is_displayed())
+            self.assertEqual(self.cameras(), [False, False], "nothing on a desktop")
+            self.touch(True)
+            self.page.open(self.system.url)
+            self.assertEqual(self.cameras(), [False, True])
+            self.page.driver.find_element("id", "capture").send_keys(str(self.pictures("a.png")[0]))
+            self.page.wait_phases("done")
         finally:
+            self.touch(False)
             self.page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+    def touch(self, on):
+        self.page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": on})
+
+    def cameras(self):
+        """Whether the live camera and the phone's own are offered."""
+        return [self.page.driver.find_element("css selector", selector).is_displayed()
+                for selector in ("#camera-open", "label[for=capture]")]
 
 
 class LargeViewTest(BrowserTest):
@@ -101,6 +116,7 @@ class LargeViewTest(BrowserTest):
             "return document.querySelector('.large-image').naturalWidth") == 160, "the photo")
         self.page.keys(Keys.ARROW_RIGHT)
         self.assertEqual(self.large("place"), "3 of 3")
+        self.assertTrue(self.large("spoken").startswith("3 of 3, c.png: "))
         self.page.keys(Keys.ARROW_RIGHT)  # there is no further one
         self.assertEqual(self.large("place"), "3 of 3")
         self.page.keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
