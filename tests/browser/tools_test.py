@@ -36,20 +36,34 @@ class WaysInTest(BrowserTest):
         self.page.wait_phases("done", "done")
         self.assertEqual(self.page.cards()[0]["name"], "second.png")
 
-    def test_a_whole_folder_in_order_without_what_is_no_picture(self):
-        self.system.start_workers()
+    def holiday(self):
         folder = self.folder / "holiday"
-        (folder / "day 2").mkdir(parents=True)
-        (folder / "day 10").mkdir()
-        for name in ("day 10/a.png", "day 2/b.png", "day 2/a.png"):
+        for name in ("day 10/last.png", "day 2/b.png", "day 2/a.png"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(self.pictures("one.png")[0].read_bytes())
         (folder / "notes.txt").write_text("no picture")
         (folder / ".hidden.png").write_text("no picture")
-        self.page.open(self.system.url)
-        self.page.driver.find_element("id", "folder").send_keys(str(folder))
+        return folder
+
+    def check_holiday(self):
         self.page.wait_phases("done", "done", "done")
-        self.assertEqual([c["name"] for c in self.page.cards()], ["a.png", "b.png", "a.png"])
+        self.assertEqual([c["name"] for c in self.page.cards()], ["a.png", "b.png", "last.png"])
         self.page.wait(lambda: "left out" in self.page.text("announcer"), "the announcement")
+
+    def test_a_whole_folder_in_order_without_what_is_no_picture(self):
+        self.system.start_workers()
+        self.page.open(self.system.url)
+        self.page.driver.find_element("id", "folder").send_keys(str(self.holiday()))
+        self.check_holiday()
+
+    def test_a_folder_dropped_on_the_page(self):
+        self.system.start_workers()
+        self.page.open(self.system.url)
+        data = {"items": [], "files": [str(self.holiday())], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.page.driver.execute_cdp_cmd("Input.dispatchDragEvent", {
+                "type": kind, "x": 400, "y": 400, "data": data})
+        self.check_holiday()
 
     def test_the_camera(self):
         self.system.start_workers()
