@@ -29,6 +29,7 @@ import time
 import urllib.parse
 
 CSP = "default-src 'self'; img-src 'self' blob: data:"
+CHART_JS = pathlib.Path("/usr/share/javascript/chart.js/chart.min.js")
 MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"RIFF": "image/webp",
          b"BM": "image/bmp", b"II*\0": "image/tiff", b"MM\0*": "image/tiff"}
 OTHERS = ["n02110185 Siberian husky", "n03642806 laptop, laptop computer", "n02391049 zebra",
@@ -56,6 +57,8 @@ class Mock:
         self.cut_until = 0
         self.busy_until = 0
         self.settled_at = []
+        self.started = time.monotonic()
+        self.samples = []     # one a second, ten minutes of them
         self.token = None
         self.trusted = set()  # sessions that gave the token
 
@@ -137,19 +140,43 @@ class Mock:
         states = [image["state"] for image in self.images.values()]
         recent = [t for t in self.settled_at if t > time.monotonic() - 10]
         rate = {"images_per_s": len(recent) / 10, "bits_per_s": len(recent) * 8e4}
-        workers = [{"id": i, "name": f"worker-{i + 1}", "state": "ready",
-                    "model": "bvlc_googlenet", "credit": 2}
+        workers = [{"id": i, "name": f"worker-{i + 1}", "state": "ready", "address": "10.0.0.7:5012",
+                    "model": "bvlc_googlenet", "credit": 8, "window": 2, "in_flight": 1, "done": 40,
+                    "failed": 0, "images_per_s": rate["images_per_s"] / len(self.workers),
+                    "service_ms": self.options.service_ms, "rtt_ms": 0.6, "tcp_rtt_ms": 12.0,
+                    "tcp_least_rtt_ms": 0.2, "retransmissions": i, "delivery_bits_per_s": 9.4e8,
+                    "unacknowledged_bytes": 0, "connected_s": 75}
                    for i in range(len(self.workers))]
+        percentiles = {"p50_ms": self.options.service_ms, "p90_ms": self.options.service_ms * 1.5,
+                       "p99_ms": self.options.service_ms * 2} if recent else None
         done, failed = states.count("done"), states.count("failed")
         return {"workers": workers, "queue_depth": states.count("queued"),
                 "in_flight": states.count("assigned"), "model": self.model(),
                 "totals": {"accepted": len(states), "done": done, "failed": failed,
                            "open": len(states) - done - failed},
-                "throughput": {"10s": rate, "1m": rate, "all": rate}}
+                "throughput": {"10s": rate, "1m": rate, "all": rate},
+                "latency": {"1m": {"images": len(recent), "total": percentiles}},
+                "sockets": len(self.sockets), "uptime_s": int(time.monotonic() - self.started),
+                "join": {"port": 2888, "tls": False, "token": False},
+                "sample": self.samples[-1] if self.samples else None}
+
+    def take_sample(self):
+        now_is = self.cluster()
+        settled = sum(t > time.monotonic() - 1 for t in self.settled_at)
+        total = now_is["latency"]["1m"]["total"] or dict.fromkeys(("p50_ms", "p90_ms", "p99_ms"))
+        self.samples = self.samples[-599:] + [{
+            "second": now_is["uptime_s"], "images_per_s": settled, "bits_per_s": settled * 8e5,
+            "queue_depth": now_is["queue_depth"], "in_flight": now_is["in_flight"],
+            "workers": len(self.workers), **total}]
+
+    def history(self):
+        return {name: [sample[name] for sample in self.samples]
+                for name in (self.samples[0] if self.samples else {"second": 0})}
 
     async def tick(self):
         while True:
             await asyncio.sleep(1)
+            self.take_sample()
             text = json.dumps({"type": "cluster", "cluster": self.cluster()})
             for _, writer, wants in self.sockets:
                 if wants:
@@ -239,7 +266,7 @@ class Mock:
         if path.startswith("/api/") and not self.may_enter(session):
             return problem(401, "token_required", "this server asks for an access token")
         if path == "/api/v1/cluster":
-            return 200, {}, self.cluster()
+            return 200, {}, {**self.cluster(), **({"history": self.history()} if query else {})}
         if path == "/api/v1/images":
             if method == "POST":
                 return self.upload(headers, body, session)
@@ -271,6 +298,10 @@ class Mock:
     def static(self, path):
         root = pathlib.Path(self.options.frontend).resolve()
         file = (root / (path.lstrip("/") or "index.html")).resolve()
+        if path == "/vendor/chart.js":
+            root, file = CHART_JS.parent, CHART_JS
+        elif not file.is_file():  # "/cluster"
+            file = file.with_suffix(".html")
         if root not in file.parents or not file.is_file():
             return problem(404, "not_found", "there is nothing at this address")
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

@@ -127,6 +127,8 @@ def test_operations(api):
     client = cluster.client
     for path in ("/api/v1/cluster", "/metrics", "/healthz", "/readyz"):
         assert call(client, "GET", path).status_code == 200
+    assert call(client, "GET", "/api/v1/cluster?history=600").status_code == 200
+    assert call(client, "GET", "/api/v1/cluster?history=601").status_code == 400
     assert call(client, "POST", "/api/v1/session").status_code == 204
 
 
