@@ -1,12 +1,14 @@
 #include "manager/app/inference_api.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include "common/options.h"
 #include "manager/app/json.h"
@@ -205,7 +207,13 @@ void InferenceApi::infer(Named named, HttpRequest request, const Responder& resp
   }
   // What waits here is bounded: the server counts a body until it is answered.
   boost::asio::post(json_reader_, [this, inference, request = std::move(request)]() mutable {
-    read_and_begin(inference, std::move(request));
+    try {
+      read_and_begin(inference, std::move(request));
+    } catch (const std::exception& error) {  // no memory: one request's trouble, as on a reactor
+      spdlog::error("inference_not_read error=\"{}\"", error.what());
+      inference->respond(
+          inference_problem(Problem(500, "internal", "the server failed on this request")));
+    }
   });
 }
 
