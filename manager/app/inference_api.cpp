@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/options.h"
@@ -19,6 +20,9 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
+constexpr std::string_view kHeaderLengthField = "inference-header-content-length";
+// A reactor reads what takes less than some 2 ms.
+constexpr std::size_t kShortJson = 64 * 1024;
 // Workers come back within seconds of a manager's restart.
 constexpr std::chrono::seconds kWorkersReturn(2);
 
@@ -35,6 +39,13 @@ Problem not_in_time(milliseconds waited) {
       .after(kWorkersReturn);
 }
 
+Problem model_changed() {
+  return Problem(503, "model_changed",
+                 "another model answered than was asked: the cluster's was changed meanwhile; read "
+                 "its metadata and try again")
+      .after(kWorkersReturn);
+}
+
 // Which of the pictures a sentence is about, where there are several.
 std::string about(std::size_t index, std::size_t count, std::string_view sentence) {
   const std::string where = count > 1 ? "element " + std::to_string(index) + ": " : "";
@@ -47,10 +58,9 @@ bool is_clients_fault(const ImageError& error) {
          error.code == "too_many_pixels";
 }
 
-// Every class that is asked for, of the model that was asked.
-bool answers(const ImageRecord& image, const ModelIdentity& model) {
-  return image.model == model.name &&
-         image.top.size() >= std::min<std::size_t>(image.top_k, model.classes) &&
+// Every class that is needed, of the model that was asked.
+bool answers(const ImageRecord& image, const ModelIdentity& model, std::size_t classes) {
+  return image.model == model.name && image.top.size() >= classes &&
          std::all_of(image.top.begin(), image.top.end(),
                      [&](const Prediction& p) { return p.index < model.classes; });
 }
@@ -188,6 +198,19 @@ void InferenceApi::infer(Named named, HttpRequest request, const Responder& resp
   if (const auto why = intake_.closed(inference->session)) {
     return respond(inference_problem(*why));
   }
+  std::optional<std::string_view> header_length;
+  if (const auto given = request.header(kHeaderLengthField); !given.empty()) header_length = given;
+  if (json_length(request.body.size(), header_length).value_or(0) <= kShortJson) {
+    return read_and_begin(inference, std::move(request));
+  }
+  // What waits here is bounded: the server counts a body until it is answered.
+  boost::asio::post(json_reader_, [this, inference, request = std::move(request)]() mutable {
+    read_and_begin(inference, std::move(request));
+  });
+}
+
+void InferenceApi::read_and_begin(const std::shared_ptr<Inference>& inference,
+                                  HttpRequest request) {
   inference->unreadable = read(*inference, std::move(request));
   control_.read_model([this, inference](const ServedModel& served) { begin(inference, served); });
 }
@@ -200,7 +223,7 @@ std::optional<Problem> InferenceApi::read(Inference& inference, HttpRequest requ
   }
   std::optional<std::string> header_length;
   for (const auto& [name, value] : request.headers) {
-    if (name != "inference-header-content-length") continue;
+    if (name != kHeaderLengthField) continue;
     if (header_length) {
       return Problem(400, "bad_inference_request",
                      std::string(kHeaderLength) + " is given more than once");
@@ -255,6 +278,7 @@ void InferenceApi::begin(const std::shared_ptr<Inference>& inference, const Serv
 
 HttpResponse InferenceApi::answer(const Inference& inference,
                                   std::vector<ImageRecord> images) const {
+  const std::size_t classes = classes_needed(inference.outputs, inference.model);
   std::vector<std::vector<Prediction>> results;
   for (std::size_t i = 0; i < images.size(); ++i) {
     ImageRecord& image = images[i];
@@ -266,11 +290,7 @@ HttpResponse InferenceApi::answer(const Inference& inference,
     if (image.state != ImageState::kDone) {
       return inference_problem(intake_.open() ? not_in_time(inference.wait) : shutting_down());
     }
-    if (!answers(image, inference.model)) {
-      return inference_problem(Problem(503, "model_changed",
-                                       "another model answered than was asked: the cluster's was "
-                                       "changed meanwhile; read its metadata and try again"));
-    }
+    if (!answers(image, inference.model, classes)) return inference_problem(model_changed());
     results.push_back(std::move(image.top));
   }
   return with_tensors(

@@ -6,12 +6,15 @@
 // What a crash leaves of them, the next start removes.
 //
 // Thread rule: handle() on any thread (the HTTP reactors'), it never blocks; the rest on control's.
-// Owns: its options and the model's statistics. Borrows the rest, which outlives it.
+// Owns: its options, the model's statistics, and a thread that reads long JSON, so that it holds up
+// nobody but those who send such. Borrows the rest, which outlives it.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
+
+#include <boost/asio/thread_pool.hpp>
 
 #include "manager/app/control.h"
 #include "manager/app/images_api.h"
@@ -51,6 +54,7 @@ class InferenceApi : public Control::ImageObserver {
   nlohmann::ordered_json statistics_of(const ModelIdentity& model);
 
   void infer(Named named, HttpRequest request, const Responder& respond);
+  void read_and_begin(const std::shared_ptr<Inference>& inference, HttpRequest request);
   std::optional<Problem> read(Inference& inference, HttpRequest request) const;
   void begin(const std::shared_ptr<Inference>& inference, const ServedModel& served);
   HttpResponse answer(const Inference& inference, std::vector<ImageRecord> images) const;
@@ -61,6 +65,7 @@ class InferenceApi : public Control::ImageObserver {
   Storage& storage_;
   Control& control_;
   InferenceStatistics statistics_;  // control's thread
+  boost::asio::thread_pool json_reader_{1};
 };
 
 // A problem in this protocol's form: {"error": "…"}. The HTTP status is the problem's.

@@ -294,34 +294,38 @@ Fault RequestReader::read_output(const Json& json) {
 
 }  // namespace
 
+std::optional<std::size_t> json_length(std::size_t body_bytes,
+                                       std::optional<std::string_view> header_length) {
+  if (!header_length) return body_bytes;
+  const auto length = whole_number(*header_length);
+  if (!length || *length > body_bytes) return std::nullopt;
+  return static_cast<std::size_t>(*length);
+}
+
 std::variant<InferenceRequest, Refusal> read_inference(
     std::string body, std::optional<std::string_view> header_length,
     const InferenceLimits& limits) {
-  std::size_t json_bytes = body.size();
-  if (header_length) {
-    const auto length = whole_number(*header_length);
-    if (!length || *length > body.size()) {
-      return bad(
-          "Inference-Header-Content-Length must be the length of the JSON, at most that of "
-          "the body, which is " +
-          std::to_string(body.size()));
-    }
-    json_bytes = static_cast<std::size_t>(*length);
+  const auto json_bytes = json_length(body.size(), header_length);
+  if (!json_bytes) {
+    return bad(
+        "Inference-Header-Content-Length must be the length of the JSON, at most that of the "
+        "body, which is " +
+        std::to_string(body.size()));
   }
-  if (header_length && json_bytes == 0) {  // no JSON: the whole body is the one element
+  if (header_length && *json_bytes == 0) {  // no JSON: the whole body is the one element
     InferenceRequest request;
     request.images.push_back(std::move(body));
     return request;
   }
   const std::string_view whole(body);
-  const auto json = parse_bounded_json(whole.substr(0, json_bytes), {});
+  const auto json = parse_bounded_json(whole.substr(0, *json_bytes), {});
   if (!json.ok()) {
     const bool no_json = json.status().code() == StatusCode::kInvalidArgument && !header_length;
     return bad(
         json.status().message() +
         (no_json ? "; to send a picture as it is, add Inference-Header-Content-Length: 0" : ""));
   }
-  return RequestReader(whole.substr(json_bytes), header_length.has_value(), limits).read(*json);
+  return RequestReader(whole.substr(*json_bytes), header_length.has_value(), limits).read(*json);
 }
 
 }  // namespace imgrec::manager

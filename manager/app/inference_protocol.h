@@ -60,8 +60,12 @@ struct InferenceRequest {
   std::optional<std::chrono::microseconds> timeout;
 };
 
-// `header_length`: the value of Inference-Header-Content-Length, or nullopt where the request has
-// none. Takes the body.
+// How much of a body is JSON, by the value of Inference-Header-Content-Length (nullopt: the request
+// has none, and is all JSON); nullopt where that cannot be.
+std::optional<std::size_t> json_length(std::size_t body_bytes,
+                                       std::optional<std::string_view> header_length);
+
+// Takes the body. JSON is read slowly, tens of milliseconds a MiB; what follows it is copied only.
 std::variant<InferenceRequest, Refusal> read_inference(
     std::string body, std::optional<std::string_view> header_length,
     const InferenceLimits& limits = {});

@@ -36,20 +36,34 @@ class WaysInTest(BrowserTest):
         self.page.wait_phases("done", "done")
         self.assertEqual(self.page.cards()[0]["name"], "second.png")
 
-    def test_a_whole_folder_in_order_without_what_is_no_picture(self):
-        self.system.start_workers()
+    def holiday(self):
         folder = self.folder / "holiday"
-        (folder / "day 2").mkdir(parents=True)
-        (folder / "day 10").mkdir()
-        for name in ("day 10/a.png", "day 2/b.png", "day 2/a.png"):
+        for name in ("day 10/last.png", "day 2/b.png", "day 2/a.png"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(self.pictures("one.png")[0].read_bytes())
         (folder / "notes.txt").write_text("no picture")
         (folder / ".hidden.png").write_text("no picture")
-        self.page.open(self.system.url)
-        self.page.driver.find_element("id", "folder").send_keys(str(folder))
+        return folder
+
+    def check_holiday(self):
         self.page.wait_phases("done", "done", "done")
-        self.assertEqual([c["name"] for c in self.page.cards()], ["a.png", "b.png", "a.png"])
+        self.assertEqual([c["name"] for c in self.page.cards()], ["a.png", "b.png", "last.png"])
         self.page.wait(lambda: "left out" in self.page.text("announcer"), "the announcement")
+
+    def test_a_whole_folder_in_order_without_what_is_no_picture(self):
+        self.system.start_workers()
+        self.page.open(self.system.url)
+        self.page.driver.find_element("id", "folder").send_keys(str(self.holiday()))
+        self.check_holiday()
+
+    def test_a_folder_dropped_on_the_page(self):
+        self.system.start_workers()
+        self.page.open(self.system.url)
+        data = {"items": [], "files": [str(self.holiday())], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.page.driver.execute_cdp_cmd("Input.dispatchDragEvent", {
+                "type": kind, "x": 400, "y": 400, "data": data})
+        self.check_holiday()
 
     def test_the_camera(self):
         self.system.start_workers()
@@ -68,14 +82,29 @@ class WaysInTest(BrowserTest):
         self.assertRegex(self.page.cards()[0]["name"], r"^camera-[\d-]+\.jpg$")
         self.assertEqual(self.page.focused(), "Take a photo with the camera")
 
-    def test_no_camera_is_offered_where_there_is_none(self):
+    def test_where_no_live_camera_may_be_used_a_phone_offers_its_own(self):
+        self.system.start_workers()
         script = self.page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {
             "source": "Object.defineProperty(navigator, 'mediaDevices', {value: undefined});"})
         try:
             self.page.open(self.system.url)
-            self.assertFalse(self.page.driver.find_element("id", "camera-open").is_displayed())
+            self.assertEqual(self.cameras(), [False, False], "nothing on a desktop")
+            self.touch(True)
+            self.page.open(self.system.url)
+            self.assertEqual(self.cameras(), [False, True])
+            self.page.driver.find_element("id", "capture").send_keys(str(self.pictures("a.png")[0]))
+            self.page.wait_phases("done")
         finally:
+            self.touch(False)
             self.page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+    def touch(self, on):
+        self.page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": on})
+
+    def cameras(self):
+        """Whether the live camera and the phone's own are offered."""
+        return [self.page.driver.find_element("css selector", selector).is_displayed()
+                for selector in ("#camera-open", "label[for=capture]")]
 
 
 class LargeViewTest(BrowserTest):
@@ -101,6 +130,7 @@ class LargeViewTest(BrowserTest):
             "return document.querySelector('.large-image').naturalWidth") == 160, "the photo")
         self.page.keys(Keys.ARROW_RIGHT)
         self.assertEqual(self.large("place"), "3 of 3")
+        self.assertTrue(self.large("spoken").startswith("3 of 3, c.png: "))
         self.page.keys(Keys.ARROW_RIGHT)  # there is no further one
         self.assertEqual(self.large("place"), "3 of 3")
         self.page.keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)

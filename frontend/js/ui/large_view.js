@@ -3,13 +3,13 @@
 
 import { bytesText, dateText, labelText } from '../format.js';
 import { canRetry } from '../items.js';
-import { detailOf, scoreOf, titleOf } from '../words.js';
+import { detailOf, scoreOf, spoken, titleOf } from '../words.js';
 import { element } from './element.js';
 import { rankElement } from './rank.js';
 import { TimeSplit } from './time_split.js';
 
 const PARTS = ['image', 'empty', 'title', 'score', 'full', 'unsure', 'detail', 'ranks',
-               'split', 'facts', 'place', 'previous', 'next', 'retry', 'delete', 'close', 'download'];
+               'split', 'facts', 'place', 'spoken', 'previous', 'next', 'retry', 'delete', 'close', 'download'];
 
 export class LargeView {
   #dialog;
@@ -73,6 +73,7 @@ export class LargeView {
     if (key === undefined) return;
     this.#key = key;
     this.#show(this.#state.items.get(key));
+    this.#parts.spoken.textContent = `${this.#parts.place.textContent}, ${spoken(this.#item)}`;
   }
 
   #onKey(event) {
@@ -85,6 +86,7 @@ export class LargeView {
   #closed() {
     this.#release();
     this.#parts.image.removeAttribute('src');
+    this.#parts.spoken.textContent = '';
     this.#source = this.#item = null;
     this.#options.onClose(this.#key);
   }
