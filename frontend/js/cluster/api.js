@@ -1,28 +1,18 @@
-// What the Cluster page asks over HTTP.
+// What the Cluster page asks over HTTP, besides the calls of ../api.js.
 
-/** status: of the answer. */
-export class AnswerError extends Error {
-  constructor(status) {
-    super(`the server answered ${status}`);
-    this.status = status;
-  }
-}
-
-async function get(address) {
-  const answer = await fetch(address, { credentials: 'same-origin' });
-  if (!answer.ok) throw new AnswerError(answer.status);
-  return answer.json();
-}
+import { listImages } from '../api.js';
 
 /**
  * The first request of a page, alone: its answer sets the session's cookie where there is none any
- * more, and the WebSocket needs one. Status 401: the server asks for its access token.
+ * more, and the WebSocket needs one. Waits for the access token where the server asks for it.
  */
 export async function ensureSession() {
-  await get('/api/v1/images?limit=1');
+  await listImages(1);
 }
 
 /** The last seconds, a column for each figure. */
 export async function fetchHistory(seconds) {
-  return (await get(`/api/v1/cluster?history=${seconds}`)).history;
+  const answer = await fetch(`/api/v1/cluster?history=${seconds}`);
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  return (await answer.json()).history;
 }

@@ -1,5 +1,6 @@
 // Wires the Cluster page: socket, state, elements. Decides nothing that the parts can decide.
 
+import { onTokenRequired, openSession } from '../api.js';
 import { backoff, LiveSocket } from '../socket.js';
 import { ensureSession, fetchHistory } from './api.js';
 import { initialState, isStale, MAX_SAMPLES, reduce } from './state.js';
@@ -23,7 +24,7 @@ const socket = new LiveSocket({
   onStatus: (status) => {
     dispatch({ type: 'connection', status, at: Date.now() });
     if (status === 'open') readHistory();
-    else ensureSession().catch(onNoSession);  // why it is lost
+    else ensureSession().catch(() => {});  // is it the access token that is missing?
   },
 });
 
@@ -32,7 +33,9 @@ const charts = new Charts(byId('charts'), {
 });
 const parts = [
   new LiveMark(byId('cluster')),
-  new ConnectionBanner(byId('banners'), { onRetry: () => socket.connect() }),
+  new ConnectionBanner(byId('banners'), {
+    onRetry: () => socket.connect(), onUnlock: () => tokens.open(),
+  }),
   new Headline(byId('headline')),
   new Tiles(byId('tiles')),
   new EmptyNote({ section: byId('empty'), command: byId('command'), note: byId('command-note') }),
@@ -63,18 +66,22 @@ async function readHistory() {
   } catch { /* the charts begin with what comes from now on */ }
 }
 
-function onNoSession(error) {
-  if (error.status === 401) dispatch({ type: 'connection', status: 'locked', at: Date.now() });
-}
+let tokens = null;
+onTokenRequired(async () => {
+  const { TokenDialog } = await import('../ui/token_dialog.js');
+  tokens ??= new TokenDialog(openSession);
+  dispatch({ type: 'connection', status: 'locked', at: Date.now() });
+  await tokens.ask();
+  socket.connect();
+});
 
 async function begin() {
   for (let attempt = 0; ; attempt += 1) {
     try {
       await ensureSession();
       break;
-    } catch (error) {
+    } catch {
       dispatch({ type: 'connection', status: 'lost', at: Date.now() });
-      onNoSession(error);
       await new Promise((resolve) => { setTimeout(resolve, backoff(attempt)); });
     }
   }

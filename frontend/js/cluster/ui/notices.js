@@ -6,15 +6,15 @@ import { make, setText } from './element.js';
 
 const clock = (at) => new Date(at).toLocaleTimeString('en-GB');
 
-/** The message over the page while the connection is lost. */
+/** The message over the page while there is no connection. */
 export class ConnectionBanner {
   #element;
   #shown = 'null';
 
-  /** onRetry: the person does not want to wait for the next try. */
-  constructor(element, { onRetry }) {
+  /** onRetry: not to wait for the next try; onUnlock: to enter the access token. */
+  constructor(element, { onRetry, onUnlock }) {
     this.#element = element;
-    this.onRetry = onRetry;
+    this.buttons = { lost: ['Retry now', onRetry], locked: ['Enter token', onUnlock] };
   }
 
   update(state) {
@@ -31,15 +31,10 @@ export class ConnectionBanner {
     const banner = make('div', `banner ${kind}`);
     const words = make('p');
     words.append(make('strong', '', title), ` ${text}`);
-    if (kind === 'locked') {
-      const link = make('a', '', 'the page Recognize');
-      link.href = '/';
-      words.append(' This server answers only who has its token. Give it on ', link,
-                   '; this page then goes on by itself.');
-    }
-    const button = make('button', 'button small', 'Retry now');
+    const [label, onClick] = this.buttons[kind];
+    const button = make('button', 'button small', label);
     button.type = 'button';
-    button.addEventListener('click', this.onRetry);
+    button.addEventListener('click', onClick);
     banner.append(words, button);
     return banner;
   }
