@@ -38,17 +38,24 @@ bool reads_only(const HttpRequest& request) {
   return request.method == "GET" || request.method == "HEAD";
 }
 
-// Do the answers of this call tell the client the session that they are of?
-bool makes_session(const RouteMatch& match, const HttpRequest& request) {
-  switch (match.route->call) {
-    case Call::kImages:
-    case Call::kSession:
-    case Call::kTask:
-      return request.method != "OPTIONS";
-    default:
-      return false;
-  }
+// Does this call need a session, be it one that is made for it?
+bool makes_session(Call call) {
+  return call == Call::kImages || call == Call::kSession || call == Call::kTask;
 }
+
+// Is it the session's business what this call answers?
+bool names_session(Call call) {
+  return call == Call::kImages || call == Call::kImage || call == Call::kContent ||
+         call == Call::kSession || call == Call::kTask || call == Call::kTaskPage ||
+         call == Call::kSocket;
+}
+
+bool is_probe(Call call) {
+  return call == Call::kHealth || call == Call::kReady || call == Call::kServerLive ||
+         call == Call::kServerReady;
+}
+
+Problem bad_session(const Status& why) { return Problem(400, "bad_session", why.message()); }
 
 HttpResponse method_not_allowed(const Route& route) {
   HttpResponse response = in_dialect(
@@ -62,6 +69,18 @@ HttpResponse no_content() {
   HttpResponse response;
   response.status = 204;
   return response;
+}
+
+// For a page of another origin: it may read the answer, and leaves no cookie of ours in the
+// browser.
+Responder without_cookies(Responder respond, std::string origin) {
+  return [respond = std::move(respond), origin = std::move(origin)](HttpResponse response) {
+    std::erase_if(response.headers, [](const auto& header) {
+      return equals_ignoring_case(header.first, "Set-Cookie");
+    });
+    CorsPolicy::open(origin, response);
+    respond(std::move(response));
+  };
 }
 
 // A cookie whose session was just made is given with whatever answer comes.
@@ -112,20 +131,21 @@ void Api::handle(HttpRequest request, Responder respond) {
   const bool other_origin = cors_.admits(request);
   if (other_origin) {
     std::erase_if(request.headers, [](const auto& header) { return header.first == "cookie"; });
-    respond = [respond = std::move(respond),
-               origin = std::string(request.header("origin"))](HttpResponse response) {
-      CorsPolicy::open(origin, response);
-      respond(std::move(response));
-    };
+    respond = without_cookies(std::move(respond), std::string(request.header("origin")));
   }
+  const RouteMatch* const found = match ? &*match : nullptr;
+  if (const auto why = too_often(found, request)) return respond(in_dialect(dialect, *why));
   auto session = session_of(request);
   if (!session.ok()) {
-    return respond(in_dialect(dialect, Problem(400, "bad_session", session.status().message())));
+    if (match && names_session(match->route->call)) {
+      return respond(in_dialect(dialect, bad_session(session.status())));
+    }
+    session = SessionId{};
   }
-  if (const auto why = refuse(match ? &*match : nullptr, request, *session, other_origin)) {
+  if (const auto why = refuse(found, request, *session, other_origin)) {
     return respond(in_dialect(dialect, *why));
   }
-  if (!match) return serve_file(request, *session, respond);
+  if (!match) return serve_file(request, respond);
   if (request.method == "OPTIONS") {
     HttpResponse response = no_content();
     response.headers.emplace_back("Allow", match->route->methods);
@@ -136,7 +156,8 @@ void Api::handle(HttpRequest request, Responder respond) {
   answer(*match, std::move(request), *std::move(session), std::move(respond));
 }
 
-std::optional<Problem> Api::too_often(const HttpRequest& request) {
+std::optional<Problem> Api::too_often(const RouteMatch* match, const HttpRequest& request) {
+  if (match && is_probe(match->route->call)) return std::nullopt;
   std::optional<std::chrono::nanoseconds> wait;
   {
     const std::scoped_lock lock(rates_mutex_);
@@ -149,12 +170,6 @@ std::optional<Problem> Api::too_often(const HttpRequest& request) {
 
 std::optional<Problem> Api::refuse(const RouteMatch* match, const HttpRequest& request,
                                    const SessionId& session, bool other_origin) {
-  const Call call = match ? match->route->call : Call::kImages;
-  const bool probe = match && (call == Call::kHealth || call == Call::kReady ||
-                               call == Call::kServerLive || call == Call::kServerReady);
-  if (!probe) {
-    if (auto why = too_often(request)) return why;
-  }
   if (!reads_only(request) && !other_origin && !same_site(request)) {
     return Problem(403, "cross_site", "another site's page may not change anything here");
   }
@@ -165,14 +180,22 @@ std::optional<Problem> Api::refuse(const RouteMatch* match, const HttpRequest& r
   return std::nullopt;
 }
 
-// Everything that this request makes belongs to the session that its answer names.
+// Everything that this request makes belongs to the session that its answer names. But that of a
+// key gets no cookie: who guesses the key would have with it all that its owner does later. Nor
+// does one where another site leads here: the browser has kept its session's cookie back, and would
+// take this one for it.
 void Api::answer(const RouteMatch& match, HttpRequest request, SessionId session,
                  Responder respond) {
-  if (session.empty() && makes_session(match, request)) {
+  if (session.empty() && makes_session(match.route->call)) {
     const std::string_view key = request.header("idempotency-key");
-    const bool repeatable = match.route->call == Call::kImages && !key.empty();
-    session = repeatable ? session_of_key(key, secret_) : new_session();
-    respond = with_cookie(std::move(respond), session_cookie(session, request));
+    if (request.method == "POST" && match.route->call == Call::kImages && !key.empty()) {
+      session = session_of_key(key, secret_);
+    } else {
+      session = new_session();
+      if (same_site(request)) {
+        respond = with_cookie(std::move(respond), session_cookie(session, request));
+      }
+    }
   }
   dispatch(match, std::move(request), session, respond);
 }
@@ -207,9 +230,8 @@ void Api::dispatch(const RouteMatch& match, HttpRequest request, const SessionId
   }
 }
 
-// The page's first request makes its session, so that all that follow are of one.
-void Api::serve_file(const HttpRequest& request, const SessionId& session,
-                     const Responder& respond) {
+// No cookie comes with a file: it may be another site's link that leads here, without our cookie.
+void Api::serve_file(const HttpRequest& request, const Responder& respond) {
   const bool asks = request.method == "OPTIONS";
   HttpRequest looked_at;
   if (asks) {
@@ -221,15 +243,10 @@ void Api::serve_file(const HttpRequest& request, const SessionId& session,
     return respond(in_dialect(dialect_of(request.path),
                               Problem(404, "not_found", "there is nothing at this address")));
   }
-  if (asks) {
-    HttpResponse response = no_content();
-    response.headers.emplace_back("Allow", "GET, HEAD, OPTIONS");
-    return respond(std::move(response));
-  }
-  if (session.empty() && file->content_type.starts_with("text/html")) {
-    file->headers.emplace_back("Set-Cookie", session_cookie(new_session(), request));
-  }
-  respond(std::move(*file));
+  if (!asks) return respond(std::move(*file));
+  HttpResponse response = no_content();
+  response.headers.emplace_back("Allow", kFileMethods);
+  respond(std::move(response));
 }
 
 // {"token":"…"} for a page, which cannot send Authorization with everything that it loads.
@@ -261,10 +278,11 @@ void Api::upgrade(UpgradeRequest upgrade) {
     return refused(Problem(404, "not_found", "the WebSocket is at /ws"));
   }
   auto session = session_of(request);
-  if (!session.ok()) return refused(Problem(400, "bad_session", session.status().message()));
   if (!same_site(request)) {
     return refused(Problem(403, "cross_site", "another site's page may not listen here"));
   }
+  if (const auto why = too_often(&*match, request)) return refused(*why);
+  if (!session.ok()) return refused(bad_session(session.status()));
   if (const auto why = refuse(&*match, request, *session, /*other_origin=*/false)) {
     return refused(*why);
   }

@@ -57,14 +57,14 @@ class Api {
   Control::ImageObserver& observer() { return inference_; }
 
  private:
-  std::optional<Problem> too_often(const HttpRequest& request);
+  std::optional<Problem> too_often(const RouteMatch* match, const HttpRequest& request);
   // Why the request is not let in, whatever it wants.
   std::optional<Problem> refuse(const RouteMatch* match, const HttpRequest& request,
                                 const SessionId& session, bool other_origin);
   void answer(const RouteMatch& match, HttpRequest request, SessionId session, Responder respond);
   void dispatch(const RouteMatch& match, HttpRequest request, const SessionId& session,
                 const Responder& respond);
-  void serve_file(const HttpRequest& request, const SessionId& session, const Responder& respond);
+  void serve_file(const HttpRequest& request, const Responder& respond);
   void begin_session(const HttpRequest& request, const SessionId& session,
                      const Responder& respond);
 

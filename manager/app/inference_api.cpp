@@ -25,6 +25,7 @@ constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
 constexpr std::string_view kHeaderLengthField = "inference-header-content-length";
 // A reactor reads what takes less than some 2 ms.
 constexpr std::size_t kShortJson = 64 * 1024;
+constexpr std::size_t kShortAnswer = 2000;  // predictions
 // Workers come back within seconds of a manager's restart.
 constexpr std::chrono::seconds kWorkersReturn(2);
 
@@ -32,6 +33,13 @@ Problem no_model() {
   return Problem(503, "no_worker",
                  "no worker is connected, so there is no model at present: try again soon")
       .after(kWorkersReturn);
+}
+
+Problem busy() {
+  return Problem(503, "overloaded",
+                 "so many long requests wait to be read that there is no room for "
+                 "this one: try again in a moment")
+      .after(std::chrono::seconds(1));
 }
 
 Problem not_in_time(milliseconds waited) {
@@ -205,8 +213,12 @@ void InferenceApi::infer(Named named, HttpRequest request, const Responder& resp
   if (json_length(request.body.size(), header_length).value_or(0) <= kShortJson) {
     return read_and_begin(inference, std::move(request));
   }
-  // What waits here is bounded: the server counts a body until it is answered.
-  boost::asio::post(json_reader_, [this, inference, request = std::move(request)]() mutable {
+  // The server counts a body while its connection lives; what waits here may outlive it.
+  const std::size_t bytes = request.body.size();
+  if (!waiting_->take(bytes)) return respond(inference_problem(busy()));
+  const Place held(waiting_.get(),
+                   [waiting = waiting_, bytes](const void*) { waiting->give_back(bytes); });
+  boost::asio::post(json_, [this, inference, held, request = std::move(request)]() mutable {
     try {
       read_and_begin(inference, std::move(request));
     } catch (const std::exception& error) {  // no memory: one request's trouble, as on a reactor
@@ -278,10 +290,28 @@ void InferenceApi::begin(const std::shared_ptr<Inference>& inference, const Serv
                    if (const auto* why = std::get_if<Problem>(&outcome)) {
                      return inference->respond(inference_problem(*why));
                    }
-                   const auto& images = std::get<StoredUpload>(outcome).images;
-                   inference->respond(answer(*inference, images));
+                   auto images = std::get<StoredUpload>(outcome).images;
                    discard(images);
+                   send(inference, std::move(images));
                  });
+}
+
+// Control has better to do than to write large answers.
+void InferenceApi::send(const std::shared_ptr<Inference>& inference,
+                        std::vector<ImageRecord> images) {
+  const std::size_t classes = classes_needed(inference->outputs, inference->model);
+  if (images.size() * classes <= kShortAnswer) {
+    return inference->respond(answer(*inference, std::move(images)));
+  }
+  boost::asio::post(json_, [this, inference, images = std::move(images)]() mutable {
+    try {
+      inference->respond(answer(*inference, std::move(images)));
+    } catch (const std::exception& error) {  // no memory
+      spdlog::error("inference_not_answered error=\"{}\"", error.what());
+      inference->respond(
+          inference_problem(Problem(500, "internal", "the server failed on this answer")));
+    }
+  });
 }
 
 HttpResponse InferenceApi::answer(const Inference& inference,

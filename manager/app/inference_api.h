@@ -24,6 +24,7 @@
 #include "manager/app/problem.h"
 #include "manager/app/routes.h"
 #include "manager/http/http_message.h"
+#include "manager/http/quota.h"
 #include "manager/store/storage.h"
 
 namespace imgrec::manager {
@@ -41,6 +42,8 @@ class InferenceApi : public Control::ImageObserver {
   void on_deleted(const ImageRecord& image) override;
 
  private:
+  static constexpr std::size_t kMaxWaiting = 256u << 20;  // bytes of JSON that wait to be read
+
   // What a call names of "/v2/models/{name}/versions/{version}".
   struct Named {
     std::string name;
@@ -58,6 +61,7 @@ class InferenceApi : public Control::ImageObserver {
   std::optional<Problem> read(Inference& inference, HttpRequest request) const;
   void begin(const std::shared_ptr<Inference>& inference, const ServedModel& served);
   HttpResponse answer(const Inference& inference, std::vector<ImageRecord> images) const;
+  void send(const std::shared_ptr<Inference>& inference, std::vector<ImageRecord> images);
   void discard(const std::vector<ImageRecord>& images);
 
   const ImagesApiOptions options_;
@@ -65,7 +69,8 @@ class InferenceApi : public Control::ImageObserver {
   Storage& storage_;
   Control& control_;
   InferenceStatistics statistics_;  // control's thread
-  boost::asio::thread_pool json_reader_{1};
+  const std::shared_ptr<ByteBudget> waiting_ = std::make_shared<ByteBudget>(kMaxWaiting);
+  boost::asio::thread_pool json_{1};  // reads and writes what would hold the other threads up
 };
 
 // A problem in this protocol's form: {"error": "…"}. The HTTP status is the problem's.

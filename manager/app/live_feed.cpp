@@ -17,16 +17,6 @@ namespace {
 constexpr std::size_t kPage = 100;  // results per read; below a socket's queue, so a page fits
 constexpr std::string_view kClusterKey = "cluster";
 
-// Settled, committed, and now on its way to the page.
-ImageRecord with_push_time(ImageRecord image) {
-  if (image.settled) {
-    const auto since = std::chrono::system_clock::now() - *image.settled;
-    image.timing.push = std::max(std::chrono::duration_cast<std::chrono::microseconds>(since),
-                                 std::chrono::microseconds(0));
-  }
-  return image;
-}
-
 }  // namespace
 
 LiveFeed::LiveFeed(asio::io_context& io, Storage& storage, Control& control)
@@ -34,7 +24,9 @@ LiveFeed::LiveFeed(asio::io_context& io, Storage& storage, Control& control)
 
 void LiveFeed::open(UpgradeRequest upgrade, SessionId session, std::optional<std::uint64_t> after) {
   if (closing_ || clients_.size() >= kMaxSockets) return;  // closes the socket
-  const EventCursor cursor(after.value_or(storage_.last_seq()), after.has_value());
+  // A number that was never given out is of other data, or of what a power loss took back.
+  const std::uint64_t newest = storage_.last_seq();
+  const EventCursor cursor(std::min(after.value_or(newest), newest), after.has_value());
   auto socket = std::make_shared<WebSocketSession>(std::move(upgrade.socket),
                                                    static_cast<WebSocketSession::Listener&>(*this));
   socket->hold(std::move(upgrade.place));
@@ -116,7 +108,7 @@ void LiveFeed::on_settled(const ImageRecord& image) {
     Client& client = clients_.at(it->second);
     const bool room = client.greeted && client.socket->has_room();
     if (!client.cursor.on_live(image.settle_seq, room)) continue;
-    if (!text) text = image_event(with_push_time(image));
+    if (!text) text = image_event(image);
     client.socket->send(text, image.id.text);
   }
 }

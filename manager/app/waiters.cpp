@@ -1,5 +1,6 @@
 #include "manager/app/waiters.h"
 
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -50,7 +51,11 @@ void Waiters::resolve(const ImageRecord& image) {
 void Waiters::finish(const std::shared_ptr<Waiter>& waiter) {
   if (!waiter->done) return;
   waiter->timer.cancel();
-  std::erase_if(by_job_, [&](const auto& entry) { return entry.second == waiter; });
+  for (const ImageRecord& image : waiter->images) {
+    const auto [first, last] = by_job_.equal_range(image.job);
+    for (auto it = first; it != last;)
+      it = it->second == waiter ? by_job_.erase(it) : std::next(it);
+  }
   const Done done = std::exchange(waiter->done, nullptr);
   // What is not settled may have been assigned meanwhile.
   control_.read_live(std::move(waiter->images), done);

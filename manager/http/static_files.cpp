@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "manager/http/byte_range.h"
 #include "manager/http/content_coding.h"
 #include "manager/http/http_text.h"
 #include "manager/http/response_head.h"
@@ -61,19 +62,6 @@ std::string make_etag(std::string_view bytes) {
   std::string text = "\"";
   for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[(hash >> shift) & 15];
   return text + "-" + std::to_string(bytes.size()) + "\"";
-}
-
-// If-None-Match compares weakly (RFC 9110, section 13.1.2). Our tags hold no commas.
-bool matches(std::string_view condition, std::string_view etag) {
-  if (trim(condition) == "*") return true;
-  while (!condition.empty()) {
-    const auto comma = std::min(condition.find(','), condition.size());
-    auto tag = trim(condition.substr(0, comma));
-    if (tag.substr(0, 2) == "W/") tag.remove_prefix(2);
-    if (tag == etag) return true;
-    condition.remove_prefix(std::min(comma + 1, condition.size()));
-  }
-  return false;
 }
 
 Result<std::string> read_file(const fs::path& path) {
@@ -153,7 +141,7 @@ std::optional<HttpResponse> StaticFiles::respond(const HttpRequest& request) con
   if (request.method != "GET" && request.method != "HEAD") {
     auto refusal = problem_response(405, "method_not_allowed",
                                     "this is a file of the website: use GET or HEAD");
-    refusal.headers.emplace_back("Allow", "GET, HEAD");
+    refusal.headers.emplace_back("Allow", kFileMethods);
     return refusal;
   }
   const bool choice = file->packed.bytes != nullptr;
@@ -162,7 +150,7 @@ std::optional<HttpResponse> StaticFiles::respond(const HttpRequest& request) con
   HttpResponse response;
   response.headers = {{"Cache-Control", "no-cache"}, {"ETag", chosen.etag}};
   if (choice) response.headers.emplace_back("Vary", "Accept-Encoding");
-  if (matches(request.header("if-none-match"), chosen.etag)) {
+  if (etag_matches(request.header("if-none-match"), chosen.etag)) {
     response.status = 304;
     return response;
   }

@@ -18,6 +18,8 @@
 
 namespace imgrec::manager {
 
+inline constexpr std::string_view kFileMethods = "GET, HEAD, OPTIONS";  // as in Allow
+
 class StaticFiles {
  public:
   static constexpr std::size_t kMaxFileBytes = 4u << 20;

@@ -28,9 +28,10 @@ Status settled_already(JobId job) {
 
 // ---- add --------------------------------------------------------------------------------------
 
-// Looks again in apply(): the same upload may be twice in one transaction.
+// Once before files are written, and again in apply(): the same upload may be twice in one
+// transaction, and its images may settle or be deleted in it.
 Status AddTask::find_earlier(StoreContext& store) {
-  if (!key_ || replayed_) return Status();
+  if (!key_) return Status();
   auto row = store.uploads.find(*key_, wall_now());
   if (!row.ok()) return row.status();
   if (!row->has_value()) return Status();
@@ -40,6 +41,7 @@ Status AddTask::find_earlier(StoreContext& store) {
                   "new key for each upload, and keep it for repeats of the same one only");
   }
   replayed_ = true;
+  earlier_.clear();
   for (const JobId job : (*row)->jobs) {
     auto image = store.images.find(job);
     if (image.ok()) {

@@ -30,7 +30,7 @@ std::vector<JobId> split(std::string_view text) {
     const auto [stop, error] = std::from_chars(at, end, job.value);
     if (error != std::errc()) break;
     jobs.push_back(job);
-    at = stop + 1;
+    at = stop == end ? end : stop + 1;
   }
   return jobs;
 }

@@ -11,7 +11,7 @@ import websocket
 
 from cluster import PATIENCE_S, Client, binary, wait_until
 from pictures import png, pngs, shared_dir
-from sockets import ResultSocket
+from sockets import ResultSocket, check_exactly_once
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 TOKEN = "t" * 40
@@ -85,10 +85,15 @@ def test_a_key_without_a_session_stands_for_one(cluster):
     again = requests.post(f"{cluster.client.url}/api/v1/images", data=png(1), timeout=PATIENCE_S,
                           headers={"Idempotency-Key": "key-1"})
     assert ids(first) == ids(again)
-    assert first.headers["Set-Cookie"] == again.headers["Set-Cookie"]
+    assert "Set-Cookie" not in first.headers, "who guesses the key is not lent the session"
+    assert requests.get(f"{cluster.client.url}/api/v1/images/{ids(first)[0]}",
+                        timeout=PATIENCE_S).status_code == 200
     other = requests.post(f"{cluster.client.url}/api/v1/images", data=png(2), timeout=PATIENCE_S,
                           headers={"Idempotency-Key": "key-1"})
     assert other.status_code == 422
+    listed = requests.get(f"{cluster.client.url}/api/v1/images", timeout=PATIENCE_S,
+                          headers={"Idempotency-Key": "key-1"})
+    assert listed.json()["images"] == [], "a key is for uploads"
     assert cluster.ledger()["accepted"] == 1
 
 
@@ -152,7 +157,30 @@ def test_cookies_are_not_taken_from_a_named_origin(new_cluster):
     person.post(url, data=png(1), timeout=PATIENCE_S)
     assert len(person.get(url, timeout=PATIENCE_S).json()["images"]) == 1
     page = {"Origin": "http://localhost:1"}
-    assert person.get(url, headers=page, timeout=PATIENCE_S).json()["images"] == []
+    foreign = person.get(url, headers=page, timeout=PATIENCE_S)
+    assert foreign.json()["images"] == []
+    assert "Set-Cookie" not in foreign.headers, "nor is its session taken away"
+    uploaded = requests.post(url, data=png(2), headers=page, timeout=PATIENCE_S)
+    assert uploaded.status_code == 202 and "Set-Cookie" not in uploaded.headers
+
+
+def test_a_link_from_another_site_leaves_the_session_alone(cluster):
+    """The browser keeps a strict cookie back then, and would take a new one in its place."""
+    navigation = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    for path in ("/", "/cluster", "/api", "/api/v1/images"):
+        answer = requests.get(cluster.client.url + path, headers=navigation, timeout=PATIENCE_S)
+        assert answer.status_code == 200 and "Set-Cookie" not in answer.headers, path
+    assert "Set-Cookie" in requests.get(f"{cluster.client.url}/api/v1/images",
+                                        timeout=PATIENCE_S).headers
+
+
+def test_a_socket_that_is_ahead_of_the_server_hears_of_results_all_the_same(cluster):
+    """Its number is of other data: of a directory that was emptied, say."""
+    cluster.add_workers(1)
+    ahead = cluster.client.socket(after=1_000_000)
+    image_ids = cluster.client.upload(pngs(3))
+    check_exactly_once(ahead.read_images(3), image_ids)
+    ahead.close()
 
 
 # ---- the token ----

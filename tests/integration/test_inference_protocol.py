@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -758,3 +759,25 @@ def test_the_manuals_program_does_what_it_says(triton, as_a_reader):
     program = re.search(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)[1]
     said = as_a_reader([sys.executable, "-c"], program).splitlines()
     assert len(said) == 5 and said[0] == f"0.500 fake {fake_class(png(11))}"
+
+
+def test_long_requests_of_clients_that_leave_are_bounded(cluster):
+    """The server counts a body while its connection lives; what is still to be read afterwards has
+    a bound of its own."""
+    cluster.add_workers(1)
+    host, port = cluster.http_address.rsplit(":", 1)
+    body = b'{"inputs":[' + b'{"name":"image","shape":[1],"datatype":"BYTES","data":["' + \
+        b"\\u0041" * (2 << 20) + b'"]}]}'  # slow to read
+    head = (f"POST /v2/models/fake/infer HTTP/1.1\r\nHost: {cluster.http_address}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode()
+    before, most = cluster.manager.resident_kib(), 0
+    for _ in range(150):  # 1.8 GiB in all
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(head + body)
+        most = max(most, cluster.manager.resident_kib())
+    print(f"at most {(most - before) >> 10} MiB more")
+    if not cluster.manager.sanitized():
+        assert most - before < 650 << 10, f"{(most - before) >> 10} MiB"
+    client = cluster.client
+    wait_until(lambda: client.post("/v2/models/fake/infer", data=png(1), headers={
+        "Inference-Header-Content-Length": "0"}).status_code == 200, "an inference to pass")

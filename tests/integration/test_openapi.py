@@ -115,6 +115,19 @@ def test_images(api):
         assert call(client, method, path).status_code == 404
 
 
+def test_a_session_that_is_none(api, document):
+    client = api().client
+    for method, path, operation in document["api"].operations():
+        item = document["api"].document["paths"][path]
+        parameters = [*operation.get("parameters", []), *item.get("parameters", [])]
+        if not any(p.get("$ref", "").endswith("/session") for p in parameters):
+            continue
+        bad = {"X-Session": "short"}
+        answer = (upgrade(client, **bad) if path == "/ws" else
+                  call(client, method, concrete(path), headers=bad))
+        assert answer.status_code == 400, (method, path)
+
+
 def test_other_sites_pages(api, document):
     client = api().client
     for method, path, operation in document["api"].operations():

@@ -193,7 +193,7 @@ def test_a_planted_cookie_beside_ours_is_an_error_and_no_choice(cluster):
 
 
 def test_the_cookie_says_secure_where_a_proxy_speaks_tls(cluster):
-    url = f"http://{cluster.http_address}/"
+    url = f"http://{cluster.http_address}/api/v1/images"
     plain = requests.get(url, timeout=60).headers["Set-Cookie"]
     tls = requests.get(url, headers={"X-Forwarded-Proto": "https"}, timeout=60)
     assert "Secure" not in plain and tls.headers["Set-Cookie"].endswith("; Secure")

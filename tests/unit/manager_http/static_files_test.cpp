@@ -148,7 +148,7 @@ TEST_F(StaticFilesTest, RefusesOtherMethods) {
   const StaticFiles files = load();
   const auto response = get(files, "/", {}, "POST");
   EXPECT_EQ(response->status, 405);
-  EXPECT_EQ(header(*response, "Allow"), "GET, HEAD");
+  EXPECT_EQ(header(*response, "Allow"), "GET, HEAD, OPTIONS");
   EXPECT_EQ(get(files, "/", {}, "HEAD")->status, 200);
 }
 

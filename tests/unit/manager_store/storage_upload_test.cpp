@@ -78,6 +78,26 @@ TEST_F(StorageUpload, TwoAtTheSameMomentAreOne) {
   EXPECT_EQ(files(), 1u);
 }
 
+TEST_F(StorageUpload, ARepeatTellsWhatIsSoWhenItIsAnswered) {
+  open();
+  const auto first = upload("k1", {"one", "two"});
+  // The storage is kept busy, so that what follows comes into one transaction.
+  std::vector<std::promise<void>> busy(64);
+  for (std::size_t i = 0; i < busy.size(); ++i) {
+    storage_->add_images({image("bert", std::to_string(i))},
+                         [&done = busy[i]](const auto&) { done.set_value(); });
+  }
+  std::promise<Result<StoredUpload>> answer;
+  storage_->settle(done(first->images[0].job), {});
+  storage_->remove(first->images[1].id, {});
+  begin("k1", {"one", "two"}, "anna",
+        [&answer](Result<StoredUpload> stored) { answer.set_value(std::move(stored)); });
+  const auto again = answer.get_future().get();
+  for (auto& each : busy) each.get_future().wait();
+  ASSERT_EQ(ids(again->images), std::vector{first->images[0].id.text});
+  EXPECT_EQ(again->images[0].state, ImageState::kDone);
+}
+
 TEST_F(StorageUpload, AKeyIsASessionsOwn) {
   open();
   const auto anna = upload("k1", {"one"}, "anna");
