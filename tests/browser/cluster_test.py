@@ -7,7 +7,6 @@ Environment:
 Exit status 77: skipped, as there is no Chromium.
 """
 import contextlib
-import importlib.util
 import json
 import os
 import pathlib
@@ -24,6 +23,7 @@ import zlib
 sys.dont_write_bytecode = True  # the checkout stays clean
 
 try:
+    import axe
     from page import CHROMEDRIVER, CHROMIUM, Page
 except ImportError as error:
     print(f"SKIPPED: no Selenium for Python ({error})")
@@ -42,15 +42,6 @@ return [...document.querySelectorAll('.worker')].map((row) => Object.fromEntries
   [['id', row.dataset.state], ...[...row.cells].map((cell) => [
     cell.className.match(/cell-(\\w+)/)[1], cell.querySelector('.cell-text').textContent])]));
 """
-
-
-def axe_source():
-    """axe-core as a Python package carries it; the package itself is not imported: it wants more."""
-    spec = importlib.util.find_spec("axe_playwright_python")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    file = pathlib.Path(spec.submodule_search_locations[0]) / "axe.min.js"
-    return file.read_text() if file.exists() else None
 
 
 def png(hue, width=160, height=120):
@@ -161,17 +152,12 @@ class ClusterPageTest(unittest.TestCase):
         self.page.look()
 
     def check_accessible(self, what):
-        source = axe_source()
+        source = axe.script()
         if source is None:
             self.skipTest("no axe-core: ci/test-tools.sh could not install it")
         for look, size in LOOKS.items():
             self.page.look(*size)
-            found = self.page.driver.execute_async_script(
-                source + "\n;const done = arguments[arguments.length - 1];"
-                "axe.run(document, {resultTypes: ['violations']}).then((result) => done("
-                "JSON.stringify(result.violations.map((v) => [v.id, v.help, "
-                "v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200))]))));")
-            self.assertEqual(json.loads(found), [], f"{what}, {look}")
+            self.assertEqual(axe.violations(self.page, source), [], f"{what}, {look}")
         self.page.look()
 
     # ---- the tests ----
