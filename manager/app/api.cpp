@@ -230,6 +230,30 @@ void Api::dispatch(const RouteMatch& match, HttpRequest request, const SessionId
   }
 }
 
+// For people who came by a wrong address, in words and with a way back: to where a slash too many
+// led away from, or a page.
+std::optional<HttpResponse> Api::page_for_nothing(const HttpRequest& request) {
+  const bool person = reads_only(request) &&
+                      request.header("accept").find("text/html") != std::string_view::npos &&
+                      dialect_of(request.path) == Dialect::kProblem;
+  if (!person) return std::nullopt;
+  HttpRequest other;
+  other.method = request.method;
+  other.headers = request.headers;
+  other.path = request.path.substr(0, request.path.find_last_not_of('/') + 1);
+  if (other.path != request.path && files_.respond(other)) {
+    HttpResponse redirect;
+    redirect.status = 308;
+    redirect.headers = {{"Location", other.path}};
+    return redirect;
+  }
+  std::erase_if(other.headers, [](const auto& header) { return header.first == "if-none-match"; });
+  other.path = "/404";
+  auto page = files_.respond(other);
+  if (page) page->status = 404;
+  return page;
+}
+
 // No cookie comes with a file: it may be another site's link that leads here, without our cookie.
 void Api::serve_file(const HttpRequest& request, const Responder& respond) {
   const bool asks = request.method == "OPTIONS";
@@ -240,6 +264,7 @@ void Api::serve_file(const HttpRequest& request, const Responder& respond) {
   }
   auto file = files_.respond(asks ? looked_at : request);
   if (!file) {
+    if (auto page = page_for_nothing(request)) return respond(std::move(*page));
     return respond(in_dialect(dialect_of(request.path),
                               Problem(404, "not_found", "there is nothing at this address")));
   }

@@ -64,6 +64,7 @@ class Api {
   void answer(const RouteMatch& match, HttpRequest request, SessionId session, Responder respond);
   void dispatch(const RouteMatch& match, HttpRequest request, const SessionId& session,
                 const Responder& respond);
+  std::optional<HttpResponse> page_for_nothing(const HttpRequest& request);
   void serve_file(const HttpRequest& request, const Responder& respond);
   void begin_session(const HttpRequest& request, const SessionId& session,
                      const Responder& respond);

@@ -1,9 +1,14 @@
 #include "manager/store/data_dir.h"
 
+#include <cerrno>
 #include <cstdint>
 #include <system_error>
 #include <vector>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/unique_fd.h"
 #include "manager/store/schema.h"
 #include "manager/store/wal_check.h"
 
@@ -18,10 +23,25 @@ Status make_data_dir(const fs::path& dir) {
        each = each.parent_path()) {
     parents.push_back(each.parent_path());
   }
-  fs::create_directories(dir, error);
+  if (fs::create_directories(dir, error)) {
+    fs::permissions(dir, fs::perms::owner_all, error);
+  }
   if (error) return file_error("make directory", dir, error.value());
   for (const fs::path& parent : parents) {
     if (Status status = sync_directory(parent); !status.ok()) return status;
+  }
+  return Status();
+}
+
+// SQLite gives the files that it makes beside the database the database's own permissions.
+Status keep_private(const fs::path& database) {
+  const UniqueFd made(::open(database.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!made) return file_error("open", database, errno);
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const fs::path file = database.string() + suffix;
+    if (::chmod(file.c_str(), 0600) != 0 && errno != ENOENT) {
+      return file_error("change permissions of", file, errno);
+    }
   }
   return Status();
 }

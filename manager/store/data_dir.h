@@ -10,7 +10,7 @@
 
 namespace imgrec::manager {
 
-// Makes it if need be, with its names durable up to what was there before.
+// Makes it if need be, for its owner alone, with its names durable up to what was there before.
 Status make_data_dir(const std::filesystem::path& dir);
 
 // kDataLoss where SQLite would quietly make a new database, or drop a part of the log, and take
@@ -19,5 +19,9 @@ Status make_data_dir(const std::filesystem::path& dir);
 // REQUIRES: nobody has the database open.
 Status refuse_damage(const std::filesystem::path& database, const ImageFiles& files,
                      bool synced_log);
+
+// The database is nobody else's to read: it holds the sessions, which are the keys to all photos.
+// Makes the file where there is none.
+Status keep_private(const std::filesystem::path& database);
 
 }  // namespace imgrec::manager

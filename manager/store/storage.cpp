@@ -375,6 +375,7 @@ Result<std::unique_ptr<Storage>> Storage::open(StorageOptions options) {
   const fs::path database = dir / "imgrec.db";
   const bool synced_log = options.sync == SyncPolicy::kAlways;
   if (Status status = refuse_damage(database, *files, synced_log); !status.ok()) return status;
+  if (Status status = keep_private(database); !status.ok()) return status;
   auto db = Database::open(database);
   if (!db.ok()) return db.status();
   std::unique_ptr<BackgroundSync> background;

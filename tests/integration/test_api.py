@@ -256,6 +256,29 @@ def test_a_rate_is_kept_and_told(new_cluster):
                             timeout=PATIENCE_S).status_code == 200
 
 
+# ---- wrong addresses ----
+
+def test_a_person_at_a_wrong_address_gets_a_page_and_a_program_a_problem(cluster):
+    person = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = requests.get(f"{cluster.client.url}/nope", headers=person, timeout=PATIENCE_S)
+    assert page.status_code == 404 and page.headers["Content-Type"].startswith("text/html")
+    assert 'href="/"' in page.text and "nope" not in page.text
+    slash = requests.get(f"{cluster.client.url}/cluster/", headers=person, timeout=PATIENCE_S,
+                         allow_redirects=False)
+    assert slash.status_code == 308 and slash.headers["Location"] == "/cluster"
+    for path in ("//evil.example/", "/evil.example//", "/nope/"):
+        connection = http.client.HTTPConnection(cluster.http_address, timeout=PATIENCE_S)
+        connection.request("GET", path, headers=person)
+        answer = connection.getresponse()
+        assert answer.status == 404 and answer.getheader("Location") is None, path
+        connection.close()
+    for headers in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
+        answer = requests.get(f"{cluster.client.url}/nope", headers=headers, timeout=PATIENCE_S)
+        assert answer.status_code == 404 and answer.json()["code"] == "not_found"
+    posted = requests.post(f"{cluster.client.url}/nope", headers=person, timeout=PATIENCE_S)
+    assert posted.json()["code"] == "not_found"
+
+
 # ---- the course project's API ----
 
 def test_the_course_projects_calls(cluster):

@@ -176,6 +176,22 @@ TEST_F(StorageStart, BringsADatabaseOfTheFirstVersionUpToDate) {
   EXPECT_EQ(storage_->secret(), secret) << "made once";
 }
 
+TEST_F(StorageStart, KeepsItsFilesFromOtherUsers) {
+  const auto others = [](const fs::path& path) {
+    return fs::status(path).permissions() & (fs::perms::group_all | fs::perms::others_all);
+  };
+  open();
+  add();
+  EXPECT_EQ(others(dir_), fs::perms::none);
+  for (const char* name : {"imgrec.db", "imgrec.db-wal"}) {
+    EXPECT_EQ(others(dir_ / name), fs::perms::none) << name;
+  }
+  close();
+  fs::permissions(dir_ / "imgrec.db", fs::perms::others_read, fs::perm_options::add);
+  open();
+  EXPECT_EQ(others(dir_ / "imgrec.db"), fs::perms::none) << "one of an older program";
+}
+
 TEST_F(StorageStart, RefusesADatabaseThatIsNotOurs) {
   fs::create_directories(dir_);
   run_sql("CREATE TABLE recipes(name TEXT)");
