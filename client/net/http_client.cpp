@@ -65,10 +65,9 @@ class HttpClient::Exchange : public std::enable_shared_from_this<Exchange> {
     head_ = request_head(*access_, *call_);
     parser_.header_limit(kMaxHead);
     parser_.body_limit(kMaxAnswer);
+    parser_.eager(true);  // each read takes what is there of the body
     expect_more(access_->patience);
-    http::async_read(
-        *stream_, buffer_, parser_,
-        [self = shared_from_this()](error_code ec, std::size_t) { self->on_read(ec); });
+    read_more();
     asio::async_write(
         *stream_, asio::buffer(head_),
         [self = shared_from_this()](error_code ec, std::size_t) { self->on_written(ec, 0); });
@@ -104,8 +103,18 @@ class HttpClient::Exchange : public std::enable_shared_from_this<Exchange> {
                       });
   }
 
+  void read_more() {
+    http::async_read_some(
+        *stream_, buffer_, parser_,
+        [self = shared_from_this()](error_code ec, std::size_t) { self->on_read(ec); });
+  }
+
   void on_read(error_code ec) {
     if (done_) return;
+    if (!ec && !parser_.is_done()) {
+      expect_more(access_->patience);
+      return read_more();
+    }
     if (!ec) {
       const auto& message = parser_.get();
       HttpAnswer answer{static_cast<int>(message.result_int()),

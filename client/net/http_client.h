@@ -39,8 +39,8 @@ class HttpClient {
   HttpClient(boost::asio::io_context& io, std::shared_ptr<const ServerAccess> access);
 
   // Calls the handler once, later. A call ends after access.patience without a byte in either
-  // direction. One over a kept connection that turns out to be closed is made again over a fresh
-  // one: REQUIRES: the call may be made twice.
+  // direction (of an answer's head: without all of it). One over a kept connection that turns out
+  // to be closed is made again over a fresh one: REQUIRES: the call may be made twice.
   void call(HttpCall call, Handler handler);
 
  private:

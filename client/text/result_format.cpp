@@ -117,7 +117,12 @@ class Csv final : public ResultFormat {
   }
 
  private:
-  static std::string field(const std::string& text) {
+  // A text that a spreadsheet would take for a formula gets an apostrophe in front, as in the
+  // page's export: names and labels come from strangers.
+  static std::string field(const std::string& raw) {
+    constexpr std::string_view kBeginsFormula = "=+-@\t\r\n";
+    const bool guarded = !raw.empty() && kBeginsFormula.find(raw.front()) != raw.npos;
+    const std::string text = guarded ? "'" + raw : raw;
     if (text.find_first_of(",\"\r\n") == text.npos) return text;
     std::string quoted = "\"";
     for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);

@@ -32,7 +32,8 @@ class ResultFormat {
 };
 
 // Table: one line for each photo (file, label, score, time) and one for each further class.
-// CSV: RFC 4180 with a header; one line for each class of a recognised photo, one for any other.
+// CSV: RFC 4180 with a header; one line for each class of a recognised photo, one for any other; a
+// text that a spreadsheet would take for a formula begins with an apostrophe.
 // JSON: one array, of an object for each file: "path", "status" (recognised, failed, rejected,
 // unfinished), "error" and "image", the server's IMAGE, each null where there is none. JSON lines:
 // such an object a line.

@@ -223,6 +223,11 @@ std::variant<ServerImage, Failure> read_upload_answer(const HttpAnswer& answer, 
     failure.kind = FailureKind::kRejected;
     return failure;
   }
+  // An earlier try did arrive, and what it made is gone: there is nothing to be told of it.
+  if (images.is_array() && images.empty() && rejected.is_array()) {
+    return Failure{FailureKind::kGone, "deleted",
+                   "it had arrived, but somebody deleted it at the server"};
+  }
   return bad_answer();
 }
 

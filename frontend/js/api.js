@@ -131,8 +131,24 @@ export function uploadFile(file, options) {
   return guarded(() => uploadOnce(file, options));
 }
 
+/** What became of an upload that was answered, where the answer has no image. */
+function uploadProblem(status, answer, retryAfter) {
+  // An earlier try did arrive, and what it made is gone.
+  const gone = status < 300 && answer?.images?.length === 0 && answer.rejected?.length === 0;
+  if (gone) {
+    return new ApiError('problem', 'It had arrived, but was deleted on the server.',
+                        { status, code: 'gone' });
+  }
+  return problemFrom(status, answer, retryAfter);
+}
+
 function uploadOnce(file, { idempotencyKey, onProgress, signal }) {
   return new Promise((resolve, reject) => {
+    const lost = () => reject(new ApiError('network', 'The connection was lost while sending.'));
+    if (signal.aborted) {  // while the token was asked for: no event tells of it any more
+      lost();
+      return;
+    }
     const xhr = new XMLHttpRequest();
     const body = new FormData();
     body.append('file', file, file.name);
@@ -143,10 +159,9 @@ function uploadOnce(file, { idempotencyKey, onProgress, signal }) {
       const answer = parseJson(xhr.responseText);
       const image = answer?.images?.[0];
       if (xhr.status < 300 && image?.id) resolve(image);
-      else reject(problemFrom(xhr.status, answer, xhr.getResponseHeader('Retry-After')));
+      else reject(uploadProblem(xhr.status, answer, xhr.getResponseHeader('Retry-After')));
     };
-    xhr.onerror = xhr.onabort =
-      () => reject(new ApiError('network', 'The connection was lost while sending.'));
+    xhr.onerror = xhr.onabort = lost;
     signal.addEventListener('abort', () => xhr.abort());
     xhr.send(body);
   });

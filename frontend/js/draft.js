@@ -68,6 +68,14 @@ export class Draft {
     this.#removed = true;
   }
 
+  /** An image that was deleted: its item, or what is kept for an upload on its way. */
+  forget(id) {
+    const text = String(id);
+    if (this.keyOf.has(text)) this.remove(this.keyOf.get(text));
+    else if (this.expecting()) this.own('deleted').add(text);
+    if (this.early.has(text)) this.own('early').delete(text);
+  }
+
   /** Photos of this page, in the order chosen, in front of all others. */
   addLocal(files) {
     for (const { key, name } of files) this.#put(key, { ...BLANK, key, name });
@@ -118,7 +126,7 @@ export class Draft {
     const id = String(image.id);
     const item = this.itemOf(id);
     if (item) this.merge(item, image);
-    else if (this.expecting()) this.keep(id, { image });
+    else if (this.expecting() && !this.deleted.has(id)) this.keep(id, { image });
     else this.insert([image], true);
   }
 

@@ -13,6 +13,44 @@ export function backoff(attempt) {
   return ceiling * (0.5 + Math.random() / 2);
 }
 
+/**
+ * What a page does first: a request, alone, whose answer sets the session's cookie where there is
+ * none. A second request, or the socket, beside it would get another session or none.
+ */
+export class Beginning {
+  #done = false;
+  #retry = () => {};
+
+  /** Makes the call until it succeeds; onFailure() after each one that does not. */
+  async run(call, onFailure) {
+    for (let attempt = 0; !this.#done; attempt += 1) {
+      try {
+        await call();
+        this.#done = true;
+      } catch {
+        onFailure();
+        await this.#pause(backoff(attempt));
+      }
+    }
+  }
+
+  /** Whether it is over. Where it is not: the next try is made now instead of later. */
+  isOver() {
+    if (!this.#done) this.#retry();
+    return this.#done;
+  }
+
+  #pause(ms) {
+    return new Promise((go) => {
+      const timer = setTimeout(go, ms);
+      this.#retry = () => {
+        clearTimeout(timer);
+        go();
+      };
+    });
+  }
+}
+
 export class LiveSocket {
   #ws = null;
   #attempt = 0;

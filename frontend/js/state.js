@@ -19,7 +19,7 @@ export const initialState = Object.freeze({
   order: [],                 // keys: newest batch first, inside it as chosen
   tally: NO_ITEMS,           // how many items are where
   keyOf: new Map(),          // server id → key
-  deleted: new Set(),        // ids deleted here; late news of them is ignored
+  deleted: new Set(),        // ids known to be deleted; late news of them is ignored
   early: new Map(),          // id → {hint?, image?}: news of an id while an upload awaits its own
   selected: new Set(),       // keys of the photos that are ticked
   view: DEFAULT_VIEW,        // what is shown of them, and in which order
@@ -55,7 +55,7 @@ const messages = {
   },
 
   deleted(draft, { id }) {
-    draft.remove(draft.keyOf.get(String(id)));
+    draft.forget(id);
     draft.release();
   },
 
@@ -91,6 +91,10 @@ const actions = {
     if (other) {
       draft.remove(other);
       draft.own('deleted').delete(id);
+    } else if (draft.deleted.has(id)) {  // by another tab, before this answer came
+      draft.remove(key);
+      draft.release();
+      return;
     }
     draft.own('keyOf').set(id, key);
     draft.patch(key, { ...fieldsOf(image), name: item.name });
@@ -101,7 +105,7 @@ const actions = {
     draft.release();
   },
 
-  /** error: {kind: 'rejected'|'network', code, detail} */
+  /** error: {kind: 'rejected'|'network'|'gone', code, detail} */
   'upload-rejected'(draft, { key, error }) {
     draft.patch(key, { phase: 'rejected', note: '', error });
     draft.release();

@@ -1,20 +1,19 @@
 // Keeps the state in step with the server: the history at first, the socket's news from then on,
 // and after each reconnect what was missed.
 
-import { backoff, LiveSocket } from './socket.js';
+import { Beginning, LiveSocket } from './socket.js';
 import { openIds } from './state.js';
 
 const FIRST_PAGE = 48;    // photos of history before anything else happens
 const PAGE = 200;         // per request from then on
 const READ_AHEAD = 5_000; // photos that are read unasked; there is a button for more
 
-const pause = (ms) => new Promise((go) => { setTimeout(go, ms); });
-
 export class Sync {
   #store;
   #api;
   #onOnline;
   #socket;
+  #beginning = new Beginning();
   #refreshing = false;
   #history = null;  // the promise of the reading under way
 
@@ -30,25 +29,19 @@ export class Sync {
     });
   }
 
-  // The first answer sets the session's cookie, so nothing else is asked before it is here: two
-  // requests without a cookie would get two sessions.
+  // Nothing else is asked before the first answer is here.
   async begin() {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const page = await this.#api.listImages(FIRST_PAGE);
-        this.#store.dispatch({ type: 'page-loaded', ...page });
-        break;
-      } catch {
-        this.#store.dispatch({ type: 'connection', status: 'lost' });
-        await pause(backoff(attempt));
-      }
-    }
+    await this.#beginning.run(async () => {
+      const page = await this.#api.listImages(FIRST_PAGE);
+      this.#store.dispatch({ type: 'page-loaded', ...page });
+    }, () => this.#store.dispatch({ type: 'connection', status: 'lost' }));
     this.#onOnline(true);
     this.#socket.connect();
   }
 
+  /** Now instead of after a pause. */
   connect() {
-    this.#socket.connect();
+    if (this.#beginning.isOver()) this.#socket.connect();
   }
 
   get isReading() {

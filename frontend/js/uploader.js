@@ -113,8 +113,7 @@ export class Uploader {
       const error = kind === 'network'
         ? { kind, code, detail: 'It could not be sent, though the server can be reached. It may be ' +
                                 'too large, or have changed on your disk.' }
-        // 5xx is the server's trouble, not the file's: trying again may help.
-        : { kind: status >= 500 ? 'network' : 'rejected', code, detail };
+        : { kind: failureOf(status, code), code, detail };
       this.onEvent({ type: 'upload-rejected', key: job.key, error });
     }
   }
@@ -144,6 +143,13 @@ export class Uploader {
     clearTimeout(this.#pauseTimer);
     this.#pausedBy = null;
   }
+}
+
+// 5xx is the server's trouble, not the file's, and what is gone can be sent anew: both may be tried
+// again.
+function failureOf(status, code) {
+  if (code === 'gone') return 'gone';
+  return status >= 500 ? 'network' : 'rejected';
 }
 
 // 128 random bits. (crypto.randomUUID exists on https and localhost only.)

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import {
   deleteImage, listImages, onTokenRequired, openSession, parseRetryAfter, patiently, problemFrom,
+  uploadFile,
 } from '../../frontend/js/api.js';
 import { FakeTimers, settle } from './fake_timers.mjs';
 
@@ -100,6 +101,57 @@ test('calls that want a token wait for it together, and are made again', async (
   assert.equal(door.asked, 2);
   door.unlock();
   await again;
+});
+
+/** Uploads are answered so, one after the other; what was sent. */
+function uploadsAnswered(t, answers) {
+  const real = globalThis.XMLHttpRequest;
+  t.after(() => { globalThis.XMLHttpRequest = real; });
+  const sent = [];
+  globalThis.XMLHttpRequest = class {
+    upload = {};
+    open() {}
+    setRequestHeader() {}
+    getResponseHeader() { return null; }
+    abort() { this.onabort(); }
+    send(body) {
+      sent.push(body);
+      const [status, answer] = answers.shift();
+      Object.assign(this, { status, responseText: JSON.stringify(answer) });
+      queueMicrotask(() => this.onload());
+    }
+  };
+  return sent;
+}
+
+function upload(signal = new AbortController().signal) {
+  const file = Object.assign(new Blob(['x']), { name: 'a.png' });
+  return uploadFile(file, { idempotencyKey: 'k', onProgress() {}, signal });
+}
+
+const TOKEN_REQUIRED = [401, { code: 'token_required', detail: 'no' }];
+
+test('an upload is answered with its image', async (t) => {
+  uploadsAnswered(t, [[202, { images: [{ id: 'a' }], rejected: [] }]]);
+  assert.deepEqual(await upload(), { id: 'a' });
+});
+
+test('an upload whose image was deleted before its answer came says so in words', async (t) => {
+  uploadsAnswered(t, [[202, { images: [], rejected: [] }]]);
+  await assert.rejects(upload(), { kind: 'problem', code: 'gone', detail: /deleted on the server/ });
+});
+
+test('an upload that is cancelled while the token is asked for is not sent again', async (t) => {
+  const door = locked(t);
+  const sent = uploadsAnswered(t, [TOKEN_REQUIRED, [202, { images: [{ id: 'a' }], rejected: [] }]]);
+  const controller = new AbortController();
+  const end = assert.rejects(upload(controller.signal), { kind: 'network' });
+  await settle();
+  assert.equal(door.asked, 1);
+  controller.abort();
+  door.unlock();
+  await end;
+  assert.equal(sent.length, 1);
 });
 
 test('where nobody can be asked, such a call fails', async (t) => {

@@ -4,10 +4,13 @@
 many_test.py has hundreds of photos at once, tools_test.py what is done with them, access_test.py
 the keyboard, screen readers and looks. --help lists the environment.
 """
+import contextlib
+import http.server
 import json
 import os
 import re
 import sys
+import threading
 
 from harness import (ARTIFACTS, MODEL, MOCK_URL, PHOTOS, TIMED, BrowserTest, Page, certain_photos,
                      run)
@@ -15,6 +18,29 @@ from selenium.webdriver.common.keys import Keys
 
 FIRST_LOAD_LIMIT = 150 * 1024  # bytes
 SCRIPT_LIMIT_MS = 100
+
+
+@contextlib.contextmanager
+def other_site(html):
+    """A page of a site that is not ours ("localhost", not 127.0.0.1): its address."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://localhost:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class WebsiteTest(BrowserTest):
@@ -165,6 +191,24 @@ class WebsiteTest(BrowserTest):
             print(f"NOTE: no answer to {path}: {status}; the browser's net errors so far: {errors}",
                   file=sys.stderr)
         return status
+
+    def test_a_link_on_another_site_leads_to_the_same_photos(self):
+        """A browser sends no SameSite=Strict cookie with such a navigation: no answer to it may set
+        another session's."""
+        self.start_with_photos("mine.png")
+        before = self.server_ids()
+        pages = ["cluster", ""] if not MOCK_URL else [""]
+        links = [f'<a href="{self.system.url}{page}">/{page}</a>' for page in pages]
+        with other_site("<!doctype html>" + " ".join(links)) as elsewhere:
+            for number, page in enumerate(pages):
+                self.page.driver.get(elsewhere)
+                self.page.press("a", number)
+                self.page.wait(lambda: self.page.driver.current_url == self.system.url + page,
+                               f"/{page}")
+                self.page.wait_connected()
+                self.assertEqual(self.server_ids(), before, f"by a link to /{page}")
+        self.page.wait_phases("done")
+        self.assertEqual([c["name"] for c in self.page.cards()], ["mine.png"])
 
     def test_deleting_by_keyboard_reaches_the_other_tab_and_stays(self):
         self.system.start_workers()

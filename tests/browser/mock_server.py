@@ -241,7 +241,7 @@ class Mock:
             kind = "application/json" if status < 400 else "application/problem+json"
             extra = {"Content-Type": kind, **extra}
             payload = json.dumps(payload).encode()
-        if not match and url.path in ("/", "/api/v1/images", "/api/v1/session"):
+        if not match and url.path in ("/api/v1/images", "/api/v1/session"):
             extra["Set-Cookie"] = f"imgrec_session={session}; HttpOnly; SameSite=Strict; Path=/"
         extra["Content-Length"] = str(len(payload))
         lines = [f"HTTP/1.1 {status} x"] + [f"{k}: {v}" for k, v in extra.items()]

@@ -99,6 +99,24 @@ test('a result of another tab becomes a card, once nothing of ours is on its way
   assert.deepEqual(page.state.order, ['server-third', 'server-other', 'a']);
 });
 
+test('a photo of another tab that is deleted while ours is on its way never becomes a card', () => {
+  const page = new Page().choose('a').start('a').result('other', 3);
+  page.hears({ type: 'deleted', id: 'other' });
+  page.hears({ type: 'deleted', id: 'unheard' });
+  page.do('snapshot', { images: [image('unheard', 'done'), image('other', 'done')] });  // read before
+  page.accept('a', image('x'));
+  assert.deepEqual(page.state.order, ['a']);
+  assert.equal(page.state.early.size, 0);
+});
+
+test('a photo that another tab deletes before the answer to its upload is gone', () => {
+  const page = new Page().choose('a', 'b').start('a').start('b');
+  page.result('x', 3).hears({ type: 'deleted', id: 'x' }).accept('a', image('x'));
+  assert.deepEqual(page.state.order, ['b']);
+  page.result('other', 4).accept('b', image('y'));
+  assert.deepEqual(page.state.order, ['server-other', 'b']);
+});
+
 test('a card made by news of a try whose answer was lost gives way to the photo itself', () => {
   const page = new Page().choose('a').result('x', 1);
   page.do('page-loaded', { images: [image('y', 'done')], cursor: null });

@@ -152,6 +152,19 @@ test('cancelling stops a file that waits and one on its way, and says no more of
   assert.deepEqual(page.events.filter((event) => event.endsWith(' a')), ['started a']);
 });
 
+test('what is gone from the server may be sent anew', async (t) => {
+  const page = fixture(t);
+  const errors = [];
+  page.uploader.onEvent = ({ error }) => { if (error) errors.push(error.kind); };
+  page.uploader.setOnline(true);
+  page.add('a', 'b', 'c');
+  const refusals = [['problem', 'gone', 202], ['problem', 'bad_image', 415], ['problem', 'x', 500]];
+  for (const [kind, code, status] of refusals) {
+    await page.sending[0].refuse(new ApiError(kind, 'no', { code, status }));
+  }
+  assert.deepEqual(errors, ['gone', 'rejected', 'network']);
+});
+
 test('paused, nothing new is begun; what is on its way is finished', async (t) => {
   const page = fixture(t);
   page.uploader.setOnline(true);

@@ -1,7 +1,7 @@
 // Wires the Cluster page: socket, state, elements. Decides nothing that the parts can decide.
 
 import { onTokenRequired, openSession } from '../api.js';
-import { backoff, LiveSocket } from '../socket.js';
+import { Beginning, LiveSocket } from '../socket.js';
 import { ensureSession, fetchHistory } from './api.js';
 import { initialState, isStale, MAX_SAMPLES, reduce } from './state.js';
 import { Announcer } from './ui/announcer.js';
@@ -34,7 +34,7 @@ const charts = new Charts(byId('charts'), {
 const parts = [
   new LiveMark(byId('cluster')),
   new ConnectionBanner(byId('banners'), {
-    onRetry: () => socket.connect(), onUnlock: () => tokens.open(),
+    onRetry: () => connect(), onUnlock: () => tokens.open(),
   }),
   new Headline(byId('headline')),
   new Tiles(byId('tiles')),
@@ -72,24 +72,22 @@ onTokenRequired(async () => {
   tokens ??= new TokenDialog(openSession);
   dispatch({ type: 'connection', status: 'locked', at: Date.now() });
   await tokens.ask();
-  socket.connect();
+  connect();
 });
 
+const beginning = new Beginning();
 async function begin() {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await ensureSession();
-      break;
-    } catch {
-      dispatch({ type: 'connection', status: 'lost', at: Date.now() });
-      await new Promise((resolve) => { setTimeout(resolve, backoff(attempt)); });
-    }
-  }
+  await beginning.run(ensureSession,
+                      () => dispatch({ type: 'connection', status: 'lost', at: Date.now() }));
   socket.connect();
 }
 
+function connect() {
+  if (beginning.isOver()) socket.connect();
+}
+
 setInterval(() => dispatch({ type: 'tick', at: Date.now() }), 1000);
-window.addEventListener('online', () => socket.connect());
+window.addEventListener('online', connect);
 document.addEventListener('visibilitychange', render);
 
 begin();

@@ -197,6 +197,17 @@ TEST_F(ClassifyCoreTest, AServersErrorIsTriedAFewTimes) {
   EXPECT_THAT(told_[0].detail, HasSubstr("6 tries"));
 }
 
+TEST_F(ClassifyCoreTest, AnUploadWhoseImageIsGoneIsThatFilesFailure) {
+  begin_online(2);
+  refused(0, failure(FailureKind::kGone));
+  EXPECT_FALSE(end_);
+  accepted(1, done("b"));
+  ASSERT_TRUE(end_);
+  EXPECT_THAT(told_files(), ElementsAre(0, 1));
+  EXPECT_EQ(told_[0].kind, OutcomeKind::kRejected);
+  EXPECT_EQ(exit_code(end_->ending, core_->progress()), 1);
+}
+
 TEST_F(ClassifyCoreTest, ARefusalEndsEverything) {
   begin_online(2);
   accepted(0, done("a"));

@@ -6,6 +6,7 @@
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -170,6 +171,36 @@ TEST_F(HttpClientTest, AnAnswerMayComeBeforeTheBodyIsSent) {
 TEST_F(HttpClientTest, AServerThatSaysNothingIsGivenUp) {
   patience_ = 50ms;
   ScriptedServer server({[](Tcp::socket& socket) {
+    std::string text;
+    boost::system::error_code ignored;
+    asio::read(socket, asio::dynamic_buffer(text), ignored);  // until the client is gone
+  }});
+  use(server);
+  EXPECT_THAT(body_of(call({.path = "/a"})), HasSubstr("no answer came in time"));
+}
+
+TEST_F(HttpClientTest, AnAnswerMayTakeLongerThanPatienceWhileItsBytesCome) {
+  patience_ = 1s;
+  const std::string body(30, 'x');
+  ScriptedServer server({[&](Tcp::socket& socket) {
+    ScriptedServer::read_head(socket);
+    ScriptedServer::say(socket, "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n");
+    asio::steady_timer pace(socket.get_executor());
+    for (const char byte : body) {  // a slow link
+      pace.expires_after(50ms);
+      pace.wait();
+      ScriptedServer::say(socket, std::string(1, byte));
+    }
+  }});
+  use(server);
+  EXPECT_EQ(body_of(call({.path = "/a"})), body);
+}
+
+TEST_F(HttpClientTest, AServerThatFallsSilentInItsAnswerIsGivenUp) {
+  patience_ = 50ms;
+  ScriptedServer server({[](Tcp::socket& socket) {
+    ScriptedServer::read_head(socket);
+    ScriptedServer::say(socket, "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nhalf");
     std::string text;
     boost::system::error_code ignored;
     asio::read(socket, asio::dynamic_buffer(text), ignored);  // until the client is gone

@@ -92,6 +92,19 @@ TEST(TableFormat, ShowsNothingThatATerminalWouldObey) {
   EXPECT_THAT(table->row("a", recognised({{0, "\x1b[2J\xC2\x9B", 0.5}})), Not(HasSubstr("\x1b")));
 }
 
+TEST(CsvFormat, NoTextIsAFormula) {
+  const auto csv = make_result_format({.kind = OutputKind::kCsv, .top = 1});
+  for (const std::string bad : {"=1+1", "+1", "-1", "@SUM(A1)", "\tx"}) {
+    EXPECT_THAT(csv->row(bad, rejected()), testing::StartsWith("'" + bad + ",rejected,")) << bad;
+    EXPECT_THAT(csv->row("a", recognised({{0, bad, 0.5}})), HasSubstr(",0,'" + bad + ",0.5"));
+    TellOutcome outcome = rejected();
+    outcome.code = outcome.detail = bad;
+    EXPECT_THAT(csv->row("a", outcome), HasSubstr(",'" + bad + ",'" + bad + "\r\n"));
+  }
+  EXPECT_THAT(csv->row("\r=1", rejected()), testing::StartsWith("\"'\r=1\","));
+  EXPECT_THAT(csv->row("=X(\"y\")", rejected()), testing::StartsWith("\"'=X(\"\"y\"\")\","));
+}
+
 TEST(CsvFormat, QuotesWhatNeedsIt) {
   const auto csv = make_result_format({.kind = OutputKind::kCsv, .top = 2});
   EXPECT_EQ(csv->header(), "path,status,rank,index,label,score,unsure,time_ms,id,error,detail\r\n");

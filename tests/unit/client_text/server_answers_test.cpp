@@ -88,6 +88,13 @@ TEST(UploadAnswer, OfNoImgrecServerIsRefused) {
             "bad_answer");
 }
 
+TEST(UploadAnswer, OfAnEarlierTryWhoseImageIsGoneConcernsThatFileAlone) {
+  const Failure failure = upload_failure(202, accepted(""));
+  EXPECT_EQ(failure.kind, FailureKind::kGone);
+  EXPECT_EQ(failure.code, "deleted");
+  EXPECT_THAT(failure.detail, HasSubstr("deleted it at the server"));
+}
+
 TEST(UploadAnswer, LongTextsAreCut) {
   const std::string detail(100'000, 'x');
   EXPECT_LE(upload_failure(503, R"({"detail":")" + detail + "\"}").detail.size(), 600u);
