@@ -17,7 +17,7 @@ std::string text(const char* format, Arguments... arguments) {
 
 Judgement judge(const Answers& held_out, const Answers& judging, bool apart, std::size_t trained,
                 double sure) {
-  Judgement judgement{.confusion = Confusion(judging)};
+  Judgement judgement{Confusion(judging)};
   judgement.trained = trained;
   judgement.held_out = held_out.count();
   judgement.judged = judging.count();

@@ -20,8 +20,8 @@ struct Judgement {
   double temperature = 1;
   double error_before = 0;  // of calibration, on the judging pictures
   double error_after = 0;
-  Threshold threshold;  // chosen on those held out
-  Threshold kept;       // what it does on the judging pictures
+  Threshold threshold{};  // chosen on those held out
+  Threshold kept{};       // what it does on the judging pictures
 };
 
 Judgement judge(const Answers& held_out, const Answers& judging, bool apart, std::size_t trained,
