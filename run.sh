@@ -85,7 +85,7 @@ build() {
       die 1 "The build could not be configured; the whole log is in $log."
     }
   fi
-  if ! cmake --build --preset release --target imgrec-manager imgrec-worker imgrec-model \
+  if ! cmake --build --preset release --target imgrec-manager imgrec-worker imgrec-model imgrec \
     >"$log" 2>&1; then
     grep -E -A 15 'FAILED|error' "$log" | tail -n 60 >&2 || tail -n 30 "$log" >&2
     die 1 "The build failed; the whole log is in $log."

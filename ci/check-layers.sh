@@ -21,13 +21,17 @@ common            : common proto                                               :
 net               : net common proto                                           : boost spdlog openssl
 manager/core      : manager/core media proto                                   : -
 manager/store     : manager/store manager/core common media proto              : sqlite3.h spdlog openssl
-manager/http      : manager/http common proto                                  : pistache boost spdlog
+manager/http      : manager/http common proto                                  : pistache boost spdlog zlib.h
 manager/net       : manager/net manager/core manager/http net common proto     : boost spdlog
 manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
 worker/core       : worker/core media proto                                    : -
 worker/inference  : worker/inference worker/core common media proto            : torch ATen c10 opencv2 openssl yaml-cpp spdlog
 worker/net        : worker/net worker/core net common proto                    : boost spdlog
 worker/app        : worker net common media proto                              : boost spdlog
+client/core       : client/core proto                                          : -
+client/text       : client/text client/core proto                              : nlohmann
+client/net        : client/net client/text client/core proto                   : boost openssl
+client/app        : client common proto                                        : boost
 '
 
 # FILE ALLOWED_DIRECTORIES ALLOWED_LIBRARIES

@@ -24,7 +24,8 @@ packages=(
   build-essential cmake ninja-build ccache pkg-config
   libpistache-dev libboost1.81-dev libtorch-dev libopenblas0-openmp libopencv-dev
   libyaml-cpp-dev libspdlog-dev nlohmann-json3-dev libsqlite3-dev prometheus-cpp-dev
-  libprotobuf-dev protobuf-compiler libssl-dev
+  libprotobuf-dev protobuf-compiler libssl-dev zlib1g-dev
+  libjs-chart.js
   libgtest-dev libgmock-dev
   curl ca-certificates procps
 )

@@ -4,6 +4,8 @@ find_package(Threads REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 if(IMGREC_FUZZ)
   return()  # the parsers need no more
@@ -12,7 +14,6 @@ endif()
 find_package(Boost 1.81 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(SQLite3 REQUIRED)
-find_package(PkgConfig REQUIRED)
 pkg_check_modules(pistache REQUIRED IMPORTED_TARGET libpistache)
 find_package(prometheus-cpp REQUIRED CONFIG COMPONENTS core)
 

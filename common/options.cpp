@@ -79,6 +79,11 @@ void OptionSet::add(Option option) {
   entries_.push_back(std::move(entry));
 }
 
+void OptionSet::describe(std::string operands, std::string notes) {
+  operands_ = std::move(operands);
+  notes_ = std::move(notes);
+}
+
 Result<Command> OptionSet::parse(int argc, const char* const* argv,
                                  std::vector<std::string>* positional) {
   const std::vector<std::string_view> args(argv + std::min(argc, 1), argv + argc);
@@ -227,7 +232,8 @@ std::string OptionSet::help() const {
 
   std::size_t width = 0;
   for (const Row& row : rows) width = std::max(width, row.left.size());
-  std::string text = program_ + ": " + summary_ + "\n\nUsage: " + program_ + " [options]\n\n";
+  std::string text = program_ + ": " + summary_ + "\n\nUsage: " + program_ + " [options]" +
+                     (operands_.empty() ? "" : " " + operands_) + "\n\n";
   for (const Row& row : rows) {
     text += "  " + row.left + std::string(width - row.left.size() + 2, ' ') + row.right + "\n";
   }
@@ -237,11 +243,14 @@ std::string OptionSet::help() const {
             example.option.key + ", " + example.variable +
             ".\nFlags win over variables, variables over the file.\n";
   }
+  if (!notes_.empty()) text += "\n" + notes_;
   return text;
 }
 
+std::string_view version() { return IMGREC_VERSION; }
+
 std::string version_line(std::string_view program) {
-  return std::string(program) + " " + IMGREC_VERSION;
+  return std::string(program).append(" ").append(version());
 }
 
 }  // namespace imgrec

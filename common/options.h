@@ -52,6 +52,9 @@ class OptionSet {
   OptionSet(std::string program, std::string summary, std::string env_prefix = "IMGREC");
   void add(Option option);
 
+  // For --help: what may follow the options ("PATH..."), and what there is to say below them.
+  void describe(std::string operands, std::string notes);
+
   // Reads --config FILE, then the environment, then flags, into the targets. Positional arguments
   // are errors unless `positional` is given. Exports of other programs' variables (IMGREC_…
   // that name no option here) are ignored: manager and worker may share an environment.
@@ -91,8 +94,13 @@ class OptionSet {
   std::string program_;
   std::string summary_;
   std::string env_prefix_;
+  std::string operands_;
+  std::string notes_;
   std::vector<Entry> entries_;
 };
+
+// "0.1.0"
+std::string_view version();
 
 // The version that --version prints: "imgrec-manager 0.1.0".
 std::string version_line(std::string_view program);

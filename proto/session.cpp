@@ -165,6 +165,7 @@ void Session::on_pong(const Pong& pong, TimePoint now) {
   const auto sample = duration_cast<microseconds>(now - sent->at);
   unanswered_.erase(unanswered_.begin(), sent + 1);  // answers come in order
   rtt_ = rtt_ ? *rtt_ + (sample - *rtt_) / kRttShare : sample;
+  rtt_measured_ = true;
 }
 
 void Session::send_drain(const Drain& drain) {

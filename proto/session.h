@@ -101,6 +101,10 @@ class Session {
   const Load& peer_load() const { return peer_load_; }  // as last heard
   // Smoothed over about eight PONGs. Waiting behind a large frame in either direction counts.
   std::optional<std::chrono::microseconds> rtt() const { return rtt_; }
+  // The same, once after each PONG that changed it; nullopt until the next one does.
+  std::optional<std::chrono::microseconds> take_measured_rtt() {
+    return std::exchange(rtt_measured_, false) ? rtt_ : std::nullopt;
+  }
 
  protected:
   Session(SessionOptions options, TimePoint now);
@@ -149,6 +153,7 @@ class Session {
   Load load_;
   Load peer_load_;
   std::optional<std::chrono::microseconds> rtt_;
+  bool rtt_measured_ = false;  // since take_measured_rtt()
 };
 
 // The manager's side of one worker connection. The first message delivered is the HELLO; the shell

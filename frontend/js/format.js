@@ -69,17 +69,27 @@ export function progressText({ total, done, open, failed, rejected }) {
   return `${done} of ${total} recognized${errors ? ` · ${plural(errors, 'error')}` : ''}`;
 }
 
-/** The footer's parts, from a cluster message; empty while nothing is known. */
-export function clusterParts(cluster) {
-  if (!cluster) return [];
+/** The same where there is little room: "12/100 · 1 error". */
+export function progressTextShort({ total, done, failed, rejected }) {
+  const errors = failed + rejected;
+  return total === 0 ? '' : `${done}/${total}${errors ? ` · ${plural(errors, 'error')}` : ''}`;
+}
+
+/** The footer's parts, from a cluster message, until there is one from hello's `model`. */
+export function clusterParts(cluster, model = null) {
+  if (!cluster) return model ? [modelText(model.name)] : [];
   const ready = readyWorkers(cluster);
   const parts = [
     ready === 0 ? 'no worker ready' : `${plural(ready, 'worker')} ready`,
     `${cluster.queue_depth ?? 0} in the queue`,
     `${rate(cluster.throughput?.['10s']?.images_per_s)} images/s`,
   ];
-  if (cluster.model?.name) parts.push(String(cluster.model.name));
+  parts.push(modelText(cluster.model?.name));
   return parts;
+}
+
+function modelText(name) {
+  return name ? `Model: ${name}` : 'Waiting for workers';
 }
 
 export function readyWorkers(cluster) {
@@ -93,4 +103,27 @@ export function sentence(text) {
   if (!trimmed) return '';
   const first = trimmed[0].toUpperCase() + trimmed.slice(1);
   return /[.!?…]$/.test(first) ? first : `${first}.`;
+}
+
+/** Bytes: "812 bytes", "34 KB", "2.4 MB"; nothing where there is no number. */
+export function bytesText(bytes) {
+  if (!Number.isFinite(bytes) || bytes < 0) return '';
+  if (bytes < 1000) return plural(bytes, 'byte');
+  const kilobytes = bytes / 1000;
+  if (kilobytes < 999.5) return `${kilobytes < 9.95 ? kilobytes.toFixed(1) : Math.round(kilobytes)} KB`;
+  return `${(kilobytes / 1000).toFixed(1)} MB`;
+}
+
+/** An RFC 3339 time as the person's own clock and language tell it. */
+export function dateText(time) {
+  const date = new Date(time ?? NaN);
+  if (Number.isNaN(date.getTime())) return '';
+  return date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+}
+
+/** "camera-2026-01-31-140509": a name for what has none, by the person's own clock. */
+export function stamp(what, now = new Date()) {
+  const two = (number) => String(number).padStart(2, '0');
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
+  return `${what}-${day}-${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('')}`;
 }

@@ -1,197 +1,153 @@
 // Wires the parts together: state, network, elements. Decides nothing that the parts can decide.
 
 import * as api from './api.js';
-import { backoff, LiveSocket } from './socket.js';
-import { counts, initialState, openIds, reduce } from './state.js';
+import { initialState, reduceAll } from './state.js';
+import { Photos } from './photos.js';
+import { Store } from './store.js';
+import { Sync } from './sync.js';
+import { Thumbnails } from './thumbnails.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
 import { DropZone } from './ui/drop_zone.js';
 import { Grid } from './ui/grid.js';
+import { offerCamera } from './ui/camera_offer.js';
 import { StatusBar } from './ui/status_bar.js';
 import { Summary } from './ui/summary.js';
-import { Uploader } from './uploader.js';
+import { Tools } from './ui/tools.js';
+import { Transfer } from './ui/transfer.js';
+import { plural } from './format.js';
+import { rememberingView } from './view.js';
 
 const byId = (id) => document.getElementById(id);
-const PAGE = 48;        // photos of history at a time
-const SYNC_PAGE = 200;  // images per request when re-reading
 
-let state = initialState;
-let framePending = false;
-let nextKey = 1;
-const files = new Map();     // item key → File, until it is recognized
-const replaced = new Map();  // item key → id of the failed image that a retry replaces
-
+const store = new Store({ initial: initialState, reduceAll, onChange: draw });
 const announcer = new Announcer(byId('announcer'));
-const summary = new Summary(byId('summary'), byId('summary-bar'));
-const statusBar = new StatusBar(byId('cluster'));
-const banner = new Banner(byId('banners'), { onRetry: () => socket.connect() });
-const grid = new Grid(byId('grid'), byId('card-template'), files,
-                      { onDelete: deletePhoto, onRetry: retryPhoto });
-new DropZone({ input: byId('files'), veil: byId('veil'), onFiles: addFiles });
+const say = (text) => announcer.say(text);
+const photos = new Photos({ store, api, say });
+const sync = new Sync({ store, api, onOnline: (online) => photos.setOnline(online) });
 
-const uploader = new Uploader({ send: api.uploadFile, onEvent: onUpload });
-const socket = new LiveSocket({
-  lastSeq: () => state.lastSeq,
-  onMessage: (message) => dispatch({ type: 'message', message }),
-  onStatus: onConnection,
+const shownKeys = rememberingView();
+const shown = () => shownKeys(store.state);
+const tools = new Tools({
+  onView: (fields) => {
+    store.dispatch({ type: 'view', fields });
+    say(`${plural(shown().length, 'photo')} shown.`);
+  },
+  onSelectAll: selectShown,
+  // Also what a filter hides now.
+  onSelectNone: () => store.dispatch({ type: 'select', keys: [...store.state.selected], on: false }),
+  onDelete: () => deleteMany(),
+  onExport: exportShown,
+});
+const grid = new Grid(byId('grid'), byId('card-template'), {
+  files: photos.files,
+  thumbnails: new Thumbnails(),
+  insetTop: () => byId('top').getBoundingClientRect().bottom,
+  onLeave: () => byId('files').focus(),
+  callbacks: {
+    onOpen: openLarge,
+    onDelete: (key) => photos.remove(key),
+    onRetry: (key) => photos.retry(key),
+    onSelect: (key, on) => store.dispatch({ type: 'select', keys: [key], on }),
+    onSelectAll: selectShown,
+    onDeleteKey: (key) => (store.state.selected.size > 0 ? deleteMany() : photos.remove(key)),
+  },
+});
+const transfer = new Transfer(byId('transfer'), {
+  onPause: (on) => photos.setPaused(on),
+  onCancel: () => photos.cancelUnsent(),
+  onRetryAll: () => photos.retryAll(),
+});
+const parts = [
+  new Summary(byId('summary'), byId('summary-bar')), new StatusBar(byId('cluster')),
+  new Banner(byId('banners'), { onRetry: () => sync.connect(), onUnlock: () => tokens.open() }),
+  transfer, announcer,
+];
+const addFiles = (files) => photos.add(files);
+new DropZone({ inputs: [byId('files'), byId('capture')], folder: byId('folder'),
+               veil: byId('veil'), onFiles: addFiles, say });
+offerCamera({ button: byId('camera-open'), capture: byId('capture'), dialog: byId('camera'),
+              onPhoto: (file) => addFiles([file]) });
+
+function selectShown() {
+  store.dispatch({ type: 'select', keys: shown(), on: true });
+}
+
+function draw(state) {
+  document.body.classList.toggle('empty', state.tally.total === 0);
+  const keys = shownKeys(state);
+  byId('nothing').hidden = keys.length > 0 || state.tally.total === 0;
+  for (const part of parts) part.update(state);
+  tools.update(state, keys);
+  grid.update(state, keys);
+  largeView?.update(state, keys);
+  byId('more').hidden = !state.cursor || sync.isReading;
+}
+
+// ---- parts that are loaded when they are first needed --------------------------------------------
+
+let largeView = null;
+async function openLarge(key) {
+  const { LargeView } = await import('./ui/large_view.js');
+  largeView ??= new LargeView(byId('large'), {
+    files: photos.files,
+    onClose: (last) => grid.focus(last),
+    onRetry: (one) => photos.retry(one),
+    onDelete: (one) => photos.remove(one),
+  });
+  largeView.open(key, store.state, shown());
+}
+
+let tokens = null;
+api.onTokenRequired(async () => {
+  const { TokenDialog } = await import('./ui/token_dialog.js');
+  tokens ??= new TokenDialog(api.openSession);
+  store.dispatch({ type: 'locked', on: true });
+  await tokens.ask();
+  store.dispatch({ type: 'locked', on: false });
+  sync.connect();
 });
 
-function dispatch(action) {
-  const next = reduce(state, action);
-  if (next === state) return;
-  state = next;
-  announcer.update(state);
-  schedule();
+async function deleteMany() {
+  const { confirm } = await import('./ui/confirm.js');
+  const selected = [...store.state.selected];
+  const some = selected.length > 0;
+  if (!some && !await readAll()) return;
+  const count = some ? selected.length : store.state.tally.total;
+  const agreed = await confirm({
+    title: `Delete ${some || count === 1 ? '' : 'all '}${plural(count, 'photo')}?`,
+    text: `${count === 1 ? 'It is' : 'They are'} deleted from the server, with all results. ` +
+      'This cannot be undone.',
+    action: 'Delete',
+  });
+  if (agreed) await photos.removeAll(some ? selected : store.state.order);
 }
 
-function schedule() {
-  if (framePending) return;
-  framePending = true;
-  requestAnimationFrame(render);
+async function exportShown(kind) {
+  const { download } = await import('./export.js');
+  if (!await readAll()) return;
+  const keys = shown();
+  download(kind, keys.map((key) => store.state.items.get(key)));
+  say(`${plural(keys.length, 'photo')} exported.`);
 }
 
-function render() {
-  framePending = false;
-  document.body.classList.toggle('empty', state.items.size === 0);
-  const more = grid.update(state);
-  for (const part of [summary, statusBar, banner]) part.update(state);
-  byId('more').hidden = !state.cursor;
-  forgetFinished();
-  if (more) schedule();
-}
-
-function forgetFinished() {
-  for (const key of files.keys()) {
-    const phase = state.items.get(key)?.phase;
-    if (!phase || phase === 'done') files.delete(key);
-  }
-}
-
-// ---- photos ------------------------------------------------------------------------------------
-
-function addFiles(chosen) {
-  const batch = chosen.map((file) => ({ key: `local-${nextKey++}`, name: file.name, file }));
-  for (const { key, file } of batch) files.set(key, file);
-  dispatch({ type: 'files-added', files: batch.map(({ key, name }) => ({ key, name })) });
-  uploader.add(batch);
-}
-
-function onUpload(action) {
-  dispatch(action);
-  if (action.type === 'upload-rejected') {
-    announcer.say(`${state.items.get(action.key)?.name}: ${action.error.detail}`);
-  }
-  if (action.type === 'upload-accepted' && replaced.has(action.key)) {
-    api.deleteImage(replaced.get(action.key)).catch(() => {});  // it shows up again at worst
-    replaced.delete(action.key);
-  }
-}
-
-async function retryPhoto(key) {
-  const item = state.items.get(key);
-  if (!item) return;
-  dispatch({ type: 'retry', key });
-  if (item.id) replaced.set(key, item.id);
+// What is done to all photos is done to those too that this page has not read yet.
+async function readAll() {
   try {
-    // After a reload the page has no file any more, but the server has.
-    const file = files.get(key) ?? await api.fetchContent(item.contentUrl, item.name);
-    files.set(key, file);
-    uploader.add([{ key, file }]);
+    await sync.readHistory({ all: true });
+    return true;
   } catch (error) {
-    onUpload({ type: 'upload-rejected', key,
-               error: { kind: 'network', code: error.code, detail: error.detail } });
+    say(`The older photos could not be read. ${error.detail}`);
+    return false;
   }
 }
 
-async function deletePhoto(key) {
-  const item = state.items.get(key);
-  if (!item || item.deleting) return;
-  uploader.cancel(key);
-  if (item.id && item.error?.kind !== 'gone') {
-    dispatch({ type: 'deleting', key, on: true });
-    try {
-      await api.deleteImage(item.id);
-    } catch (error) {
-      if (error.status !== 404) {
-        dispatch({ type: 'deleting', key, on: false });
-        announcer.say(`${item.name} was not deleted. ${error.detail}`);
-        return;
-      }
-    }
-  }
-  dispatch({ type: 'removed', key });
-  announcer.say(`${item.name} deleted.`);
-}
-
-async function showMore() {
-  const button = byId('more');
-  button.disabled = true;
-  try {
-    const page = await api.listImages(PAGE, state.cursor);
-    dispatch({ type: 'page-loaded', ...page });
-  } catch (error) {
-    announcer.say(`More photos could not be loaded. ${error.detail}`);
-  } finally {
-    button.disabled = false;
-  }
-}
-
-// ---- connection --------------------------------------------------------------------------------
-
-// The first answer sets the session's cookie, so nothing else is asked before it is here: two
-// requests without a cookie would get two sessions.
-async function begin() {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      const page = await api.listImages(PAGE);
-      dispatch({ type: 'page-loaded', ...page });
-      break;
-    } catch {
-      dispatch({ type: 'connection', status: 'lost' });
-      await new Promise((resolve) => { setTimeout(resolve, backoff(attempt)); });
-    }
-  }
-  uploader.setOnline(true);
-  socket.connect();
-}
-
-function onConnection(status) {
-  dispatch({ type: 'connection', status });
-  uploader.setOnline(status === 'open');
-  // Also while it is lost: where only the socket fails, plain requests still bring the results.
-  sync();
-}
-
-let syncing = false;
-async function sync() {
-  if (syncing) return;
-  syncing = true;
-  try {
-    await readOpenImages();
-    uploader.setOnline(true);
-  } catch { /* still no connection; the socket goes on trying */ } finally {
-    syncing = false;
-  }
-}
-
-// Re-reads, newest first, until every image whose result is awaited has been seen.
-async function readOpenImages() {
-  const awaited = new Set(openIds(state));
-  let cursor = null;
-  do {
-    const page = await api.listImages(SYNC_PAGE, cursor);
-    dispatch({ type: 'snapshot', images: page.images });
-    for (const image of page.images) awaited.delete(image.id);
-    cursor = page.cursor;
-  } while (cursor && awaited.size > 0);
-  if (awaited.size > 0) dispatch({ type: 'gone', ids: [...awaited] });
-}
-
-byId('more').addEventListener('click', showMore);
-window.addEventListener('online', () => socket.connect());
+byId('more').addEventListener('click', () => sync.readMore()
+  .catch((error) => say(`More photos could not be loaded. ${error.detail}`)));
+window.addEventListener('online', () => sync.connect());
 window.addEventListener('beforeunload', (event) => {
-  if (counts(state).unsent > 0) event.preventDefault();  // the browser asks before leaving
+  if (store.state.tally.unsent > 0) event.preventDefault();  // the browser asks before leaving
 });
 
-render();
-begin();
+draw(store.state);
+sync.begin();

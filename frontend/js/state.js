@@ -10,146 +10,35 @@
 // roads (socket and REST), possibly twice and in any order: a settled item is not changed by them,
 // and where nothing changes the same state object comes back.
 
+import { Draft } from './draft.js';
+import { BLANK, fieldsOf, NO_ITEMS, onServer } from './items.js';
+import { DEFAULT_VIEW } from './view.js';
+
 export const initialState = Object.freeze({
   items: new Map(),          // key → item
-  order: [],                 // keys as shown: newest batch first, inside it as chosen
+  order: [],                 // keys: newest batch first, inside it as chosen
+  tally: NO_ITEMS,           // how many items are where
   keyOf: new Map(),          // server id → key
   deleted: new Set(),        // ids deleted here; late news of them is ignored
   early: new Map(),          // id → {hint?, image?}: news of an id while an upload awaits its own
+  selected: new Set(),       // keys of the photos that are ticked
+  view: DEFAULT_VIEW,        // what is shown of them, and in which order
   lastSeq: 0,                // newest result seen, for ?after=
   connection: 'connecting',  // 'connecting' | 'open' | 'lost'
+  locked: false,             // the server asks for an access token
+  paused: false,             // the person has stopped the sending
   cluster: null,             // the newest cluster figures
+  model: null,               // of the newest hello, until there are cluster figures
   cursor: null,              // of the next page of history
   loaded: false,             // the first page of history is there
 });
 
-const BLANK = {
-  id: null, phase: 'waiting', progress: 0, note: '', top: [], unsure: false, model: null,
-  worker: null, attempts: 0, totalMs: null, error: null, contentUrl: null, deleting: false,
-};
-const onServer = ({ phase }) => phase === 'queued' || phase === 'assigned';
-const settled = ({ phase }) => phase === 'done' || phase === 'failed';
-const unsent = ({ phase }) => phase === 'waiting' || phase === 'uploading';
-
-// A state being changed: collections are copied before the first write to each.
-class Draft {
-  constructor(state) {
-    Object.assign(this, state);
-    Object.defineProperty(this, 'before', { value: state });
-  }
-
-  own(name) {
-    if (this[name] === this.before[name]) this[name] = new this[name].constructor(this[name]);
-    return this[name];
-  }
-
-  result() {
-    const changed = Object.keys(this).some((name) => this[name] !== this.before[name]);
-    return changed ? { ...this } : this.before;
-  }
-
-  patch(key, fields) {
-    const item = this.items.get(key);
-    if (item) this.own('items').set(key, { ...item, ...fields });
-  }
-
-  itemOf(id) {
-    return this.items.get(this.keyOf.get(String(id)));
-  }
-
-  unlink(id) {
-    if (!id) return;
-    this.own('keyOf').delete(id);
-    this.own('deleted').add(id);
-  }
-
-  remove(key) {
-    const item = this.items.get(key);
-    if (!item) return;
-    this.unlink(item.id);
-    this.own('items').delete(key);
-    this.order = this.order.filter((other) => other !== key);
-  }
-
-  /** Images as items of their own, before or behind all others. */
-  insert(images, inFront) {
-    const keys = [];
-    for (const image of images) {
-      const fields = fieldsOf(image);
-      if (this.keyOf.has(fields.id) || this.deleted.has(fields.id)) continue;
-      const key = `server-${fields.id}`;
-      this.own('items').set(key, { ...BLANK, key, ...fields });
-      this.own('keyOf').set(fields.id, key);
-      keys.push(key);
-    }
-    if (keys.length > 0) this.order = inFront ? [...keys, ...this.order] : [...this.order, ...keys];
-  }
-
-  /** Brings a known item up to date with the server's IMAGE. */
-  merge(item, image) {
-    if (settled(item)) return;
-    const fields = fieldsOf(image);
-    const same = ['phase', 'worker', 'attempts'].every((name) => item[name] === fields[name]);
-    if (!same) this.patch(item.key, { ...fields, name: item.name });
-  }
-
-  hint(item, { state, attempts, worker }) {
-    if (onServer(item) && onServer({ phase: state })) {
-      this.patch(item.key, { phase: state, attempts: Number(attempts) || 0, worker });
-    }
-  }
-
-  /** While a photo is on its way whose id is unknown, news of an unknown id may be about it. */
-  expecting() {
-    return [...this.items.values()].some(unsent);
-  }
-
-  keep(id, news) {
-    this.own('early').set(id, { ...this.early.get(id), ...news });
-  }
-
-  /** News: for its item, or kept for an upload on its way, or a card of its own. */
-  adopt(image) {
-    const id = String(image.id);
-    const item = this.itemOf(id);
-    if (item) this.merge(item, image);
-    else if (this.expecting()) this.keep(id, { image });
-    else this.insert([image], true);
-  }
-
-  /** When nothing is on its way any more, what is left of the early news came from another tab. */
-  release() {
-    if (this.early.size === 0 || this.expecting()) return;
-    const images = [...this.early.values()].flatMap((news) => news.image ?? []);
-    this.early = new Map();
-    this.insert(images.reverse(), true);
-  }
-}
-
-// The fields of an item that the server's IMAGE says. Outside data: nothing is taken on trust.
-function fieldsOf(image) {
-  const failed = image.state === 'failed';
-  const url = String(image.content_url ?? '');
-  return {
-    id: String(image.id),
-    name: String(image.name ?? ''),
-    phase: ['assigned', 'done', 'failed'].includes(image.state) ? image.state : 'queued',
-    note: '',
-    top: Array.isArray(image.top) ? image.top.filter(Boolean).slice(0, 5) : [],
-    unsure: image.unsure === true,
-    model: image.model ?? null,
-    worker: image.worker ?? null,
-    attempts: Number(image.attempts) || 0,
-    totalMs: image.timing_ms?.total ?? null,
-    error: failed ? { ...image.error, kind: 'failed' } : null,
-    contentUrl: /^\/[^/]/.test(url) ? url : null,  // on this server only
-  };
-}
-
 const messages = {
   // Nothing seen yet: results up to here are read over REST. Less than we saw: other data now.
-  hello(draft, { seq }) {
+  hello(draft, { seq, model }) {
     if (draft.lastSeq === 0 || seq < draft.lastSeq) draft.lastSeq = Number(seq) || 0;
+    const name = model?.name ? String(model.name) : null;
+    if (draft.model?.name !== name) draft.model = { name };
   },
 
   image(draft, { seq, image }) {
@@ -178,8 +67,7 @@ const messages = {
 const actions = {
   /** files: [{key, name}], in the order chosen. They go in front of what is there. */
   'files-added'(draft, { files }) {
-    for (const { key, name } of files) draft.own('items').set(key, { ...BLANK, key, name });
-    draft.order = [...files.map(({ key }) => key), ...draft.order];
+    draft.addLocal(files);
   },
 
   'upload-started'(draft, { key }) {
@@ -266,38 +154,51 @@ const actions = {
     draft.connection = status;
   },
 
+  locked(draft, { on }) {
+    draft.locked = on;
+  },
+
+  paused(draft, { on }) {
+    draft.paused = on;
+  },
+
+  /** fields: some of view.js's {query, show, sort}. */
+  view(draft, { fields }) {
+    const same = Object.entries(fields).every(([name, value]) => draft.view[name] === value);
+    if (!same) draft.view = { ...draft.view, ...fields };
+  },
+
+  select(draft, { keys, on }) {
+    for (const key of keys) {
+      if (!draft.items.has(key) || draft.selected.has(key) === on) continue;
+      if (on) draft.own('selected').add(key);
+      else draft.own('selected').delete(key);
+    }
+  },
+
   /** One message of the WebSocket; types that we do not know are a newer server's. */
   message(draft, { message }) {
     if (Object.hasOwn(messages, message.type)) messages[message.type](draft, message);
   },
 };
 
-export function reduce(state, action) {
+/** The state after a batch of actions; the same object where they change nothing. */
+export function reduceAll(state, batch) {
   const draft = new Draft(state);
-  actions[action.type](draft, action);
+  for (const action of batch) actions[action.type](draft, action);
   return draft.result();
 }
 
+export function reduce(state, action) {
+  return reduceAll(state, [action]);
+}
+
 /** How many items are where; total = done + failed + rejected + open. */
-export function counts({ items }) {
-  const result = { total: items.size, done: 0, failed: 0, rejected: 0, unsent: 0, open: 0 };
-  for (const item of items.values()) {
-    if (unsent(item)) result.unsent += 1;
-    if (unsent(item) || onServer(item)) result.open += 1;
-    else result[item.phase] += 1;
-  }
-  return result;
+export function counts({ tally }) {
+  return tally;
 }
 
 /** Ids whose result is awaited. */
 export function openIds({ items }) {
   return [...items.values()].filter(onServer).map(({ id }) => id);
-}
-
-const FINAL = new Set(['not_an_image', 'damaged_image', 'too_many_pixels']);
-
-/** Whether sending it again may help. */
-export function canRetry({ phase, error }) {
-  if (phase === 'rejected') return error.kind !== 'rejected';
-  return phase === 'failed' && !FINAL.has(error.code);
 }

@@ -12,6 +12,7 @@ export class Uploader {
   #active = new Map();  // key → AbortController
   #places = 0;
   #online = false;
+  #stopped = false;     // by the person
   #pausedBy = null;     // 'busy' | 'network' while #pauseTimer runs
   #pauseTimer;
   #pauses = 0;          // in a row without a success, for the back-off
@@ -42,6 +43,20 @@ export class Uploader {
     this.#pump();
   }
 
+  /** Forgets every file that is not sent yet. */
+  cancelAll() {
+    const controllers = [...this.#active.values()];
+    this.#queue = [];
+    this.#active.clear();
+    for (const controller of controllers) controller.abort();
+  }
+
+  /** Whether the person wants nothing more to be begun; what is on its way is finished. */
+  setPaused(paused) {
+    this.#stopped = paused;
+    this.#pump();
+  }
+
   /** Whether the server can be reached, as far as the page knows. Nothing is begun while not. */
   setOnline(online) {
     if (online && !this.#online) {
@@ -53,9 +68,11 @@ export class Uploader {
   }
 
   #pump() {
-    while (this.#online && !this.#pausedBy && this.#queue.length && this.#active.size < PARALLEL) {
-      this.#begin(this.#queue.shift());
-    }
+    while (this.#mayBegin() && this.#queue.length > 0) this.#begin(this.#queue.shift());
+  }
+
+  #mayBegin() {
+    return this.#online && !this.#stopped && !this.#pausedBy && this.#active.size < PARALLEL;
   }
 
   async #begin(job) {

@@ -15,8 +15,20 @@ namespace imgrec::manager {
 
 namespace {
 
+HttpResponse told(Dialect dialect, const Problem& what) {
+  switch (dialect) {
+    case Dialect::kTask:
+      return task_problem(what);
+    case Dialect::kInference:
+      return inference_problem(what);
+    case Dialect::kProblem:
+      break;
+  }
+  return problem(what);
+}
+
 HttpResponse in_dialect(Dialect dialect, const Problem& what) {
-  HttpResponse response = dialect == Dialect::kTask ? task_problem(what) : problem(what);
+  HttpResponse response = told(dialect, what);
   if (what.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
@@ -90,12 +102,13 @@ Api::Api(ApiOptions options, const ApiParts& parts)
       files_(parts.files),
       images_(options.images, parts.intake, parts.storage, parts.control),
       operations_(parts.intake, parts.gate, parts.control, parts.feed, parts.metrics),
-      tasks_(options.images.upload, parts.intake, images_) {}
+      tasks_(options.images.upload, parts.intake, images_),
+      inference_(options.images, parts.intake, parts.storage, parts.control) {}
 
 void Api::handle(HttpRequest request, Responder respond) {
   const std::string path = request.path;  // the match looks into it
   const auto match = match_route(path);
-  const Dialect dialect = match ? match->route->dialect : Dialect::kProblem;
+  const Dialect dialect = dialect_of(path);
   const bool other_origin = cors_.admits(request);
   if (other_origin) {
     std::erase_if(request.headers, [](const auto& header) { return header.first == "cookie"; });
@@ -183,8 +196,14 @@ void Api::dispatch(const RouteMatch& match, HttpRequest request, const SessionId
     case Call::kTask:
     case Call::kTaskPage:
       return tasks_.handle(match, std::move(request), session, respond);
-    default:
-      return respond(problem(404, "not_found", "there is nothing at this address"));
+    case Call::kServer:
+    case Call::kServerLive:
+    case Call::kServerReady:
+    case Call::kModel:
+    case Call::kModelReady:
+    case Call::kModelStats:
+    case Call::kModelInfer:
+      return inference_.handle(match, std::move(request), respond);
   }
 }
 
@@ -199,7 +218,8 @@ void Api::serve_file(const HttpRequest& request, const SessionId& session,
   }
   auto file = files_.respond(asks ? looked_at : request);
   if (!file) {
-    return respond(problem(404, "not_found", "there is nothing at this address"));
+    return respond(in_dialect(dialect_of(request.path),
+                              Problem(404, "not_found", "there is nothing at this address")));
   }
   if (asks) {
     HttpResponse response = no_content();

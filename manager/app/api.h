@@ -14,6 +14,7 @@
 
 #include "manager/app/access.h"
 #include "manager/app/images_api.h"
+#include "manager/app/inference_api.h"
 #include "manager/app/live_feed.h"
 #include "manager/app/operations_api.h"
 #include "manager/app/problem.h"
@@ -53,6 +54,8 @@ class Api {
   void handle(HttpRequest request, Responder respond);
   void upgrade(UpgradeRequest upgrade);
 
+  Control::ImageObserver& observer() { return inference_; }
+
  private:
   std::optional<Problem> too_often(const HttpRequest& request);
   // Why the request is not let in, whatever it wants.
@@ -75,6 +78,7 @@ class Api {
   ImagesApi images_;
   OperationsApi operations_;
   TaskApi tasks_;
+  InferenceApi inference_;
 };
 
 }  // namespace imgrec::manager

@@ -4,15 +4,20 @@
 // Owns: everything in it.
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "manager/core/cluster_history.h"
+#include "manager/core/latency_meter.h"
 #include "manager/core/rate_meter.h"
 #include "manager/core/scheduler.h"
 #include "manager/core/worker_registry.h"
 #include "manager/store/storage.h"
+#include "net/tcp_figures.h"
 
 namespace imgrec::manager {
 
@@ -28,10 +33,18 @@ struct WorkerSnapshot {
   unsigned in_flight = 0;
   std::uint64_t done = 0;
   std::uint64_t failed = 0;
-  double images_per_s = 0;                   // over the last 10 s
-  std::chrono::microseconds service_time{};  // smoothed, per image; 0 until measured
-  std::optional<std::chrono::microseconds> rtt;
+  double images_per_s = 0;                       // over the last 10 s
+  std::chrono::microseconds service_time{};      // smoothed, per image; 0 until measured
+  std::optional<std::chrono::microseconds> rtt;  // of PING and PONG; waits behind photos
+  std::optional<net::TcpFigures> link;           // the kernel's figures, a second old at most
   std::chrono::seconds connected{};
+};
+
+// What a worker needs to know to join.
+struct JoinInfo {
+  std::uint16_t port = 0;
+  bool tls = false;
+  bool token = false;
 };
 
 struct ClusterView {
@@ -45,6 +58,13 @@ struct ClusterView {
   RateMeter::Rate last_10s;
   RateMeter::Rate last_minute;
   RateMeter::Rate overall;
+  LatencySummary latency;                             // of the last minute
+  std::array<LatencyMeter::Sum, kPhases> phase_sums;  // by Phase, since the start
+  std::uint64_t retransmissions = 0;                  // to all workers, since the start
+  std::chrono::seconds uptime{};
+  JoinInfo join;
+  std::optional<ClusterSample> newest;
+  std::optional<std::vector<ClusterSample>> history;  // where it was asked for; oldest first
 };
 
 }  // namespace imgrec::manager

@@ -24,14 +24,19 @@ Control::Control(asio::io_context& io, Storage& storage, ControlOptions options)
     : io_(io),
       storage_(storage),
       core_(options.core, now()),
+      monitor_(now()),
+      join_{0, options.workers.tls != nullptr, options.workers.session.join_token != nullptr},
       workers_(io, std::move(options.workers), *this),
-      timer_(io) {}
+      timer_(io),
+      second_timer_(io) {}
 
 Status Control::start() {
   if (Status status = workers_.start(); !status.ok()) return status;
   auto unfinished = storage_.take_open_images();
   if (!unfinished.empty()) spdlog::info("images_resumed count={}", unfinished.size());
   add_images(std::move(unfinished));
+  join_.port = workers_.port();
+  sample_each_second();
   return {};
 }
 
@@ -63,8 +68,24 @@ void Control::read_live(std::vector<ImageRecord> images,
   });
 }
 
-void Control::read_cluster(std::function<void(ClusterView)> done) {
-  asio::post(io_, [this, done = std::move(done)] { done(view()); });
+void Control::read_cluster(std::function<void(ClusterView)> done,
+                           std::optional<std::chrono::seconds> history) {
+  asio::post(io_, [this, done = std::move(done), history] {
+    ClusterView all = view();
+    if (history) all.history = monitor_.history().last(history->count());
+    done(std::move(all));
+  });
+}
+
+void Control::read_model(std::function<void(ServedModel)> done) {
+  asio::post(io_, [this, done = std::move(done)] {
+    const auto& workers = core_.registry().workers();
+    const bool ready = std::any_of(workers.begin(), workers.end(), [this](const auto& entry) {
+      const auto scheduled = core_.scheduler().worker(entry.first);
+      return !entry.second.draining && scheduled && !scheduled->ejected;
+    });
+    done({model(), ready});
+  });
 }
 
 // ---- figures ----------------------------------------------------------------------------------
@@ -84,7 +105,35 @@ ClusterView Control::view() const {
   view.last_10s = core_.rate().over(std::chrono::seconds(10), at);
   view.last_minute = core_.rate().over(std::chrono::seconds(60), at);
   view.overall = core_.rate().overall(at);
+  view.latency = monitor_.latency();
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    view.phase_sums[i] = monitor_.meter().sum(static_cast<Phase>(i));
+  }
+  view.retransmissions = workers_.retransmissions();
+  view.uptime = monitor_.uptime(at);
+  view.join = join_;
+  view.newest = monitor_.history().newest();
   return view;
+}
+
+void Control::sample_each_second() {
+  second_timer_.expires_at(monitor_.next_second(now()));
+  second_timer_.async_wait([this](error_code ec) {
+    if (ec) return;
+    workers_.sample_links();
+    const Scheduler& scheduler = core_.scheduler();
+    const bool taken = monitor_.on_second(
+        {.images = core_.rate().images(),
+         .bytes = core_.rate().bytes(),
+         .queue_depth = scheduler.queued_jobs(),
+         .in_flight = scheduler.open_jobs() - scheduler.queued_jobs(),
+         .workers = static_cast<std::uint32_t>(core_.registry().workers().size())},
+        now());
+    if (taken) {
+      for (auto* observer : observers_) observer->on_second();
+    }
+    sample_each_second();
+  });
 }
 
 WorkerSnapshot Control::snapshot(const RegisteredWorker& worker, TimePoint at) const {
@@ -103,6 +152,7 @@ WorkerSnapshot Control::snapshot(const RegisteredWorker& worker, TimePoint at) c
           .images_per_s = worker.rate.over(std::chrono::seconds(10), at).images_per_s,
           .service_time = scheduled.service_time,
           .rtt = workers_.rtt(worker.id),
+          .link = workers_.link(worker.id),
           .connected = duration_cast<std::chrono::seconds>(at - worker.connected)};
 }
 
@@ -119,8 +169,6 @@ void Control::on_message(WorkerId worker, proto::Message message) {
   if (const auto* drain = std::get_if<proto::Drain>(&message)) {
     spdlog::info("worker_draining worker={} name={} reason={}", worker.value, name_of(worker),
                  log_text(drain->reason));
-  } else if (std::holds_alternative<proto::Outcome>(message)) {
-    measure_link(worker);
   }
   apply(WorkerSaid{worker, std::move(message)});
 }
@@ -137,8 +185,8 @@ std::string Control::name_of(WorkerId worker) const {
   return log_text(found == workers.end() ? "" : found->second.name);
 }
 
-void Control::measure_link(WorkerId worker) {
-  if (const auto rtt = workers_.rtt(worker)) apply(LinkMeasured{worker, *rtt});
+void Control::on_round_trip(WorkerId worker, std::chrono::microseconds rtt) {
+  apply(LinkMeasured{worker, rtt});
 }
 
 // ---- the core ---------------------------------------------------------------------------------
@@ -236,6 +284,7 @@ void Control::perform(AnnounceSettled& action) {
   ImageRecord& image = action.image;
   const auto since = std::chrono::system_clock::now() - image.settled.value_or(WallTime{});
   image.timing.push = std::max(microseconds(0), duration_cast<microseconds>(since));
+  monitor_.on_settled(image, now());
   spdlog::debug("image_settled job={} image={} state={} worker={} attempts={}", image.job.value,
                 image.id.text, to_string(image.state), log_text(image.worker), image.attempts);
   for (auto* observer : observers_) observer->on_settled(image);

@@ -18,12 +18,19 @@
 
 #include "common/logging.h"
 #include "manager/app/cluster_view.h"
+#include "manager/core/cluster_monitor.h"
 #include "manager/core/image_record.h"
 #include "manager/core/manager_core.h"
 #include "manager/net/worker_server.h"
 #include "manager/store/storage.h"
 
 namespace imgrec::manager {
+
+// The model that is served, for calls that are about it.
+struct ServedModel {
+  std::optional<ModelIdentity> identity;  // nullopt: no worker is here
+  bool ready = false;                     // a worker would begin with an image now
+};
 
 struct ControlOptions {
   WorkerServerOptions workers;
@@ -39,6 +46,7 @@ class Control : private WorkerServer::Listener {
     virtual void on_state(const ImageRecord& image) = 0;    // queued again, or assigned: a hint
     virtual void on_settled(const ImageRecord& image) = 0;  // durable, once per image
     virtual void on_deleted(const ImageRecord& image) = 0;
+    virtual void on_second() {}  // view() has a new sample
   };
 
   Control(boost::asio::io_context& io, Storage& storage, ControlOptions options);
@@ -55,7 +63,10 @@ class Control : private WorkerServer::Listener {
   // Calls back on the control thread with the images' live states filled in.
   void read_live(std::vector<ImageRecord> images,
                  std::function<void(std::vector<ImageRecord>)> done);
-  void read_cluster(std::function<void(ClusterView)> done);
+  // `history`: with the samples of so many seconds; none: without.
+  void read_cluster(std::function<void(ClusterView)> done,
+                    std::optional<std::chrono::seconds> history = std::nullopt);
+  void read_model(std::function<void(ServedModel)> done);
 
   // ---- control thread ----
   ClusterView view() const;
@@ -69,6 +80,7 @@ class Control : private WorkerServer::Listener {
  private:
   void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) override;
   void on_message(WorkerId worker, proto::Message message) override;
+  void on_round_trip(WorkerId worker, std::chrono::microseconds rtt) override;
   void on_worker_left(WorkerId worker, const Status& why) override;
 
   // Applies the event, or queues it where one is being applied: carrying an action out may be the
@@ -88,16 +100,19 @@ class Control : private WorkerServer::Listener {
   void perform(const AnnounceRemoved& action);
   void perform(const FinishShutdown& action);
   void send_assignment(const AssignJob& action, const Result<proto::SharedBytes>& bytes);
-  void measure_link(WorkerId worker);
   std::string name_of(WorkerId worker) const;  // for the log; "" where it is not registered
   void arm_timer();
+  void sample_each_second();
   WorkerSnapshot snapshot(const RegisteredWorker& worker, TimePoint at) const;
 
   boost::asio::io_context& io_;
   Storage& storage_;
   ManagerCore core_;
+  ClusterMonitor monitor_;
+  JoinInfo join_;  // its port is known once workers_ listens
   WorkerServer workers_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer second_timer_;
   std::optional<TimePoint> armed_;
   std::deque<CoreEvent> waiting_;  // to be applied, in order
   bool applying_ = false;

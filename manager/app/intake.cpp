@@ -27,7 +27,7 @@ std::optional<Problem> Intake::closed(const SessionId& session) {
 }
 
 void Intake::accept(std::vector<NewImage> images, std::optional<UploadKey> key,
-                    std::chrono::seconds wait, const SessionId& session, Done done) {
+                    std::chrono::milliseconds wait, const SessionId& session, Done done) {
   if (!open_) return done(shutting_down());
   const auto admission = gate_.request(session, load_of(images));
   if (!admission.ticket) return done(not_admitted(admission.decision));
@@ -43,7 +43,7 @@ void Intake::accept(std::vector<NewImage> images, std::optional<UploadKey> key,
   storage_.add_upload(std::move(key), std::move(images), std::move(on_stored));
 }
 
-void Intake::stored(StoredUpload upload, std::chrono::seconds wait, const Done& done) {
+void Intake::stored(StoredUpload upload, std::chrono::milliseconds wait, const Done& done) {
   const bool replayed = upload.replayed;
   auto answer = [done, replayed](std::vector<ImageRecord> images) {
     done(StoredUpload{std::move(images), replayed});

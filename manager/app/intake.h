@@ -38,15 +38,15 @@ class Intake {
   // and, with a `wait`, when all of them are settled or the time is over; or with the problem.
   // `key`: makes an upload that is sent again the same one.
   // REQUIRES: at least one image; all are of `session`.
-  void accept(std::vector<NewImage> images, std::optional<UploadKey> key, std::chrono::seconds wait,
-              const SessionId& session, Done done);
+  void accept(std::vector<NewImage> images, std::optional<UploadKey> key,
+              std::chrono::milliseconds wait, const SessionId& session, Done done);
 
   // Takes nothing more from now on.
   void close() { open_ = false; }
   bool open() const { return open_; }
 
  private:
-  void stored(StoredUpload upload, std::chrono::seconds wait, const Done& done);
+  void stored(StoredUpload upload, std::chrono::milliseconds wait, const Done& done);
 
   AdmissionGate& gate_;
   Storage& storage_;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <ctime>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -14,6 +16,16 @@ namespace {
 // Milliseconds with three digits behind the point; more would be noise.
 double milliseconds(std::chrono::microseconds us) {
   return static_cast<double>(us.count()) / 1000.0;
+}
+
+double hundredths(double value) { return std::round(value * 100) / 100; }
+
+Json milliseconds_or_null(const std::optional<std::chrono::microseconds>& time) {
+  return time ? Json(milliseconds(*time)) : Json(nullptr);
+}
+
+Json number_or_null(const std::optional<std::uint64_t>& number) {
+  return number ? Json(*number) : Json(nullptr);
 }
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
@@ -34,7 +46,57 @@ Json rate_json(const RateMeter::Rate& rate) {
   return {{"images_per_s", rate.images_per_s}, {"bits_per_s", rate.bits_per_s}};
 }
 
+Json percentiles_json(const std::optional<Percentiles>& of) {
+  if (!of) return nullptr;
+  return {{"p50_ms", milliseconds(of->p50)},
+          {"p90_ms", milliseconds(of->p90)},
+          {"p99_ms", milliseconds(of->p99)}};
+}
+
+Json latency_json(const LatencySummary& latency) {
+  Json json{{"images", latency.count}};
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    const auto phase = static_cast<Phase>(i);
+    json[std::string(to_string(phase))] = percentiles_json(latency[phase]);
+  }
+  return json;
+}
+
+// A sample's figures by name; the history has a column of each.
+using SampleFields = std::array<std::pair<const char*, Json>, 9>;
+
+SampleFields sample_fields(const ClusterSample& sample) {
+  const auto& total = sample.total;
+  return {{{"second", sample.second},
+           {"images_per_s", hundredths(sample.images_per_s)},
+           {"bits_per_s", std::round(sample.bits_per_s)},
+           {"queue_depth", sample.queue_depth},
+           {"in_flight", sample.in_flight},
+           {"workers", sample.workers},
+           {"p50_ms", total ? Json(milliseconds(total->p50)) : Json(nullptr)},
+           {"p90_ms", total ? Json(milliseconds(total->p90)) : Json(nullptr)},
+           {"p99_ms", total ? Json(milliseconds(total->p99)) : Json(nullptr)}}};
+}
+
+Json sample_json(const std::optional<ClusterSample>& sample) {
+  if (!sample) return nullptr;
+  Json json;
+  for (auto& [name, value] : sample_fields(*sample)) json[name] = std::move(value);
+  return json;
+}
+
+// Columns rather than rows: the names are said once.
+Json history_json(const std::vector<ClusterSample>& samples) {
+  Json columns = Json::object();
+  for (const auto& [name, value] : sample_fields({})) columns[name] = Json::array();
+  for (const ClusterSample& sample : samples) {
+    for (auto& [name, value] : sample_fields(sample)) columns[name].push_back(std::move(value));
+  }
+  return columns;
+}
+
 Json worker_json(const WorkerSnapshot& worker) {
+  const net::TcpFigures link = worker.link.value_or(net::TcpFigures{});
   return {{"id", worker.id},
           {"name", worker.name},
           {"state", worker.draining  ? "draining"
@@ -49,7 +111,12 @@ Json worker_json(const WorkerSnapshot& worker) {
           {"failed", worker.failed},
           {"images_per_s", worker.images_per_s},
           {"service_ms", milliseconds(worker.service_time)},
-          {"rtt_ms", worker.rtt ? Json(milliseconds(*worker.rtt)) : Json(nullptr)},
+          {"rtt_ms", milliseconds_or_null(worker.rtt)},
+          {"tcp_rtt_ms", milliseconds_or_null(link.rtt)},
+          {"tcp_least_rtt_ms", milliseconds_or_null(link.least_rtt)},
+          {"retransmissions", number_or_null(link.retransmissions)},
+          {"delivery_bits_per_s", number_or_null(link.delivery_bits_per_s)},
+          {"unacknowledged_bytes", number_or_null(link.unacknowledged_bytes)},
           {"address", worker.address},
           {"connected_s", worker.connected.count()}};
 }
@@ -105,19 +172,27 @@ Json image_json(const ImageRecord& image, unsigned top) {
 Json cluster_json(const ClusterView& view) {
   Json workers = Json::array();
   for (const auto& worker : view.workers) workers.push_back(worker_json(worker));
-  return {{"workers", std::move(workers)},
-          {"queue_depth", view.queue_depth},
-          {"in_flight", view.in_flight},
-          {"model", model_json(view.model)},
-          {"totals",
-           {{"accepted", view.totals.accepted},
-            {"done", view.totals.done},
-            {"failed", view.totals.failed},
-            {"open", view.totals.open}}},
-          {"throughput",
-           {{"10s", rate_json(view.last_10s)},
-            {"1m", rate_json(view.last_minute)},
-            {"all", rate_json(view.overall)}}}};
+  Json json{
+      {"workers", std::move(workers)},
+      {"queue_depth", view.queue_depth},
+      {"in_flight", view.in_flight},
+      {"model", model_json(view.model)},
+      {"totals",
+       {{"accepted", view.totals.accepted},
+        {"done", view.totals.done},
+        {"failed", view.totals.failed},
+        {"open", view.totals.open}}},
+      {"throughput",
+       {{"10s", rate_json(view.last_10s)},
+        {"1m", rate_json(view.last_minute)},
+        {"all", rate_json(view.overall)}}},
+      {"latency", {{"1m", latency_json(view.latency)}}},
+      {"sockets", view.sockets},
+      {"uptime_s", view.uptime.count()},
+      {"join", {{"port", view.join.port}, {"tls", view.join.tls}, {"token", view.join.token}}},
+      {"sample", sample_json(view.newest)}};
+  if (view.history) json["history"] = history_json(*view.history);
+  return json;
 }
 
 std::string dump(const Json& json) {

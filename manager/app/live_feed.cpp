@@ -15,7 +15,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kPage = 100;  // results per read; below a socket's queue, so a page fits
-constexpr std::chrono::seconds kClusterPeriod(1);
 constexpr std::string_view kClusterKey = "cluster";
 
 // Settled, committed, and now on its way to the page.
@@ -31,7 +30,7 @@ ImageRecord with_push_time(ImageRecord image) {
 }  // namespace
 
 LiveFeed::LiveFeed(asio::io_context& io, Storage& storage, Control& control)
-    : io_(io), storage_(storage), control_(control), cluster_timer_(io) {}
+    : io_(io), storage_(storage), control_(control) {}
 
 void LiveFeed::open(UpgradeRequest upgrade, SessionId session, std::optional<std::uint64_t> after) {
   if (closing_ || clients_.size() >= kMaxSockets) return;  // closes the socket
@@ -71,27 +70,25 @@ void LiveFeed::on_text(WebSocketSession& socket, std::string_view text) {
   const auto wanted = read_cluster_command(text);
   if (!wanted) return;
   found->second.wants_cluster = *wanted;
-  if (!*wanted) return;
-  ClusterView view = control_.view();
-  view.sockets = clients_.size();
-  socket.send(cluster_event(view), kClusterKey);
-  if (!cluster_ticking_) tick_cluster();
+  if (*wanted) socket.send(cluster_text(), kClusterKey);
 }
 
-void LiveFeed::tick_cluster() {
-  cluster_ticking_ = true;
-  cluster_timer_.expires_after(kClusterPeriod);
-  cluster_timer_.async_wait([this](boost::system::error_code ec) {
-    cluster_ticking_ = false;
-    if (ec) return;
-    SharedText text;
-    for (auto& [key, client] : clients_) {
-      if (!client.wants_cluster) continue;
-      if (!text) text = cluster_event(control_.view());
-      client.socket->send(text, kClusterKey);  // the newest alone waits, whoever reads slowly
-    }
-    if (text) tick_cluster();
-  });
+// Made once a second, however many sockets want it and however often they ask.
+SharedText LiveFeed::cluster_text() {
+  if (!cluster_text_) {
+    ClusterView view = control_.view();
+    view.sockets = clients_.size();
+    cluster_text_ = cluster_event(view);
+  }
+  return cluster_text_;
+}
+
+void LiveFeed::on_second() {
+  cluster_text_ = nullptr;
+  for (auto& [key, client] : clients_) {
+    if (!client.wants_cluster) continue;
+    client.socket->send(cluster_text(), kClusterKey);  // who reads slowly has the newest one wait
+  }
 }
 
 // What is no result may be missed: the page reads it over REST when it needs it.
@@ -158,7 +155,6 @@ void LiveFeed::on_page(const std::weak_ptr<WebSocketSession>& socket,
 
 void LiveFeed::close_all(const std::string& reason) {
   closing_ = true;
-  cluster_timer_.cancel();
   const Clients clients = clients_;  // close() erases its own entry
   for (const auto& [key, client] : clients) client.socket->close(reason);
 }

@@ -10,7 +10,6 @@
 #include <unordered_map>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "manager/app/control.h"
 #include "manager/app/json.h"
@@ -37,6 +36,7 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   void on_state(const ImageRecord& image) override;
   void on_settled(const ImageRecord& image) override;
   void on_deleted(const ImageRecord& image) override;
+  void on_second() override;
 
  private:
   struct Client {
@@ -57,13 +57,12 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   void read_page(Client& client);
   void on_page(const std::weak_ptr<WebSocketSession>& socket,
                const Result<std::vector<ImageRecord>>& page);
-  void tick_cluster();
+  SharedText cluster_text();
 
   boost::asio::io_context& io_;
   Storage& storage_;
   Control& control_;
-  boost::asio::steady_timer cluster_timer_;
-  bool cluster_ticking_ = false;
+  SharedText cluster_text_;  // of this second, for every socket; null: nobody has asked yet
   bool closing_ = false;
   Clients clients_;
   std::unordered_multimap<SessionId, WebSocketSession*> by_session_;

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
+#include "common/logging.h"
 #include "manager/app/admission_gate.h"
 #include "manager/app/api.h"
 #include "manager/app/control.h"
@@ -40,6 +41,19 @@ fs::path find_frontend(const std::string& configured) {
     if (fs::exists(candidate / "index.html", ec)) return fs::weakly_canonical(candidate, ec);
   }
   return "frontend";
+}
+
+// The website, and the library that draws its charts, where the system has it.
+Result<StaticFiles> load_website(const ManagerConfig& config) {
+  auto files = StaticFiles::load(find_frontend(config.frontend_dir));
+  if (!files.ok() || config.chart_js.empty()) return files;
+  if (const Status status = files->add("/vendor/chart.js", config.chart_js); !status.ok()) {
+    spdlog::warn(
+        "charts_unavailable error={} hint=\"install Debian's libjs-chart.js, or set http.chart-js; "
+        "the Cluster page shows its tables meanwhile\"",
+        log_text(status.message()));
+  }
+  return files;
 }
 
 bool is_loopback(const std::string& listen) {
@@ -175,6 +189,7 @@ class Manager::Impl {
     control_.add_observer(gate_);
     control_.add_observer(metrics_);
     control_.add_observer(feed_);
+    control_.add_observer(api_.observer());  // before whoever waits: an answer is counted
     control_.add_observer(waiters_);
   }
 
@@ -241,7 +256,7 @@ Manager::~Manager() = default;
 Result<std::unique_ptr<Manager>> Manager::start(const ManagerConfig& config) {
   const auto security = load_security(config);
   if (!security.ok()) return security.status();
-  auto files = StaticFiles::load(find_frontend(config.frontend_dir));
+  auto files = load_website(config);
   if (!files.ok()) return files.status();
   auto storage = Storage::open(storage_options(config));
   if (!storage.ok()) return storage.status();

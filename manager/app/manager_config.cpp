@@ -49,6 +49,11 @@ void add_http(OptionSet& set, ManagerConfig& c) {
   set.add({"http.max-pixels", &c.max_pixels, "largest photo taken, in pixels", "", "N"});
   set.add(
       {"http.frontend", &c.frontend_dir, "directory of the website's files", "frontend", "DIR"});
+  set.add(
+      {"http.chart-js", &c.chart_js,
+       "Chart.js 3, which draws the Cluster page's charts (Debian's libjs-chart.js); where it is "
+       "missing the page has its tables only",
+       "", "FILE"});
 }
 
 void add_access(OptionSet& set, ManagerConfig& c) {

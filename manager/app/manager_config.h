@@ -33,6 +33,7 @@ struct ManagerConfig {
   ByteSize max_open_bytes{16ull << 30};
   unsigned session_share = 50;  // percent
   std::string frontend_dir;     // empty: beside the binary or in the source tree
+  std::string chart_js = "/usr/share/javascript/chart.js/chart.min.js";  // empty: no charts
   std::string worker_listen = "127.0.0.1";
   std::uint16_t worker_port = 2888;
   unsigned max_workers = 4096;

@@ -1,5 +1,7 @@
 #include "manager/app/metrics.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -119,6 +121,62 @@ void add_workers(std::vector<MetricFamily>& out, const ClusterView& view) {
              static_cast<double>(view.attempts.ejections));
 }
 
+double seconds(std::chrono::microseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+// Quantiles of the last minute; count and sum since the start, as a summary has them.
+void add_phases(std::vector<MetricFamily>& out, const ClusterView& view) {
+  MetricFamily phases =
+      family("imgrec_phase_duration_seconds", "Time that settled images spent, in all and by phase",
+             MetricType::Summary);
+  for (std::size_t i = 0; i < kPhases; ++i) {
+    const auto phase = static_cast<Phase>(i);
+    ClientMetric metric;
+    metric.label = {{"phase", std::string(to_string(phase))}};
+    metric.summary.sample_count = view.phase_sums[i].count;
+    metric.summary.sample_sum = seconds(view.phase_sums[i].time);
+    const auto& of = view.latency[phase];
+    const auto value = [&of](std::chrono::microseconds Percentiles::*which) {
+      return of ? seconds((*of).*which) : std::numeric_limits<double>::quiet_NaN();
+    };
+    metric.summary.quantile = {{0.5, value(&Percentiles::p50)},
+                               {0.9, value(&Percentiles::p90)},
+                               {0.99, value(&Percentiles::p99)}};
+    phases.metric.push_back(std::move(metric));
+  }
+  out.push_back(std::move(phases));
+}
+
+// The workers' connections together: a label for each worker would have no bound.
+void add_links(std::vector<MetricFamily>& out, const ClusterView& view) {
+  std::vector<double> round_trips;
+  double delivery = 0;
+  double unacknowledged = 0;
+  for (const auto& worker : view.workers) {
+    if (!worker.link) continue;
+    if (worker.link->least_rtt) round_trips.push_back(seconds(*worker.link->least_rtt));
+    delivery += static_cast<double>(worker.link->delivery_bits_per_s.value_or(0)) / 8;
+    unacknowledged += static_cast<double>(worker.link->unacknowledged_bytes.value_or(0));
+  }
+  std::sort(round_trips.begin(), round_trips.end());
+  MetricFamily rtt =
+      family("imgrec_worker_rtt_seconds",
+             "Least TCP round trips of the last minutes to the workers", MetricType::Gauge);
+  if (!round_trips.empty()) {
+    add(rtt, round_trips.front(), {{"of", "nearest"}});
+    add(rtt, round_trips[round_trips.size() / 2], {{"of", "median"}});
+    add(rtt, round_trips.back(), {{"of", "farthest"}});
+    out.push_back(std::move(rtt));
+  }
+  add_single(out, "imgrec_worker_retransmissions_total", "TCP segments sent to workers again",
+             MetricType::Counter, static_cast<double>(view.retransmissions));
+  add_single(out, "imgrec_worker_delivery_bytes_per_second",
+             "TCP delivery rates to all workers, added up", MetricType::Gauge, delivery);
+  add_single(out, "imgrec_worker_unacknowledged_bytes",
+             "Bytes sent to workers and not acknowledged", MetricType::Gauge, unacknowledged);
+}
+
 }  // namespace
 
 Metrics::Metrics() : job_duration_(make_histogram(registry_)) {}
@@ -133,6 +191,7 @@ std::string Metrics::text(const ClusterView& view, const AdmissionGate::View& ad
   add_storage(families, view.totals);
   add_admission(families, admission);
   add_workers(families, view);
+  add_links(families, view);
   add_single(families, "imgrec_queue_depth", "Jobs that wait for a worker", MetricType::Gauge,
              static_cast<double>(view.queue_depth));
   add_single(families, "imgrec_in_flight", "Jobs with an attempt out", MetricType::Gauge,
@@ -140,6 +199,7 @@ std::string Metrics::text(const ClusterView& view, const AdmissionGate::View& ad
   add_attempts(families, view.attempts);
   add_single(families, "imgrec_websocket_sessions", "Open WebSockets", MetricType::Gauge,
              static_cast<double>(view.sockets));
+  add_phases(families, view);
   for (auto& collected : registry_.Collect()) families.push_back(std::move(collected));
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -38,10 +38,11 @@ HttpResponse openapi() {
 
 }  // namespace
 
-void OperationsApi::handle(const RouteMatch& match, const HttpRequest&, const Responder& respond) {
+void OperationsApi::handle(const RouteMatch& match, const HttpRequest& request,
+                           const Responder& respond) {
   switch (match.route->call) {
     case Call::kCluster:
-      return get_cluster(respond);
+      return get_cluster(request, respond);
     case Call::kMetrics:
       return get_metrics(respond);
     case Call::kOpenApi:
@@ -55,11 +56,16 @@ void OperationsApi::handle(const RouteMatch& match, const HttpRequest&, const Re
   }
 }
 
-void OperationsApi::get_cluster(const Responder& respond) {
-  control_.read_cluster([this, respond](ClusterView view) {
-    view.sockets = feed_.sockets();
-    respond(json_response(200, cluster_json(view)));
-  });
+void OperationsApi::get_cluster(const HttpRequest& request, const Responder& respond) {
+  constexpr std::uint64_t kMost = ClusterHistory::kSamples;
+  const auto seconds = query_number(request, "history", 0, 1, kMost);
+  if (!seconds) return respond(problem(bad_number("history", 1, kMost)));
+  control_.read_cluster(
+      [this, respond](ClusterView view) {
+        view.sockets = feed_.sockets();
+        respond(json_response(200, cluster_json(view)));
+      },
+      *seconds > 0 ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt);
 }
 
 void OperationsApi::get_metrics(const Responder& respond) {

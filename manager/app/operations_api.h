@@ -24,7 +24,7 @@ class OperationsApi {
   void handle(const RouteMatch& match, const HttpRequest& request, const Responder& respond);
 
  private:
-  void get_cluster(const Responder& respond);
+  void get_cluster(const HttpRequest& request, const Responder& respond);
   void get_metrics(const Responder& respond);
 
   const Intake& intake_;

@@ -30,6 +30,7 @@ constexpr std::array kRoutes = {
     Route{Call::kServer, "/v2", kReads, kInference},
     Route{Call::kServerLive, "/v2/health/live", kReads, kInference, kOpen},
     Route{Call::kServerReady, "/v2/health/ready", kReads, kInference, kOpen},
+    Route{Call::kModelStats, "/v2/models/stats", kReads, kInference},
     Route{Call::kModel, "/v2/models/{}", kReads, kInference},
     Route{Call::kModel, "/v2/models/{}/versions/{}", kReads, kInference},
     Route{Call::kModelReady, "/v2/models/{}/ready", kReads, kInference},
@@ -87,6 +88,11 @@ std::optional<RouteMatch> match_route(std::string_view path) {
     return match;
   }
   return std::nullopt;
+}
+
+Dialect dialect_of(std::string_view path) {
+  if (const auto match = match_route(path)) return match->route->dialect;
+  return path.starts_with("/v2/") ? Dialect::kInference : Dialect::kProblem;
 }
 
 }  // namespace imgrec::manager

@@ -56,4 +56,7 @@ std::span<const Route> routes();
 // `path`: percent-decoded.
 std::optional<RouteMatch> match_route(std::string_view path);
 
+// How problems at this address are told, also where nothing is at it. `path`: percent-decoded.
+Dialect dialect_of(std::string_view path);
+
 }  // namespace imgrec::manager

@@ -30,6 +30,10 @@ class RateMeter {
   // Mean since the start.
   Rate overall(TimePoint now) const;
 
+  // Since the start.
+  std::uint64_t images() const { return images_; }
+  std::uint64_t bytes() const { return bytes_; }
+
  private:
   static constexpr std::int64_t kBuckets = 61;  // a minute, and the second that has begun
   struct Bucket {

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "manager/http/content_coding.h"
 #include "manager/http/http_text.h"
 #include "manager/http/response_head.h"
 
@@ -42,6 +43,13 @@ std::string content_type_of(const fs::path& file) {
     if (known == extension) return std::string(type);
   }
   return "application/octet-stream";
+}
+
+// Text shrinks; pictures and fonts are compressed already.
+bool is_text(std::string_view content_type) {
+  return content_type.starts_with("text/") || content_type == "application/json" ||
+         content_type == "application/xml" || content_type == "application/manifest+json" ||
+         content_type == "image/svg+xml";
 }
 
 // FNV-1a, 64 bits (Fowler, Noll, Vo): enough to tell versions of one file apart.
@@ -106,21 +114,31 @@ Result<StaticFiles> StaticFiles::load(const fs::path& directory) {
                     "the website's folder " + directory.string() + " holds more than " +
                         std::to_string(kMaxFiles) + " files; is it the right one?");
     }
-    auto content = read_file(path);
-    if (!content.ok()) return content.status();
-    File file;
-    file.content_type = content_type_of(path);
-    file.etag = make_etag(*content);
-    file.bytes = std::make_shared<const std::string>(*std::move(content));
     std::string key(1, '/');
     key += path.lexically_relative(directory).generic_string();
-    result.files_[std::move(key)] = std::move(file);
+    if (Status status = result.add(std::move(key), path); !status.ok()) return status;
   }
   if (ec) {
     return Status(StatusCode::kUnavailable,
                   "cannot read the website's folder " + directory.string() + ": " + ec.message());
   }
   return result;
+}
+
+Status StaticFiles::add(std::string url, const fs::path& path) {
+  auto content = read_file(path);
+  if (!content.ok()) return content.status();
+  File file;
+  file.content_type = content_type_of(path);
+  file.plain = {make_etag(*content), std::make_shared<const std::string>(*std::move(content))};
+  if (is_text(file.content_type)) {
+    std::string packed = gzip(*file.plain.bytes);
+    if (!packed.empty() && packed.size() < file.plain.bytes->size()) {
+      file.packed = {make_etag(packed), std::make_shared<const std::string>(std::move(packed))};
+    }
+  }
+  files_[std::move(url)] = std::move(file);
+  return {};
 }
 
 const StaticFiles::File* StaticFiles::find(std::string_view path) const {
@@ -138,14 +156,19 @@ std::optional<HttpResponse> StaticFiles::respond(const HttpRequest& request) con
     refusal.headers.emplace_back("Allow", "GET, HEAD");
     return refusal;
   }
+  const bool choice = file->packed.bytes != nullptr;
+  const bool packed = choice && accepts_gzip(request.header("accept-encoding"));
+  const Representation& chosen = packed ? file->packed : file->plain;
   HttpResponse response;
-  response.headers = {{"Cache-Control", "no-cache"}, {"ETag", file->etag}};
-  if (matches(request.header("if-none-match"), file->etag)) {
+  response.headers = {{"Cache-Control", "no-cache"}, {"ETag", chosen.etag}};
+  if (choice) response.headers.emplace_back("Vary", "Accept-Encoding");
+  if (matches(request.header("if-none-match"), chosen.etag)) {
     response.status = 304;
     return response;
   }
+  if (packed) response.headers.emplace_back("Content-Encoding", "gzip");
   response.content_type = file->content_type;
-  response.body = file->bytes;
+  response.body = chosen.bytes;
   return response;
 }
 

@@ -1,4 +1,5 @@
-// The website's files, held in memory: what is not in the folder at start does not exist.
+// The website's files, held in memory: what is not in the folder at start does not exist. Text is
+// compressed once, at load, and goes out so to whoever takes gzip.
 //
 // Thread rule: load() once; respond() from any thread afterwards.
 // Owns: the files' bytes, shared with the responses under way.
@@ -27,6 +28,11 @@ class StaticFiles {
   // over a limit, kUnavailable where a file cannot be read.
   static Result<StaticFiles> load(const std::filesystem::path& directory);
 
+  // One file more, from elsewhere (a library of the system's), served at `url`; links are followed,
+  // since packages use them. kUnavailable where it cannot be read, kResourceExhausted over the
+  // limit.
+  Status add(std::string url, const std::filesystem::path& path);
+
   // nullopt: no file of that path. "/" is index.html, "/about" is about.html. Methods other than
   // GET and HEAD get 405. HEAD is answered as GET; the server leaves the body out.
   std::optional<HttpResponse> respond(const HttpRequest& request) const;
@@ -34,10 +40,14 @@ class StaticFiles {
   std::size_t size() const { return files_.size(); }
 
  private:
-  struct File {
-    std::string content_type;
+  struct Representation {
     std::string etag;
     std::shared_ptr<const std::string> bytes;
+  };
+  struct File {
+    std::string content_type;
+    Representation plain;
+    Representation packed;  // with gzip; without bytes where that is no smaller
   };
 
   const File* find(std::string_view path) const;

@@ -69,8 +69,9 @@ std::string_view WorkerConnection::host() const {
   return std::string_view(address_).substr(0, address_.rfind(':'));
 }
 
-int WorkerConnection::native_handle() {
-  return stream_->socket().is_open() ? stream_->socket().native_handle() : -1;
+std::optional<net::TcpFigures> WorkerConnection::tcp_figures() {
+  if (!stream_->socket().is_open()) return std::nullopt;
+  return net::read_tcp_figures(stream_->socket().native_handle());
 }
 
 void WorkerConnection::welcome(const std::string& manager_id) {
@@ -128,6 +129,7 @@ void WorkerConnection::pump() {
   if (pumping_ || closed_) return;
   const auto self = shared_from_this();
   pumping_ = true;
+  if (const auto rtt = session_.take_measured_rtt()) listener_.on_round_trip(*this, *rtt);
   for (;;) {
     auto messages = session_.take_messages();
     if (messages.empty()) break;

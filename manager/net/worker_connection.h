@@ -5,6 +5,7 @@
 // io_context's run.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "net/stream.h"
+#include "net/tcp_figures.h"
 #include "proto/session.h"
 
 namespace imgrec::manager {
@@ -27,6 +29,8 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
    public:
     virtual ~Listener() = default;
     virtual void on_message(WorkerConnection& connection, proto::Message message) = 0;
+    // A PONG came; `rtt` is the smoothed round trip.
+    virtual void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt) = 0;
     virtual void on_closed(WorkerConnection& connection, const Status& why) = 0;
   };
 
@@ -40,8 +44,9 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::string_view host() const;                           // the address alone
   WorkerId worker() const { return worker_; }
   const proto::ManagerSession& session() const { return session_; }
-  // The socket's descriptor, for TCP_INFO; -1 when closed.
-  int native_handle();
+  // What the kernel knows of the connection now, also where TLS is spoken over it; nullopt: it does
+  // not say, or the socket is closed.
+  std::optional<net::TcpFigures> tcp_figures();
 
   void welcome(const std::string& manager_id);
   void refuse(const proto::Refuse& refuse);

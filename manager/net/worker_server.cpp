@@ -90,8 +90,35 @@ void WorkerServer::on_message(WorkerConnection& connection, proto::Message messa
   }
 }
 
+void WorkerServer::on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt) {
+  if (introduced_.contains(connection.worker())) {
+    listener_.on_round_trip(connection.worker(), rtt);
+  }
+}
+
+void WorkerServer::sample_links() {
+  for (const WorkerId worker : introduced_) sample_link(*connections_.at(worker));
+}
+
+void WorkerServer::sample_link(WorkerConnection& connection) {
+  const auto figures = connection.tcp_figures();
+  if (!figures) return;
+  net::TcpFigures& known = links_[connection.worker()];
+  const auto before = known.retransmissions.value_or(0);
+  const auto now = figures->retransmissions.value_or(0);
+  if (now > before) retransmissions_ += now - before;
+  known = *figures;
+}
+
+std::optional<net::TcpFigures> WorkerServer::link(WorkerId worker) const {
+  const auto found = links_.find(worker);
+  return found == links_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void WorkerServer::on_closed(WorkerConnection& connection, const Status& why) {
   const WorkerId worker = connection.worker();
+  if (introduced_.contains(worker)) sample_link(connection);  // what was resent since the last time
+  links_.erase(worker);
   const bool handshaking = handshaking_.erase(worker) > 0;
   if (handshaking && !why.ok()) {
     if (const auto left_out = rejections_.admit(std::chrono::steady_clock::now())) {

@@ -5,6 +5,7 @@
 // Owns: the acceptor. Connections are held until they report closed.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,6 +19,7 @@
 
 #include "common/logging.h"
 #include "manager/net/worker_connection.h"
+#include "net/tcp_figures.h"
 #include "net/tls_context.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
@@ -46,7 +48,9 @@ class WorkerServer : private WorkerConnection::Listener {
     // To be answered with welcome() or refuse(), here or later.
     virtual void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) = 0;
     virtual void on_message(WorkerId worker, proto::Message message) = 0;  // RESULT FAIL DRAIN BYE
-    virtual void on_worker_left(WorkerId worker, const Status& why) = 0;   // OK: in good order
+    // A PONG came; `rtt` is the smoothed round trip, waiting behind photos included.
+    virtual void on_round_trip(WorkerId worker, std::chrono::microseconds rtt) = 0;
+    virtual void on_worker_left(WorkerId worker, const Status& why) = 0;  // OK: in good order
   };
 
   WorkerServer(boost::asio::io_context& io, WorkerServerOptions options, Listener& listener);
@@ -66,6 +70,13 @@ class WorkerServer : private WorkerConnection::Listener {
   // Smoothed round trip as measured by PING; nullopt before the first PONG.
   std::optional<std::chrono::microseconds> rtt(WorkerId worker) const;
 
+  // Asks the kernel about every worker's connection: one system call each, for once a second.
+  void sample_links();
+  // As of the last sample_links(); nullopt: not sampled yet, or the kernel does not say.
+  std::optional<net::TcpFigures> link(WorkerId worker) const;
+  // Segments sent again to workers since the start, to those that have left too.
+  std::uint64_t retransmissions() const { return retransmissions_; }
+
   // Accepts nothing more; connections that were never welcomed are closed.
   void stop_accepting(const std::string& reason);
 
@@ -73,7 +84,9 @@ class WorkerServer : private WorkerConnection::Listener {
   using Connections = std::map<WorkerId, std::shared_ptr<WorkerConnection>>;
 
   void on_message(WorkerConnection& connection, proto::Message message) override;
+  void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt) override;
   void on_closed(WorkerConnection& connection, const Status& why) override;
+  void sample_link(WorkerConnection& connection);
   bool has_room_for(const WorkerConnection& connection) const;
   void accept();
   void accept_later();
@@ -87,8 +100,10 @@ class WorkerServer : private WorkerConnection::Listener {
   boost::asio::steady_timer retry_timer_;
   std::uint64_t last_number_ = 0;
   Connections connections_;
-  std::set<WorkerId> handshaking_;  // of these, the ones that are not welcomed yet
-  std::set<WorkerId> introduced_;   // those that the listener knows
+  std::set<WorkerId> handshaking_;             // of these, the ones that are not welcomed yet
+  std::set<WorkerId> introduced_;              // those that the listener knows
+  std::map<WorkerId, net::TcpFigures> links_;  // of the introduced
+  std::uint64_t retransmissions_ = 0;
   LogLimiter rejections_;
   LogLimiter overflows_;
 };

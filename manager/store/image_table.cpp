@@ -132,6 +132,15 @@ Result<std::vector<ImageRecord>> ImageTable::open_images() {
   return read_all(query);
 }
 
+Result<std::vector<ImageRecord>> ImageTable::of_sessions(std::string_view prefix) {
+  std::string behind(prefix);  // the first text that is behind all of them
+  ++behind.back();
+  Query query(db_, "SELECT " IMGREC_IMAGE_COLUMNS
+                   " FROM images WHERE session >= ? AND session < ? ORDER BY job");
+  query.text(prefix).text(behind);
+  return read_all(query);
+}
+
 Result<std::vector<ImageRecord>> ImageTable::settled_first(std::size_t limit) {
   Query query(db_, "SELECT " IMGREC_IMAGE_COLUMNS
                    " FROM images WHERE settle_seq IS NOT NULL ORDER BY settle_seq LIMIT ?");

@@ -28,7 +28,9 @@ class ImageTable {
   Result<ImageRecord> find(JobId job);          // kNotFound
   Result<bool> exists(const ImageId& id);
 
-  Result<std::vector<ImageRecord>> open_images();                     // oldest first
+  Result<std::vector<ImageRecord>> open_images();  // oldest first
+  // Of every session whose name begins so. REQUIRES: not empty, and no last byte of 0xff.
+  Result<std::vector<ImageRecord>> of_sessions(std::string_view prefix);
   Result<std::vector<ImageRecord>> settled_first(std::size_t limit);  // settled longest ago first
   // Newest first, with job numbers below `before`.
   Result<std::vector<ImageRecord>> list(const SessionId& session, JobId before, std::size_t limit);

@@ -75,6 +75,7 @@ class Storage::Impl {
   }
 
  private:
+  Status drop_transient_images();
   Status find_open_images();
   void run();
   bool wait_for_work(Tasks& waiting);
@@ -130,6 +131,7 @@ Status Storage::Impl::load() {
   store_.ledger = *ledger;
   if (Status status = models_.load(); !status.ok()) return status;
 
+  if (Status status = drop_transient_images(); !status.ok()) return status;
   const auto swept = files_.sweep([this](const ImageId& id) { return images_.exists(id); });
   if (!swept.ok()) return swept.status();
   if (*swept > 0) spdlog::info("orphan_files_removed count={}", *swept);
@@ -137,6 +139,22 @@ Status Storage::Impl::load() {
   reserve_.take();
   publish();
   return Status();
+}
+
+// Their rows; the sweep that follows takes their files.
+Status Storage::Impl::drop_transient_images() {
+  const auto images = images_.of_sessions(kTransientSession);
+  if (!images.ok()) return images.status();
+  if (images->empty()) return Status();
+  if (Status status = db_->exec("BEGIN IMMEDIATE"); !status.ok()) return status;
+  for (const ImageRecord& image : *images) {
+    if (Status status = images_.erase(image.job); !status.ok()) return status;
+    if (!is_settled(image.state)) ++store_.ledger.failed;
+    store_.ledger.stored_bytes -= image.bytes;
+  }
+  if (Status status = save_ledger(*db_, store_.ledger); !status.ok()) return status;
+  spdlog::info("transient_images_removed count={}", images->size());
+  return db_->exec("COMMIT");
 }
 
 Status Storage::Impl::find_open_images() {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "manager/core/image_record.h"
@@ -35,6 +36,10 @@ struct StorageOptions {
   std::chrono::milliseconds sync_interval{1'000};  // of SyncPolicy::kInterval
   RetentionOptions retention;
 };
+
+// A session whose images nobody waits for once this process is gone: they go at the next start. No
+// client can name one, as the names that clients may send have no colon.
+inline constexpr std::string_view kTransientSession = "transient:";
 
 struct NewImage {
   SessionId session;
@@ -78,7 +83,8 @@ class Storage {
   template <class T>
   using Callback = std::function<void(Result<T>)>;
 
-  // Opens or creates the data directory, checks and recovers the database, removes orphaned files.
+  // Opens or creates the data directory, checks and recovers the database, removes orphaned files
+  // and transient images (those that were open count as failed: they have no other end).
   // Errors name the path and say what to do.
   static Result<std::unique_ptr<Storage>> open(StorageOptions options);
   ~Storage();  // finishes what was queued, then joins

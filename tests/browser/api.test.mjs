@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { listImages, parseRetryAfter, problemFrom } from '../../frontend/js/api.js';
+import {
+  deleteImage, listImages, onTokenRequired, openSession, parseRetryAfter, patiently, problemFrom,
+} from '../../frontend/js/api.js';
+import { FakeTimers, settle } from './fake_timers.mjs';
 
 test('Retry-After is seconds or a date', () => {
   const now = Date.parse('2024-05-01T00:00:00Z');
@@ -57,4 +60,74 @@ test('a page that is no JSON is an empty page; no answer is a network error', as
   assert.deepEqual(await listImages(5), { images: [], cursor: null });
   answer.throws = true;
   await assert.rejects(listImages(5), { kind: 'network' });
+});
+
+/** A server that wants a token, and somebody who is asked for it. */
+function locked(t) {
+  const door = { open: false, asked: 0, calls: [] };
+  const real = globalThis.fetch;
+  t.after(() => {
+    globalThis.fetch = real;
+    onTokenRequired(null);
+  });
+  globalThis.fetch = async (path, options) => {
+    door.calls.push([path, options]);
+    return door.open ? new Response('{"images":[],"next_cursor":null}')
+      : new Response('{"code":"token_required","detail":"no"}', { status: 401 });
+  };
+  onTokenRequired(() => new Promise((taken) => {
+    door.asked += 1;
+    door.unlock = () => {
+      door.open = true;
+      taken();
+    };
+  }));
+  return door;
+}
+
+test('calls that want a token wait for it together, and are made again', async (t) => {
+  const door = locked(t);
+  const calls = Promise.all([listImages(5), listImages(6), deleteImage('a')]);
+  await settle();
+  assert.equal(door.asked, 1);
+  assert.equal(door.calls.length, 3);
+  door.unlock();
+  await calls;
+  assert.equal(door.calls.length, 6);
+  door.open = false;  // the cookie has run out: it is asked for anew
+  const again = listImages(5);
+  await settle();
+  assert.equal(door.asked, 2);
+  door.unlock();
+  await again;
+});
+
+test('where nobody can be asked, such a call fails', async (t) => {
+  locked(t);
+  onTokenRequired(null);
+  await assert.rejects(listImages(5), { code: 'token_required' });
+});
+
+test('the token goes as JSON, and a wrong one is an error, not another question', async (t) => {
+  const answer = answerWith(t, { status: 401, body: '{"code":"bad_token","detail":"no"}' });
+  await assert.rejects(openSession('x'), { code: 'bad_token' });
+  assert.equal(answer.path, '/api/v1/session');
+});
+
+test('a busy server is asked again when it says, and not for ever', async (t) => {
+  const timers = new FakeTimers().install(t);
+  let calls = 0;
+  const busy = () => {
+    calls += 1;
+    return Promise.reject(problemFrom(429, { code: 'rate', detail: 'slowly' }, '3'));
+  };
+  const end = assert.rejects(patiently(busy), { code: 'rate' });
+  await timers.advance(2_900);
+  assert.equal(calls, 1);
+  await timers.advance(200);
+  assert.equal(calls, 2);
+  await timers.advance(60_000);
+  await end;
+  assert.equal(calls, 6);
+  await assert.rejects(patiently(() => Promise.reject(problemFrom(404, null, null))), { status: 404 });
 });

@@ -1,115 +1,44 @@
 #!/usr/bin/python3
-"""The website in a real browser, against the real manager and workers.
+"""The website in a real browser, against the real manager and workers: a photo's life on the page.
 
-Environment:
-  IMGREC_BIN_DIR    where imgrec-manager, imgrec-worker and imgrec-fake-worker are
-  IMGREC_MODEL      model folder (default: models/googlenet); where there is none, the test of real
-                    labels is skipped
-  IMGREC_SHARED     folder with data/photos (default: shared beside the checkout); likewise
-  IMGREC_ARTIFACTS  where screenshots and logs go (default: a temporary folder, named at the end)
-  IMGREC_URL        a running mock_server.py to test instead of the real system
-Exit status 77: skipped, as there is no Chromium.
+many_test.py has hundreds of photos at once, tools_test.py what is done with them, access_test.py
+the keyboard, screen readers and looks. --help lists the environment.
 """
-import csv
 import json
 import os
-import pathlib
-import struct
+import re
 import sys
-import tempfile
-import unittest
-import zlib
 
-sys.dont_write_bytecode = True  # the checkout stays clean
-
-try:
-    from page import CHROMEDRIVER, CHROMIUM, Page
-except ImportError as error:
-    print(f"SKIPPED: no Selenium for Python ({error})")
-    sys.exit(77)
+from harness import (ARTIFACTS, MODEL, MOCK_URL, PHOTOS, TIMED, BrowserTest, Page, certain_photos,
+                     run)
 from selenium.webdriver.common.keys import Keys
-from system_under_test import REPO, MockSystem, RealSystem
 
-SHARED = pathlib.Path(os.environ.get("IMGREC_SHARED") or REPO.parent / "shared")
-PHOTOS = SHARED / "data" / "photos"
-MODEL = pathlib.Path(os.environ.get("IMGREC_MODEL") or REPO / "models" / "googlenet")
-ARTIFACTS = pathlib.Path(os.environ.get("IMGREC_ARTIFACTS") or tempfile.mkdtemp())
-MOCK_URL = os.environ.get("IMGREC_URL")
-FIRST_LOAD_LIMIT = 60 * 1024  # bytes
+FIRST_LOAD_LIMIT = 150 * 1024  # bytes
+SCRIPT_LIMIT_MS = 100
 
 
-def png(path, hue, width=160, height=120):
-    """A small picture that differs with `hue`."""
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack("!I", len(data)) + body + struct.pack("!I", zlib.crc32(body))
-    rows = b"".join(b"\0" + bytes(v for x in range(width)
-                                  for v in ((hue * 37 + x) % 256, (y * 2) % 256, (hue * 91) % 256))
-                    for y in range(height))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" +
-                     chunk(b"IHDR", struct.pack("!IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
-                     chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-    return path
-
-
-def certain_photos(count):
-    """Real photos that the reference answers surely and rightly: [(path, synset id)]."""
-    with open(PHOTOS / "reference.tsv", newline="") as table:
-        for row in csv.DictReader(table, delimiter="\t"):
-            synset, score = row["top1"].split(":")
-            if row["file"].startswith(synset) and float(score) > 0.9:
-                yield PHOTOS / row["file"], synset
-                count -= 1
-                if count == 0:
-                    return
-
-
-class WebsiteTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.page = Page()
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="imgrec-photos-"))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.page.close()
-        for file in cls.folder.iterdir():
-            file.unlink()
-        cls.folder.rmdir()
-
-    def setUp(self):
-        self.system = (MockSystem(MOCK_URL) if MOCK_URL else
-                       RealSystem(os.environ["IMGREC_BIN_DIR"], MODEL))
-        self.addCleanup(self.stop_system)
-
-    def stop_system(self):
-        self.page.driver.get("about:blank")
-        self.page.look()
-        self.system.stop(ARTIFACTS / "logs" / self._testMethodName)
-
-    def pictures(self, *names):
-        return [png(self.folder / name, number) for number, name in enumerate(names)]
-
-    def shoot(self, name):
-        for look, size in {"light": (1280, 900, False), "dark": (1280, 900, True),
-                           "phone": (390, 844, False), "phone-dark": (390, 844, True)}.items():
-            self.page.look(*size)
-            self.page.screenshot(ARTIFACTS / f"{name}-{look}.png")
-        self.page.look()
-
-    # ---- the tests ----
-
+class WebsiteTest(BrowserTest):
     def test_first_load_is_small_and_asks_nobody_else(self):
+        self.page.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+        self.page.driver.execute_cdp_cmd("Performance.enable", {})
         self.page.open(self.system.url)
-        self.shoot("empty")
         entries = json.loads(self.page.script(
             "return JSON.stringify([...performance.getEntriesByType('navigation'),"
             "...performance.getEntriesByType('resource')])"))
         files = [e for e in entries if "/api/" not in e["name"]]
         self.assertGreater(len(files), 10)
-        self.assertLess(sum(e["decodedBodySize"] for e in files), FIRST_LOAD_LIMIT)
+        sent = sum(e["transferSize"] for e in files)
+        metrics = {m["name"]: m["value"] for m in
+                   self.page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
+        script_ms = metrics["ScriptDuration"] * 1000
+        print(f"first load: {len(files)} files, {sent / 1024:.1f} KB transferred, "
+              f"{script_ms:.0f} ms of script", flush=True)
+        self.assertLess(sent, FIRST_LOAD_LIMIT)
+        if TIMED:
+            self.assertLess(script_ms, SCRIPT_LIMIT_MS)
         for entry in entries:
             self.assertTrue(entry["name"].startswith(self.system.url), entry["name"])
+        self.shoot("empty")
         self.assertEqual(self.page.complaints(), [])
 
     def test_five_dropped_photos_get_their_five_labels_without_a_reload(self):
@@ -134,7 +63,7 @@ class WebsiteTest(unittest.TestCase):
             self.assertNotRegex(card["title"], r"n\d{8}|,")
             self.assertEqual(len(card["ranks"]), 5)
             self.assertRegex(card["score"], r"^>?\d+%$")
-            self.assertRegex(card["meta"], r"^[\d.]+ m?s · worker-[123] · \S+")
+            self.assertRegex(card["meta"], r"^[\d.]+ m?s · worker-[123]$")
         self.assertEqual(self.page.text("summary"), "All 5 recognized")
         self.assertTrue(self.page.script("return window.neverReloaded"))
         self.shoot("five-photos")
@@ -182,7 +111,7 @@ class WebsiteTest(unittest.TestCase):
         self.page.reload()
         self.page.wait_phases(*["done"] * 4)
         self.page.wait(lambda: self.page.script(
-            "return [...document.querySelectorAll('.card img')].every((i) => i.naturalWidth)"),
+            "return [...document.querySelectorAll('.card-image')].every((i) => i.naturalWidth)"),
             "the pictures from the server")
 
     def test_a_lost_connection_is_told_and_then_everything_completes(self):
@@ -206,7 +135,7 @@ class WebsiteTest(unittest.TestCase):
 
     def test_two_people_see_only_their_own_photos(self):
         self.system.start_workers()
-        other = Page()
+        other = Page(net_log=ARTIFACTS / "two-people-net-log.json")
         self.addCleanup(other.close)
         self.page.open(self.system.url)
         other.open(self.system.url)
@@ -219,10 +148,23 @@ class WebsiteTest(unittest.TestCase):
             page.reload()
             page.wait_phases("done")
             self.assertEqual([c["name"] for c in page.cards()], [name])
+            self.assertEqual([listed for _, listed in self.server_ids(page)], [name])
         secret = self.page.cards()[0]["id"]
-        status = other.script(
-            "return fetch(`/api/v1/images/${arguments[0]}`).then((a) => a.status)", secret)
-        self.assertEqual(status, 404)
+        self.assertEqual(self.status_of(other, f"/api/v1/images/{secret}"), 404)
+
+    def status_of(self, page, path):
+        """Where no answer comes at all (once in some hundred runs, never understood), it says what
+        the browser knows of it, and asks again, as the page would."""
+        for _ in range(3):
+            status = page.script("return fetch(arguments[0])"
+                                 ".then((a) => a.status, (error) => String(error))", path)
+            if isinstance(status, int):
+                break
+            log = (ARTIFACTS / "two-people-net-log.json").read_text(errors="replace")
+            errors = sorted(set(re.findall('"net_error":(-[0-9]+)', log)))
+            print(f"NOTE: no answer to {path}: {status}; the browser's net errors so far: {errors}",
+                  file=sys.stderr)
+        return status
 
     def test_deleting_by_keyboard_reaches_the_other_tab_and_stays(self):
         self.system.start_workers()
@@ -248,34 +190,6 @@ class WebsiteTest(unittest.TestCase):
         self.page.reload()
         self.page.wait_phases("done", "done")
 
-    def test_a_hundred_photos_and_their_history_page_by_page(self):
-        self.system.start_workers(delay_ms=5)
-        names = [f"{n:03}.png" for n in range(100)]
-        self.page.open(self.system.url)
-        self.page.drop(*self.pictures(*names))
-        self.page.wait(lambda: self.page.text("summary") == "All 100 recognized", "all of them")
-        self.assertEqual([c["name"] for c in self.page.cards()], names)
-        self.shoot("hundred")
-        self.page.reload()
-        for shown in (48, 96, 100):
-            self.page.wait(lambda count=shown: len(self.page.cards()) == count, f"{shown} cards")
-            if shown < 100:
-                self.page.press("#more")
-        self.assertEqual(sorted(c["name"] for c in self.page.cards()), names)
-        self.page.wait(lambda: self.page.script("return document.getElementById('more').hidden"),
-                       "no more to show")
-
 
 if __name__ == "__main__":
-    if "-h" in sys.argv or "--help" in sys.argv:
-        print(__doc__)
-        sys.exit(0)
-    if not CHROMIUM or not CHROMEDRIVER:
-        print("SKIPPED: no chromium or no chromedriver on this machine")
-        sys.exit(77)
-    if not MOCK_URL and not os.environ.get("IMGREC_BIN_DIR"):
-        sys.exit("set IMGREC_BIN_DIR to the folder of the built programs, or IMGREC_URL to the "
-                 "address of mock_server.py")
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    print(f"screenshots and logs: {ARTIFACTS}", flush=True)
-    unittest.main(verbosity=2)
+    run(__doc__)

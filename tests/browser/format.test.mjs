@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  clusterParts, duration, labelText, percent, percentFine, progressText, rate, readyWorkers,
+  bytesText, clusterParts, dateText, duration, labelText, percent, percentFine, progressText,
+  progressTextShort, rate, readyWorkers, stamp,
   sentence,
 } from '../../frontend/js/format.js';
 
@@ -68,14 +69,38 @@ test('the cluster line counts ready workers only', () => {
   };
   assert.equal(readyWorkers(cluster), 2);
   assert.deepEqual(clusterParts(cluster),
-    ['2 workers ready', '7 in the queue', '4.3 images/s', 'googlenet']);
+    ['2 workers ready', '7 in the queue', '4.3 images/s', 'Model: googlenet']);
   assert.deepEqual(clusterParts({ workers: [] }),
-    ['no worker ready', '0 in the queue', '0 images/s']);
+    ['no worker ready', '0 in the queue', '0 images/s', 'Waiting for workers']);
   assert.deepEqual(clusterParts(null), []);
+  assert.deepEqual(clusterParts(null, { name: 'googlenet' }), ['Model: googlenet']);
+  assert.deepEqual(clusterParts(null, { name: null }), ['Waiting for workers']);
 });
 
 test('sentences of the server become sentences of the page', () => {
   assert.equal(sentence('the file is empty'), 'The file is empty.');
   assert.equal(sentence('Try again!'), 'Try again!');
   assert.equal(sentence(undefined), '');
+});
+
+test('sizes of files', () => {
+  const cases = [[0, '0 bytes'], [1, '1 byte'], [999, '999 bytes'], [1000, '1.0 KB'],
+    [34_400, '34 KB'], [999_400, '999 KB'], [999_600, '1.0 MB'], [20_971_520, '21.0 MB'],
+    [null, ''], [-1, ''], [NaN, '']];
+  for (const [bytes, text] of cases) assert.equal(bytesText(bytes), text, String(bytes));
+});
+
+test('times that cannot be read are left out', () => {
+  assert.match(dateText('2026-01-31T14:05:09.123Z'), /2026/);
+  for (const bad of [null, undefined, '', 'yesterday']) assert.equal(dateText(bad), '');
+});
+
+test('a name for what has none', () => {
+  assert.equal(stamp('camera', new Date(2026, 0, 31, 4, 5, 9)), 'camera-2026-01-31-040509');
+});
+
+test('the progress where there is little room', () => {
+  assert.equal(progressTextShort({ total: 0, done: 0, failed: 0, rejected: 0 }), '');
+  assert.equal(progressTextShort({ total: 9, done: 5, failed: 1, rejected: 1 }), '5/9 · 2 errors');
+  assert.equal(progressTextShort({ total: 9, done: 5, failed: 0, rejected: 0 }), '5/9');
 });

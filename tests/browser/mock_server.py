@@ -8,6 +8,7 @@ name. Python's standard library only.
 
 Controls, all POST: /mock/workers?n=0 · /mock/cut?seconds=5 (drop and refuse every connection)
                     /mock/speed?ms=400 (time per photo) · /mock/busy?seconds=3 (uploads get 429)
+                    /mock/token?value=secret (an access token is asked for; without value: no more)
 """
 import argparse
 import asyncio
@@ -28,6 +29,7 @@ import time
 import urllib.parse
 
 CSP = "default-src 'self'; img-src 'self' blob: data:"
+CHART_JS = pathlib.Path("/usr/share/javascript/chart.js/chart.min.js")
 MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"RIFF": "image/webp",
          b"BM": "image/bmp", b"II*\0": "image/tiff", b"MM\0*": "image/tiff"}
 OTHERS = ["n02110185 Siberian husky", "n03642806 laptop, laptop computer", "n02391049 zebra",
@@ -55,6 +57,10 @@ class Mock:
         self.cut_until = 0
         self.busy_until = 0
         self.settled_at = []
+        self.started = time.monotonic()
+        self.samples = []     # one a second, ten minutes of them
+        self.token = None
+        self.trusted = set()  # sessions that gave the token
 
     # ---- recognition ----
     def set_workers(self, count):
@@ -134,19 +140,43 @@ class Mock:
         states = [image["state"] for image in self.images.values()]
         recent = [t for t in self.settled_at if t > time.monotonic() - 10]
         rate = {"images_per_s": len(recent) / 10, "bits_per_s": len(recent) * 8e4}
-        workers = [{"id": i, "name": f"worker-{i + 1}", "state": "ready",
-                    "model": "bvlc_googlenet", "credit": 2}
+        workers = [{"id": i, "name": f"worker-{i + 1}", "state": "ready", "address": "10.0.0.7:5012",
+                    "model": "bvlc_googlenet", "credit": 8, "window": 2, "in_flight": 1, "done": 40,
+                    "failed": 0, "images_per_s": rate["images_per_s"] / len(self.workers),
+                    "service_ms": self.options.service_ms, "rtt_ms": 0.6, "tcp_rtt_ms": 12.0,
+                    "tcp_least_rtt_ms": 0.2, "retransmissions": i, "delivery_bits_per_s": 9.4e8,
+                    "unacknowledged_bytes": 0, "connected_s": 75}
                    for i in range(len(self.workers))]
+        percentiles = {"p50_ms": self.options.service_ms, "p90_ms": self.options.service_ms * 1.5,
+                       "p99_ms": self.options.service_ms * 2} if recent else None
         done, failed = states.count("done"), states.count("failed")
         return {"workers": workers, "queue_depth": states.count("queued"),
                 "in_flight": states.count("assigned"), "model": self.model(),
                 "totals": {"accepted": len(states), "done": done, "failed": failed,
                            "open": len(states) - done - failed},
-                "throughput": {"10s": rate, "1m": rate, "all": rate}}
+                "throughput": {"10s": rate, "1m": rate, "all": rate},
+                "latency": {"1m": {"images": len(recent), "total": percentiles}},
+                "sockets": len(self.sockets), "uptime_s": int(time.monotonic() - self.started),
+                "join": {"port": 2888, "tls": False, "token": False},
+                "sample": self.samples[-1] if self.samples else None}
+
+    def take_sample(self):
+        now_is = self.cluster()
+        settled = sum(t > time.monotonic() - 1 for t in self.settled_at)
+        total = now_is["latency"]["1m"]["total"] or dict.fromkeys(("p50_ms", "p90_ms", "p99_ms"))
+        self.samples = self.samples[-599:] + [{
+            "second": now_is["uptime_s"], "images_per_s": settled, "bits_per_s": settled * 8e5,
+            "queue_depth": now_is["queue_depth"], "in_flight": now_is["in_flight"],
+            "workers": len(self.workers), **total}]
+
+    def history(self):
+        return {name: [sample[name] for sample in self.samples]
+                for name in (self.samples[0] if self.samples else {"second": 0})}
 
     async def tick(self):
         while True:
             await asyncio.sleep(1)
+            self.take_sample()
             text = json.dumps({"type": "cluster", "cluster": self.cluster()})
             for _, writer, wants in self.sockets:
                 if wants:
@@ -203,7 +233,7 @@ class Mock:
         query = dict(urllib.parse.parse_qsl(url.query))
         match = re.search(r"imgrec_session=(\w+)", headers.get("cookie", ""))
         session = match[1] if match else secrets.token_hex(16)
-        if url.path == "/ws":
+        if url.path == "/ws" and self.may_enter(session):
             await self.websocket(reader, writer, headers, query, session)
             return False
         status, extra, payload = self.route(method, url.path, query, headers, body, session)
@@ -211,7 +241,7 @@ class Mock:
             kind = "application/json" if status < 400 else "application/problem+json"
             extra = {"Content-Type": kind, **extra}
             payload = json.dumps(payload).encode()
-        if not match and url.path in ("/", "/api/v1/images"):
+        if not match and url.path in ("/", "/api/v1/images", "/api/v1/session"):
             extra["Set-Cookie"] = f"imgrec_session={session}; HttpOnly; SameSite=Strict; Path=/"
         extra["Content-Length"] = str(len(payload))
         lines = [f"HTTP/1.1 {status} x"] + [f"{k}: {v}" for k, v in extra.items()]
@@ -219,11 +249,24 @@ class Mock:
         await writer.drain()
         return True
 
+    def may_enter(self, session):
+        return self.token is None or session in self.trusted
+
+    def enter(self, body, session):
+        if json.loads(body).get("token") != self.token:
+            return problem(401, "bad_token", "this is not the access token of this server")
+        self.trusted.add(session)
+        return 204, {}, b""
+
     def route(self, method, path, query, headers, body, session):
         if path.startswith("/mock/"):
             return self.control(path[6:], query)
+        if path == "/api/v1/session":
+            return self.enter(body, session)
+        if path.startswith("/api/") and not self.may_enter(session):
+            return problem(401, "token_required", "this server asks for an access token")
         if path == "/api/v1/cluster":
-            return 200, {}, self.cluster()
+            return 200, {}, {**self.cluster(), **({"history": self.history()} if query else {})}
         if path == "/api/v1/images":
             if method == "POST":
                 return self.upload(headers, body, session)
@@ -240,6 +283,10 @@ class Mock:
             asyncio.get_running_loop().call_later(0.05, self.drop_all)
         elif name == "speed":
             self.options.service_ms = float(query["ms"])
+        elif name == "token":
+            self.token = query.get("value")
+            self.trusted.clear()
+            asyncio.get_running_loop().call_later(0.05, self.drop_all)
         elif name == "busy":
             self.busy_until = time.monotonic() + float(query["seconds"])
         return 200, {}, {"ok": True}
@@ -251,6 +298,10 @@ class Mock:
     def static(self, path):
         root = pathlib.Path(self.options.frontend).resolve()
         file = (root / (path.lstrip("/") or "index.html")).resolve()
+        if path == "/vendor/chart.js":
+            root, file = CHART_JS.parent, CHART_JS
+        elif not file.is_file():  # "/cluster"
+            file = file.with_suffix(".html")
         if root not in file.parents or not file.is_file():
             return problem(404, "not_found", "there is nothing at this address")
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

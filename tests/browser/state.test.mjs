@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { canRetry, count, NO_ITEMS } from '../../frontend/js/items.js';
 import {
-  canRetry, counts, initialState, openIds, reduce,
+  counts, initialState, openIds, reduce, reduceAll,
 } from '../../frontend/js/state.js';
 
 const TOP = [{ index: 0, label: 'n01440764 tench', score: 0.9 }];
@@ -200,7 +201,7 @@ test('the counts always add up', () => {
   page.result('id-a', 1).result('id-b', 2, 'failed');
   page.do('upload-rejected', { key: 'd', error: { kind: 'rejected', code: 'c', detail: 'd' } });
   assert.deepEqual(counts(page.state),
-    { total: 5, done: 1, failed: 1, rejected: 1, unsent: 1, open: 2 });
+    { total: 5, done: 1, failed: 1, rejected: 1, unsent: 1, open: 2, retryable: 1 });
   assert.deepEqual(openIds(page.state), ['id-c']);
 });
 
@@ -226,4 +227,114 @@ test('states are never changed in place', () => {
   page.choose('b').start('b').result('id-a', 1).do('removed', { key: 'a' })
     .do('connection', { status: 'lost' }).result('strange', 2);
   assert.deepEqual(state, before);
+});
+
+/** The counts, item by item. */
+function counted({ items }) {
+  const tally = { ...NO_ITEMS };
+  for (const item of items.values()) count(tally, item, 1);
+  return tally;
+}
+
+// Random actions on a few photos, the same at every run.
+function* story(length) {
+  let seed = 7;
+  const dice = (sides) => {
+    seed = (seed * 48271) % 2147483647;
+    return seed % sides;
+  };
+  for (let step = 0; step < length; step += 1) {
+    const [key, id] = [`k${dice(6)}`, `i${dice(6)}`];
+    const error = { kind: ['rejected', 'network'][dice(2)], code: 'c', detail: 'd' };
+    const state = ['queued', 'assigned', 'done', 'failed'][dice(4)];
+    yield [
+      { type: 'files-added', files: [{ key: `k${step + 6}`, name: 'new' }] },
+      { type: 'upload-started', key },
+      { type: 'upload-progress', key, fraction: dice(100) / 100 },
+      { type: 'upload-accepted', key, image: image(id, state) },
+      { type: 'upload-rejected', key, error },
+      { type: 'message', message: { type: 'image', seq: step, image: image(id, state) } },
+      { type: 'message', message: { type: 'state', id, state, attempts: 1, worker: 'w' } },
+      { type: 'message', message: { type: 'deleted', id } },
+      { type: 'removed', key },
+      { type: 'page-loaded', images: [image(id, state), image(`h${step}`)], cursor: null },
+      { type: 'snapshot', images: [image(id, state)] },
+      { type: 'select', keys: [key], on: dice(2) === 0 },
+      { type: 'gone', ids: [id] },
+    ][dice(13)];
+  }
+}
+
+function begun() {
+  const files = Array.from({ length: 6 }, (_, n) => ({ key: `k${n}`, name: `${n}` }));
+  return reduce(initialState, { type: 'files-added', files });
+}
+
+test('a batch makes the state that its actions make one by one', () => {
+  const actions = [...story(600)];
+  let single = begun();
+  for (const action of actions) single = reduce(single, action);
+  for (const size of [1, 2, 7, 50, 600]) {
+    let state = begun();
+    for (let from = 0; from < actions.length; from += size) {
+      state = reduceAll(state, actions.slice(from, from + size));
+    }
+    assert.deepEqual(state, single, `batches of ${size}`);
+  }
+});
+
+test('the counts are those of the items, and order and selection name items only', () => {
+  let state = begun();
+  for (const action of story(1000)) {
+    state = reduce(state, action);
+    assert.deepEqual(counts(state), counted(state), action.type);
+    assert.deepEqual([...state.order].sort(), [...state.items.keys()].sort(), action.type);
+    assert.ok([...state.selected].every((key) => state.items.has(key)));
+  }
+});
+
+test('three hundred results in one batch copy the items once', () => {
+  const page = sent(...Array.from({ length: 300 }, (_, n) => `p${n}`));
+  let copies = 0;
+  class CountingMap extends Map {
+    constructor(from) {
+      super(from);
+      copies += 1;
+    }
+  }
+  const state = { ...page.state, items: new CountingMap(page.state.items) };
+  copies = 0;
+  const batch = page.state.order.map((key, n) => ({ type: 'message',
+    message: { type: 'image', seq: n + 1, image: image(`id-${key}`, 'done') } }));
+  assert.equal(counts(reduceAll(state, batch)).done, 300);
+  assert.equal(copies, 1);
+});
+
+test('a selection', () => {
+  const page = sent('a', 'b', 'c').do('select', { keys: ['a', 'b', 'nobody'], on: true });
+  assert.deepEqual([...page.state.selected], ['a', 'b']);
+  page.unchangedBy(() => page.do('select', { keys: ['a'], on: true }));
+  page.do('select', { keys: ['a'], on: false }).do('removed', { key: 'b' });
+  assert.equal(page.state.selected.size, 0);
+});
+
+test('the view is another object only where it changes', () => {
+  const page = new Page().do('view', { fields: { query: 'cat' } });
+  assert.deepEqual(page.state.view, { query: 'cat', show: 'all', sort: 'newest' });
+  page.unchangedBy(() => page.do('view', { fields: { query: 'cat' } }));
+});
+
+test('hello tells the model, also that there is none', () => {
+  const page = new Page().hears({ type: 'hello', seq: 0, model: null });
+  assert.deepEqual(page.state.model, { name: null });
+  page.unchangedBy(() => page.hears({ type: 'hello', seq: 0, model: null }));
+  page.hears({ type: 'hello', seq: 0, model: { name: 'googlenet' } });
+  assert.deepEqual(page.state.model, { name: 'googlenet' });
+});
+
+test('times that are no numbers count as none', () => {
+  const page = sent('a').result('id-a', 1, 'done', { timing_ms: { upload: 'x', queue: -1, total: 9 } });
+  const { timing } = page.item('a');
+  assert.deepEqual(timing,
+    { upload: 0, queue: 0, wire: 0, decode: 0, inference: 0, push: 0, total: 9 });
 });

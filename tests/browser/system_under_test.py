@@ -1,4 +1,4 @@
-"""What browser_test.py drives: the real manager with workers, or mock_server.py.
+"""What the browser tests drive: the real manager with workers, or mock_server.py.
 
 Everything listens on loopback with ports of the system's choice, keeps its data in a temporary
 folder, and is ended by process id.
@@ -9,8 +9,10 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -18,8 +20,9 @@ READY = re.compile(r"manager_ready http=(\S+) workers=(\S+)")
 
 
 class RealSystem:
-    def __init__(self, bin_dir, model=None):
+    def __init__(self, bin_dir, model=None, manager_flags=()):
         self.bin_dir = pathlib.Path(bin_dir)
+        self.manager_flags = manager_flags
         self.model = model
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="imgrec-browser-"))
         self.manager = None
@@ -38,7 +41,7 @@ class RealSystem:
             ports = [address.rsplit(":", 1)[1] for address in (self.http, self.worker_address)]
         self.manager, log = self.run("imgrec-manager", "--port", ports[0], "--worker-port",
                                      ports[1], "--data", self.dir / "data", "--frontend",
-                                     REPO / "frontend")
+                                     REPO / "frontend", *self.manager_flags)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             match = READY.search(log.read_text(errors="replace"))
@@ -72,6 +75,13 @@ class RealSystem:
                 process, _ = self.run("imgrec-fake-worker", *common, "--delay-ms", delay_ms)
             self.workers.append(process)
 
+    def stop_workers(self):
+        for process in self.workers:
+            process.terminate()
+        for process in self.workers:
+            process.wait(timeout=10)
+        self.workers = []
+
     def run(self, program, *arguments):
         self.logs += 1
         log = self.dir / f"{self.logs}-{program}.log"
@@ -99,11 +109,18 @@ class RealSystem:
 
 
 class MockSystem:
-    """mock_server.py at `url`; its photos stay, sessions are told apart by their cookies."""
+    """mock_server.py, at `url` or one of our own; for what the real system cannot be made to do.
+    Its photos stay, sessions are told apart by their cookies."""
     model = "mock"
     bin_dir = None
 
-    def __init__(self, url):
+    def __init__(self, url=None):
+        self.process = None
+        if not url:
+            self.process = subprocess.Popen(
+                [sys.executable, REPO / "tests/browser/mock_server.py", "--port", "0"],
+                stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+            url = self.process.stdout.readline().strip()
         self.url = url.rstrip("/") + "/"
         self.control("workers?n=0")
 
@@ -118,10 +135,21 @@ class MockSystem:
         self.control(f"speed?ms={200 if with_model else delay_ms}")
         self.control(f"workers?n={count}")
 
-    def outage(self, act):
-        self.control("cut?seconds=4")
+    def ask_for_token(self, token=None):
+        """From now on; every connection is dropped, once. Without a token: no more."""
+        self.control(f"token?value={urllib.parse.quote(token)}" if token else "token")
+        time.sleep(0.2)
+
+    def outage(self, act, seconds=4):
+        end = time.monotonic() + seconds
+        self.control(f"cut?seconds={seconds}")
         act()
-        time.sleep(4)
+        time.sleep(max(0, end - time.monotonic()))
 
     def stop(self, keep_logs_in=None):
-        self.control("workers?n=0")
+        if not self.process:
+            self.control("workers?n=0")
+            return
+        self.process.terminate()
+        self.process.wait(timeout=10)
+        self.process.stdout.close()

@@ -151,3 +151,32 @@ test('cancelling stops a file that waits and one on its way, and says no more of
   assert.ok(!page.events.includes('started e'));
   assert.deepEqual(page.events.filter((event) => event.endsWith(' a')), ['started a']);
 });
+
+test('paused, nothing new is begun; what is on its way is finished', async (t) => {
+  const page = fixture(t);
+  page.uploader.setOnline(true);
+  page.add('a', 'b', 'c', 'd');
+  page.uploader.setPaused(true);
+  await page.sending[0].accept();
+  assert.deepEqual(page.names(), ['b', 'c']);
+  assert.equal(page.events.at(-1), 'accepted a');
+  page.uploader.setOnline(false);
+  page.uploader.setOnline(true);
+  assert.deepEqual(page.names(), ['b', 'c']);
+  page.uploader.setPaused(false);
+  assert.deepEqual(page.names(), ['b', 'c', 'd']);
+});
+
+test('cancelling all forgets every file, and others can be sent afterwards', async (t) => {
+  const page = fixture(t);
+  page.uploader.setOnline(true);
+  page.add('a', 'b', 'c', 'd', 'e');
+  const before = page.events.length;
+  page.uploader.cancelAll();
+  await settle();
+  await page.timers.advance(60_000);
+  assert.deepEqual(page.names(), []);
+  assert.equal(page.events.length, before);
+  page.add('f');
+  assert.deepEqual(page.names(), ['f']);
+});

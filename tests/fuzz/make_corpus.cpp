@@ -1,6 +1,6 @@
 // Writes the seed inputs of the fuzz targets: one file for each message, good and slightly wrong,
 // short conversations, the smallest pictures of every format, and a few good and bad requests,
-// forms, texts and configurations.
+// forms, inferences, texts and configurations.
 // Usage: fuzz_make_corpus DIRECTORY   (tests/fuzz/corpus)
 #include <cstdio>
 #include <filesystem>
@@ -240,6 +240,36 @@ void add_texts(Corpus& corpus) {
   }
 }
 
+void add_inferences(Corpus& corpus) {
+  using namespace std::string_literals;
+  const std::string input = R"("name":"image","datatype":"BYTES","shape":[)";
+  const std::string text = "{\"inputs\":[{" + input + R"(1],"data":["Zm9v"]}])";
+  corpus.add("json", "-\n" + text + "}");
+  corpus.add("json_column", "-\n{\"inputs\":[{" + input + R"(2,1],"data":[["Zg=="],["Zm8"]]}]})");
+  corpus.add("wishes", "-\n" + text +
+                           R"(,"id":"a\"b","parameters":{"timeout":5,"binary_data_output":true},)"
+                           R"("outputs":[{"name":"probabilities"},{"name":"label","parameters":)"
+                           R"({"classification":2,"binary_data":false}},{"name":"score"}]})");
+  corpus.add("classes", "-\n" + text +
+                            R"(,"outputs":[{"name":"index","parameters":)"
+                            R"({"classification":1000,"binary_data":true}}]})");
+  corpus.add("raw", "0\n\xff\xd8");
+  const std::string binary =
+      "{\"inputs\":[{" + input + R"(2],"parameters":{"binary_data_size":11}}]})";
+  corpus.add("binary", "|\n" + binary + "|\3\0\0\0foo\0\0\0\0"s);
+  corpus.add("binary_lies", "|\n" + binary + "|\4\0\0\0foo\0\0\0\0"s);
+  corpus.add("binary_without_length", "-\n" + binary);
+  corpus.add("length_beyond", "999\n" + text + "}");
+  corpus.add("length_of_part", "9\n" + text + "}");
+  corpus.add("shape_overflows",
+             "-\n{\"inputs\":[{" + input + R"(4294967296,4294967296],"data":["Zm9v"]}]})");
+  corpus.add("deep", "-\n" + std::string(40, '['));
+  corpus.add("name_twice", R"(-
+{"id":"a","id":"b"})");
+  corpus.add("number_too_large", R"(-
+{"parameters":{"timeout":1e999}})");
+}
+
 void add_configurations(Corpus& corpus) {
   using namespace std::string_literals;
   corpus.add("empty", "");
@@ -300,6 +330,7 @@ int main(int argc, char** argv) {
   make("input_guard", add_requests);
   make("multipart", add_forms);
   make("http_text", add_texts);
+  make("inference_protocol", add_inferences);
   make("options", add_configurations);
   make("model_spec", add_models);
   return good ? 0 : 1;

@@ -1,4 +1,5 @@
 """The API's own document against the running server: every path, every status, every example."""
+import base64
 import json
 import signal
 
@@ -11,6 +12,9 @@ from openapi import ApiDocument, media_examples
 from pictures import bomb, png, pngs
 
 TOKEN = "t" * 40
+MODEL = "fake"  # what the fake workers call theirs
+INFER = [f"/v2/models/{MODEL}/infer", f"/v2/models/{MODEL}/versions/1/infer"]
+PHOTO = {"Inference-Header-Content-Length": "0"}  # the body is one
 PROBES = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
 
@@ -34,8 +38,7 @@ def api(new_cluster, document):
 
 
 def concrete(path, image_id="0" * 32):
-    model = "fake-model"
-    return path.replace("{id}", image_id).replace("{model}", model).replace("{version}", "1")
+    return path.replace("{id}", image_id).replace("{model}", MODEL).replace("{version}", "1")
 
 
 def call(client, method, path, **keywords):
@@ -127,7 +130,44 @@ def test_operations(api):
     client = cluster.client
     for path in ("/api/v1/cluster", "/metrics", "/healthz", "/readyz"):
         assert call(client, "GET", path).status_code == 200
+    assert call(client, "GET", "/api/v1/cluster?history=600").status_code == 200
+    assert call(client, "GET", "/api/v1/cluster?history=601").status_code == 400
     assert call(client, "POST", "/api/v1/session").status_code == 204
+
+
+def test_inference(api, document):
+    cluster = api()
+    client = cluster.client
+    about = [path for method, path, _ in document["api"].operations()
+             if method == "GET" and path.startswith("/v2/models/{model}")]
+    for path in about:
+        assert call(client, "GET", concrete(path)).status_code == 503, "no worker was here yet"
+    assert call(client, "GET", "/v2/health/ready").status_code == 503
+    for path in INFER:
+        assert call(client, "POST", path, data=png(1), headers=PHOTO).status_code == 503
+    cluster.add_workers(1)
+    for path in ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"):
+        assert call(client, "GET", path).status_code == 200
+    for path in about:
+        assert call(client, "GET", concrete(path)).status_code == 200
+        wrong = path.replace("{model}", "other").replace("{version}", "1")
+        assert call(client, "GET", wrong).status_code == 404
+    photo = base64.b64encode(png(1)).decode()
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [photo]}
+    for path in INFER:
+        json_answer = call(client, "POST", path, json={"inputs": [tensor]})
+        assert json_answer.status_code == 200, json_answer.text
+        assert call(client, "POST", path, data=png(1), headers=PHOTO).status_code == 200
+        assert call(client, "POST", path, json={
+            "inputs": [tensor], "parameters": {"binary_data_output": True}}).status_code == 200
+        assert call(client, "POST", path, json={"inputs": []}).status_code == 400
+        assert call(client, "POST", path, data=b"no picture", headers=PHOTO).status_code == 400
+        assert call(client, "POST", path, data=png(1) + b"\0" * (21 << 20),
+                    headers=PHOTO).status_code == 413
+        assert call(client, "POST", path, data=b"x", headers={
+            "Content-Encoding": "gzip"}).status_code == 415
+        other = path.replace(MODEL, "other")
+        assert call(client, "POST", other, data=png(1), headers=PHOTO).status_code == 404
 
 
 def upgrade(client, **headers):
@@ -181,9 +221,12 @@ def test_rates(api, document):
 
 
 def test_a_full_disk(api, small_disk):  # noqa: F811
-    client = api("--data", small_disk.path / "data").client
+    cluster = api("--data", small_disk.path / "data")
+    cluster.add_workers(1)
+    client = cluster.client
     small_disk.fill()
-    assert call(client, "POST", "/api/v1/images", data=png(1)).status_code == 507
+    for path in ("/api/v1/images", *INFER):
+        assert call(client, "POST", path, data=png(1), headers=PHOTO).status_code == 507
     small_disk.free()
 
 

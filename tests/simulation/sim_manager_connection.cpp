@@ -84,6 +84,9 @@ void SimManager::WorkerConnection::break_off() {
 void SimManager::WorkerConnection::pump() {
   if (pumping_ || closed_) return;
   pumping_ = true;
+  if (const auto rtt = session_.take_measured_rtt(); rtt && introduced_) {
+    manager_.apply(manager::LinkMeasured{worker_, *rtt});
+  }
   for (;;) {
     auto messages = session_.take_messages();
     if (messages.empty()) break;
@@ -107,10 +110,6 @@ void SimManager::WorkerConnection::handle(proto::Message message) {
     return;
   }
   if (!introduced_) return;
-  const bool outcome = std::holds_alternative<proto::Outcome>(message);
-  if (const auto rtt = session_.rtt(); outcome && rtt) {
-    manager_.apply(manager::LinkMeasured{worker_, *rtt});
-  }
   manager_.apply(manager::WorkerSaid{worker_, std::move(message)});
 }
 

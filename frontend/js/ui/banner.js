@@ -1,10 +1,14 @@
-// Owns the place for messages about the whole page: connection lost, no worker there.
+// Owns the place for messages about the whole page: token needed, connection lost, no worker there.
 
 import { plural, readyWorkers } from '../format.js';
 import { counts } from '../state.js';
+import { button, element } from './element.js';
 
 function message(state) {
   const { open, unsent } = counts(state);
+  if (state.locked) {
+    return ['locked', 'Access token needed.', 'This server answers only those who have its token.'];
+  }
   if (state.connection === 'lost') {
     const later = unsent > 0
       ? ` Keep this page open: ${plural(unsent, 'photo')} will be sent when it is back.` : '';
@@ -22,10 +26,10 @@ export class Banner {
   #element;
   #shown = '';
 
-  /** onRetry: the person does not want to wait for the next try. */
-  constructor(element, { onRetry }) {
+  /** onRetry: not to wait for the next try; onUnlock: to enter the access token. */
+  constructor(element, { onRetry, onUnlock }) {
     this.#element = element;
-    this.onRetry = onRetry;
+    this.buttons = { lost: ['Retry now', onRetry], locked: ['Enter token', onUnlock] };
   }
 
   update(state) {
@@ -36,21 +40,9 @@ export class Banner {
   }
 
   #build(kind, title, text) {
-    const banner = document.createElement('div');
-    banner.className = `banner ${kind}`;
-    const words = document.createElement('p');
-    const strong = document.createElement('strong');
-    strong.textContent = title;
-    words.append(strong, ` ${text}`);
-    banner.append(words);
-    if (kind === 'lost') {
-      const button = document.createElement('button');
-      button.type = 'button';
-      button.className = 'button small';
-      button.textContent = 'Retry now';
-      button.addEventListener('click', this.onRetry);
-      banner.append(button);
-    }
+    const banner = element('div', `banner ${kind}`,
+                           element('p', '', element('strong', '', title), ` ${text}`));
+    if (this.buttons[kind]) banner.append(button('button small', ...this.buttons[kind]));
     return banner;
   }
 }

@@ -10,8 +10,8 @@ export class StatusBar {
     this.#element = element;
   }
 
-  update({ cluster, connection }) {
-    const parts = connection === 'open' ? clusterParts(cluster)
+  update({ cluster, connection, model }) {
+    const parts = connection === 'open' ? clusterParts(cluster, model)
       : [connection === 'lost' ? 'not connected' : 'connecting…'];
     const shown = parts.join('\n');
     if (shown === this.#shown) return;

@@ -71,6 +71,84 @@ TEST(Json, ProblemsCarryStatusCodeAndDetail) {
   EXPECT_EQ(json["detail"], "the disk is full");
 }
 
+ClusterView busy_cluster() {
+  ClusterView view;
+  view.newest = ClusterSample{
+      .second = 61,
+      .images_per_s = 9.98765,
+      .bits_per_s = 8e6 + 0.4,
+      .queue_depth = 3,
+      .in_flight = 2,
+      .workers = 1,
+      .total = Percentiles{std::chrono::milliseconds(50), std::chrono::milliseconds(90),
+                           std::chrono::milliseconds(120)}};
+  return view;
+}
+
+TEST(Json, SaysNullForWhatIsNotMeasuredYetOfACluster) {
+  ClusterView view;
+  view.workers.emplace_back();
+  const auto json = cluster_json(view);
+  EXPECT_TRUE(json["sample"].is_null());
+  EXPECT_TRUE(json["latency"]["1m"]["total"].is_null());
+  EXPECT_EQ(json["latency"]["1m"]["images"], 0);
+  EXPECT_FALSE(json.contains("history")) << "nobody asked for it";
+  for (const char* key : {"rtt_ms", "tcp_rtt_ms", "tcp_least_rtt_ms", "retransmissions",
+                          "delivery_bits_per_s", "unacknowledged_bytes"}) {
+    EXPECT_TRUE(json["workers"][0].at(key).is_null()) << key;
+  }
+}
+
+TEST(Json, CarriesTheKernelsFiguresOfAWorkersConnection) {
+  ClusterView view;
+  WorkerSnapshot worker;
+  worker.rtt = std::chrono::microseconds(2'500);
+  worker.link = net::TcpFigures{.rtt = std::chrono::microseconds(1'250),
+                                .least_rtt = std::chrono::microseconds(250),
+                                .retransmissions = 7,
+                                .delivery_bits_per_s = 80'000'000,
+                                .unacknowledged_bytes = std::nullopt};
+  view.workers.push_back(worker);
+  const auto json = cluster_json(view)["workers"][0];
+  EXPECT_EQ(json["rtt_ms"], 2.5);
+  EXPECT_EQ(json["tcp_rtt_ms"], 1.25);
+  EXPECT_EQ(json["tcp_least_rtt_ms"], 0.25);
+  EXPECT_EQ(json["retransmissions"], 7);
+  EXPECT_EQ(json["delivery_bits_per_s"], 80'000'000);
+  EXPECT_TRUE(json["unacknowledged_bytes"].is_null());
+}
+
+TEST(Json, GivesTheNewestSampleAsARowAndTheHistoryAsColumns) {
+  ClusterView view = busy_cluster();
+  ClusterSample idle;
+  idle.second = 60;
+  view.history = {idle, *view.newest};
+  const auto json = cluster_json(view);
+  EXPECT_EQ(json["sample"]["second"], 61);
+  EXPECT_EQ(json["sample"]["images_per_s"], 9.99);
+  EXPECT_EQ(json["sample"]["p99_ms"], 120);
+  const auto& history = json["history"];
+  EXPECT_EQ(history.size(), json["sample"].size());
+  for (const auto& [name, value] : json["sample"].items()) {
+    ASSERT_EQ(history.at(name).size(), 2u) << name;
+    EXPECT_EQ(history[name][1], value) << name;
+  }
+  EXPECT_TRUE(history["p50_ms"][0].is_null());
+}
+
+TEST(Json, AnEmptyHistoryHasItsColumns) {
+  ClusterView view;
+  view.history.emplace();
+  EXPECT_EQ(cluster_json(view)["history"]["images_per_s"], nlohmann::json::array());
+}
+
+// Ten minutes of it are to be a small answer.
+TEST(Json, TenMinutesOfHistoryFitInto50Kilobytes) {
+  ClusterView view = busy_cluster();
+  view.history = std::vector<ClusterSample>(ClusterHistory::kSamples, *view.newest);
+  EXPECT_LT(dump(cluster_json(view)).size(), 50'000u);
+}
+
 TEST(Json, EventsCarryTheirTypeAndNumber) {
   const auto json = nlohmann::json::parse(*image_event(settled_image()));
   EXPECT_EQ(json["type"], "image");

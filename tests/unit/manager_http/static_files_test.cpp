@@ -83,6 +83,66 @@ TEST_F(StaticFilesTest, ChangesTheTagWithTheContent) {
   EXPECT_NE(header(*get(load(), "/"), "ETag"), before);
 }
 
+TEST_F(StaticFilesTest, SendsTextCompressedToWhoeverTakesIt) {
+  const std::string text(5000, 'x');
+  write("js/main.js", text);
+  const StaticFiles files = load();
+  const auto plain = get(files, "/js/main.js");
+  const auto packed = get(files, "/js/main.js", {{"accept-encoding", "br, gzip"}});
+  EXPECT_EQ(*plain->body, text);
+  EXPECT_EQ(header(*plain, "Content-Encoding"), "");
+  EXPECT_EQ(header(*packed, "Content-Encoding"), "gzip");
+  EXPECT_EQ(packed->content_type, "text/javascript; charset=utf-8");
+  EXPECT_LT(packed->body->size(), 100u);
+  for (const auto* response : {&*plain, &*packed}) {
+    EXPECT_EQ(header(*response, "Vary"), "Accept-Encoding");
+  }
+  const auto unwanted = get(files, "/js/main.js", {{"accept-encoding", "gzip;q=0, *"}});
+  EXPECT_EQ(*unwanted->body, text);
+}
+
+TEST_F(StaticFilesTest, GivesEachEncodingItsOwnTag) {
+  write("index.html", std::string(5000, 'x'));
+  const StaticFiles files = load();
+  const std::pair<std::string, std::string> takes_gzip{"accept-encoding", "gzip"};
+  const std::string plain = header(*get(files, "/"), "ETag");
+  const std::string packed = header(*get(files, "/", {takes_gzip}), "ETag");
+  EXPECT_NE(plain, packed);
+  EXPECT_EQ(get(files, "/", {{"if-none-match", plain}})->status, 304);
+  EXPECT_EQ(get(files, "/", {{"if-none-match", packed}})->status, 200);
+  EXPECT_EQ(get(files, "/", {takes_gzip, {"if-none-match", plain}})->status, 200);
+  const auto unchanged = get(files, "/", {takes_gzip, {"if-none-match", packed}});
+  EXPECT_EQ(unchanged->status, 304);
+  EXPECT_EQ(header(*unchanged, "ETag"), packed);
+  EXPECT_EQ(header(*unchanged, "Vary"), "Accept-Encoding");
+  EXPECT_EQ(header(*unchanged, "Content-Encoding"), "");
+}
+
+TEST_F(StaticFilesTest, LeavesAloneWhatWouldNotShrink) {
+  write("photo.jpg", std::string(5000, 'x'));
+  write("tiny.txt", "x");
+  const StaticFiles files = load();
+  for (const char* path : {"/photo.jpg", "/tiny.txt"}) {
+    const auto response = get(files, path, {{"accept-encoding", "gzip"}});
+    EXPECT_EQ(header(*response, "Content-Encoding"), "") << path;
+    EXPECT_EQ(header(*response, "Vary"), "") << path;
+  }
+}
+
+TEST_F(StaticFilesTest, ServesAFileFromElsewhere) {
+  write("site/index.html", "");
+  write("library/chart.min.js", "chart");
+  fs::create_symlink(directory_ / "library/chart.min.js", directory_ / "library/link.js");
+  auto files = StaticFiles::load(directory_ / "site");
+  ASSERT_TRUE(files.ok());
+  EXPECT_TRUE(files->add("/vendor/chart.js", directory_ / "library/link.js").ok());
+  EXPECT_EQ(*get(*files, "/vendor/chart.js")->body, "chart");
+  EXPECT_EQ(get(*files, "/vendor/chart.js")->content_type, "text/javascript; charset=utf-8");
+  const Status missing = files->add("/vendor/none.js", directory_ / "none.js");
+  EXPECT_EQ(missing.code(), StatusCode::kUnavailable);
+  EXPECT_FALSE(get(*files, "/vendor/none.js"));
+}
+
 TEST_F(StaticFilesTest, RefusesOtherMethods) {
   write("index.html", "");
   const StaticFiles files = load();

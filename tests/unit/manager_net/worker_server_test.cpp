@@ -54,6 +54,12 @@ class Peer {
     flush();
   }
   void vanish() { socket_.close(); }
+  void flush() {
+    for (const auto& frame : session_->take_output()) {
+      asio::write(socket_, asio::buffer(frame.head));
+      if (frame.body) asio::write(socket_, asio::buffer(*frame.body));
+    }
+  }
 
   template <class T>
   std::vector<T> got() const {
@@ -66,12 +72,6 @@ class Peer {
   bool disconnected() const { return disconnected_; }
 
  private:
-  void flush() {
-    for (const auto& frame : session_->take_output()) {
-      asio::write(socket_, asio::buffer(frame.head));
-      if (frame.body) asio::write(socket_, asio::buffer(*frame.body));
-    }
-  }
   void read() {
     socket_.async_read_some(
         asio::buffer(buffer_), [this](boost::system::error_code ec, std::size_t count) {
@@ -110,6 +110,9 @@ class Recorder : public WorkerServer::Listener {
   void on_message(WorkerId, proto::Message message) override {
     messages.push_back(std::move(message));
   }
+  void on_round_trip(WorkerId, std::chrono::microseconds rtt) override {
+    round_trips.push_back(rtt);
+  }
   void on_worker_left(WorkerId worker, const Status&) override { left.push_back(worker); }
 
   template <class T>
@@ -127,6 +130,7 @@ class Recorder : public WorkerServer::Listener {
   std::vector<proto::Hello> hellos;
   std::vector<WorkerId> joined, left;
   std::vector<proto::Message> messages;
+  std::vector<std::chrono::microseconds> round_trips;
 };
 
 class WorkerServerTest : public ::testing::Test {
@@ -172,6 +176,41 @@ TEST_F(WorkerServerTest, CarriesAJobThereAndItsResultBack) {
   peer.answer(peer.got<proto::Assign>()[0]);
   ASSERT_TRUE(eventually([&] { return !recorder_.messages.empty(); }));
   EXPECT_EQ(recorder_.got<proto::Outcome>()[0].job, JobId{7});
+}
+
+// The first PING goes out with WELCOME; results say nothing new of the round trip.
+TEST_F(WorkerServerTest, TellsARoundTripOncePerPongAndNotPerResult) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  peer.flush();  // the PONG
+  ASSERT_TRUE(eventually([&] { return !recorder_.round_trips.empty(); }));
+  EXPECT_EQ(recorder_.round_trips[0], server_->rtt(recorder_.joined[0]));
+  for (std::uint64_t job = 1; job <= 3; ++job) {
+    const auto image = std::make_shared<const std::string>(10, 'x');
+    server_->assign(recorder_.joined[0], {JobId{job}, 1, std::chrono::seconds(5), 5, image});
+    ASSERT_TRUE(eventually([&] { return peer.got<proto::Assign>().size() == job; }));
+    peer.answer(peer.got<proto::Assign>().back());
+    ASSERT_TRUE(eventually([&] { return recorder_.got<proto::Outcome>().size() == job; }));
+  }
+  EXPECT_THAT(recorder_.round_trips, SizeIs(1));
+}
+
+TEST_F(WorkerServerTest, KnowsWhatTheKernelSaysOfAWorkersConnection) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  const WorkerId worker = recorder_.joined[0];
+  EXPECT_FALSE(server_->link(worker)) << "not sampled yet";
+  server_->sample_links();
+  ASSERT_TRUE(server_->link(worker));
+  EXPECT_GT(server_->link(worker)->rtt->count(), 0);
+  EXPECT_EQ(server_->link(worker)->retransmissions, 0u) << "loopback loses nothing";
+  EXPECT_EQ(server_->retransmissions(), 0u);
+  peer.vanish();
+  ASSERT_TRUE(eventually([&] { return !recorder_.left.empty(); }));
+  EXPECT_FALSE(server_->link(worker));
+  server_->sample_links();  // nobody is left to ask about
 }
 
 TEST_F(WorkerServerTest, TellsWhenAWorkerVanishes) {

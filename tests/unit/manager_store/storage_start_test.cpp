@@ -118,6 +118,24 @@ TEST_F(StorageStart, AcceptsACopyTakenWhileItRuns) {
   expect_totals(2, 1, 0);
 }
 
+TEST_F(StorageStart, RemovesTransientImagesAndKeepsTheLedger) {
+  open();
+  const std::string transient = std::string(kTransientSession) + std::string(32, 'a');
+  const ImageRecord settled = add(transient, "one");
+  const ImageRecord waiting = add(transient, "two");
+  const ImageRecord kept = add("transient", "three");
+  ASSERT_TRUE(settle(done(settled.job)).ok());
+  reopen();
+  expect_totals(3, 1, 1);
+  EXPECT_EQ(storage_->totals().open, 1u);
+  EXPECT_EQ(storage_->totals().stored_bytes, 5u);
+  EXPECT_EQ(find(settled.id).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(find(waiting.id).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(find(kept.id).ok());
+  EXPECT_EQ(files(), 1u);
+  EXPECT_EQ(storage_->take_open_images().size(), 1u);
+}
+
 TEST_F(StorageStart, RefusesASecondOpenerAndNamesTheFirst) {
   open();
   const auto second = try_open();

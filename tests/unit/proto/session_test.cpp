@@ -277,6 +277,18 @@ TEST_F(RegisteredSession, SmoothsTheRoundTripByAnEighth) {
   EXPECT_EQ(worker_->rtt(), 40ms + (120ms - 40ms) / 8);
 }
 
+TEST_F(RegisteredSession, GivesARoundTripOutOncePerPong) {
+  EXPECT_FALSE(worker_->take_measured_rtt());
+  now_ += 1s;
+  worker_->on_tick(now_);
+  exchange(20ms);
+  EXPECT_EQ(worker_->take_measured_rtt(), 40ms);
+  EXPECT_FALSE(worker_->take_measured_rtt());
+  worker_->feed(bytes_of(Message(Pong{99, 0, {}})), now_);  // nobody asked for it
+  EXPECT_FALSE(worker_->take_measured_rtt());
+  EXPECT_EQ(worker_->rtt(), 40ms) << "taken, and still known";
+}
+
 TEST_F(RegisteredSession, MatchesEachPongWithItsOwnPing) {
   now_ += 1s;
   worker_->on_tick(now_);
