@@ -32,6 +32,10 @@ client/core       : client/core proto                                          :
 client/text       : client/text client/core proto                              : nlohmann
 client/net        : client/net client/text client/core proto                   : boost openssl
 client/app        : client common proto                                        : boost
+training/core     : training/core                                              : -
+training/data     : training/data training/core worker proto                   : opencv2
+training/torch    : training/torch training/core proto                         : torch
+training/app      : training models worker common proto                        : unistd.h
 '
 
 # FILE ALLOWED_DIRECTORIES ALLOWED_LIBRARIES
