@@ -1,0 +1,126 @@
+#include "training/core/photos.h"
+
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace imgrec::training {
+namespace {
+
+Photos of_classes(const std::vector<std::size_t>& counts) {
+  Photos photos;
+  photos.size = 8;
+  for (std::size_t c = 0; c < counts.size(); ++c) {
+    photos.classes.push_back(std::string(1, static_cast<char>('a' + c)));
+    photos.labels.insert(photos.labels.end(), counts[c], static_cast<std::uint32_t>(c));
+  }
+  photos.pixels.resize(photos.count() * photos.bytes_each());
+  return photos;
+}
+
+TEST(SplitPhotos, KeepsAPartOfEachClassApart) {
+  const Photos photos = of_classes({100, 50, 2, 1});
+  const Split split = split_photos(photos, 10, 7);
+  std::vector<std::size_t> kept(4);
+  for (const std::size_t i : split.held_out) ++kept[photos.labels[i]];
+  EXPECT_EQ(kept, (std::vector<std::size_t>{10, 5, 1, 0}));
+  std::set<std::size_t> all(split.held_out.begin(), split.held_out.end());
+  all.insert(split.train.begin(), split.train.end());
+  EXPECT_EQ(all.size(), photos.count());
+  EXPECT_EQ(split.held_out.size() + split.train.size(), photos.count());
+}
+
+TEST(SplitPhotos, IsTheSameForTheSameSeedOnly) {
+  const Photos photos = of_classes({100, 100});
+  EXPECT_EQ(split_photos(photos, 10, 7).held_out, split_photos(photos, 10, 7).held_out);
+  EXPECT_NE(split_photos(photos, 10, 7).held_out, split_photos(photos, 10, 8).held_out);
+}
+
+TEST(Normalise, IsChannelByChannel) {
+  std::vector<std::uint8_t> rgb(std::size_t{3} * 64);
+  for (std::size_t i = 0; i < 64; ++i) {
+    rgb[3 * i] = 10;
+    rgb[3 * i + 1] = 20;
+    rgb[3 * i + 2] = static_cast<std::uint8_t>(i);
+  }
+  std::vector<float> out(rgb.size());
+  normalise(rgb.data(), 8, {{10, 10, 0}, 0.5}, out.data());
+  EXPECT_FLOAT_EQ(out[0], 0);
+  EXPECT_FLOAT_EQ(out[64], 5);
+  EXPECT_FLOAT_EQ(out[128 + 9], 4.5);
+}
+
+// A picture in which every pixel is another one, so that it shows where each went.
+class AugmentTest : public ::testing::Test {
+ protected:
+  static constexpr unsigned kSize = 16;
+  AugmentTest() : rgb_(std::size_t{3} * kSize * kSize), out_(rgb_.size()) {
+    for (std::size_t i = 0; i < std::size_t{kSize} * kSize; ++i) {
+      rgb_[3 * i] = static_cast<std::uint8_t>(1 + i % 16);
+      rgb_[3 * i + 1] = static_cast<std::uint8_t>(1 + i / 16);
+      rgb_[3 * i + 2] = 200;
+    }
+  }
+  float at(std::size_t channel, std::size_t x, std::size_t y) const {
+    return out_[channel * kSize * kSize + y * kSize + x];
+  }
+  std::vector<std::uint8_t> rgb_;
+  std::vector<float> out_;
+};
+
+TEST_F(AugmentTest, ShiftsMirrorsAndBlanksWithinBounds) {
+  Random random(3);
+  const Normalisation plain{{0, 0, 0}, 1};
+  int mirrored = 0;
+  std::set<int> shifts;
+  for (int round = 0; round < 400; ++round) {
+    augment(rgb_.data(), kSize, plain, random, out_.data());
+    std::size_t shown = 0;
+    std::set<int> dx_plain, dx_mirrored, dy;
+    for (std::size_t y = 0; y < kSize; ++y) {
+      for (std::size_t x = 0; x < kSize; ++x) {
+        if (at(2, x, y) == 0) {
+          EXPECT_EQ(at(0, x, y), 0) << "what is blank is blank in every channel";
+          continue;
+        }
+        ++shown;
+        const int from_x = static_cast<int>(at(0, x, y)) - 1;
+        dx_plain.insert(from_x - static_cast<int>(x));
+        dx_mirrored.insert(from_x - (15 - static_cast<int>(x)));
+        dy.insert(static_cast<int>(at(1, x, y)) - 1 - static_cast<int>(y));
+      }
+    }
+    ASSERT_EQ(dy.size(), 1u) << "all rows move alike";
+    ASSERT_TRUE(dx_plain.size() == 1 || dx_mirrored.size() == 1);
+    mirrored += dx_plain.size() == 1 ? 0 : 1;
+    EXPECT_LE(std::abs(*dy.begin()), 2);
+    shifts.insert(*dy.begin());
+    EXPECT_GE(shown, 14u * 14 - 16);
+    EXPECT_LE(shown, 16u * 16 - 4) << "a corner of the blank square is always inside";
+  }
+  EXPECT_GT(mirrored, 150);
+  EXPECT_LT(mirrored, 250);
+  EXPECT_EQ(shifts.size(), 5u);
+}
+
+TEST_F(AugmentTest, IsTheSameForTheSameRandomNumbers) {
+  Random a(5);
+  Random b(5);
+  std::vector<float> other(out_.size());
+  for (int i = 0; i < 10; ++i) {
+    augment(rgb_.data(), kSize, {}, a, out_.data());
+    augment(rgb_.data(), kSize, {}, b, other.data());
+    EXPECT_EQ(out_, other);
+  }
+}
+
+TEST(Random, IsSplitMix64) {
+  Random random(1234567);
+  EXPECT_EQ(random.next(), 6457827717110365317u);  // as the reference implementation gives it
+  EXPECT_EQ(random.next(), 3203168211198807973u);
+  for (int i = 0; i < 1000; ++i) EXPECT_LT(random.below(7), 7u);
+}
+
+}  // namespace
+}  // namespace imgrec::training

@@ -1,0 +1,60 @@
+#include "training/app/train_options.h"
+
+#include <gmock/gmock.h>
+
+namespace imgrec::training {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Result<TrainOptions> parse(std::vector<std::string> more) {
+  std::vector<std::string> words = {"--data", "pets", "--out", "models/pets/"};
+  words.insert(words.end(), more.begin(), more.end());
+  return parse_train_options(words);
+}
+
+TEST(TrainOptions, HasDefaultsForEverythingButTheFolders) {
+  const auto options = parse({});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  EXPECT_EQ(options->out, "models/pets");
+  EXPECT_EQ(options->name, "pets");
+  EXPECT_EQ(options->checkpoint, "models/pets.checkpoint");
+  EXPECT_EQ(options->trainer.epochs, 30u);
+  EXPECT_TRUE(options->folders.classes.empty());
+  EXPECT_FALSE(parse_train_options({"--data", "pets"}).ok());
+}
+
+TEST(TrainOptions, TakesWhatItIsGiven) {
+  const auto options = parse({"--epochs=3", "--classes", "cat,dog", "--size", "64", "--sure", "90",
+                              "--held-out", "20", "--rate", "0.02", "--seed", "7", "--memory=100"});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  EXPECT_EQ(options->trainer.epochs, 3u);
+  EXPECT_THAT(options->folders.classes, ElementsAre("cat", "dog"));
+  EXPECT_EQ(options->folders.size, 64u);
+  EXPECT_DOUBLE_EQ(options->sure, 0.9);
+  EXPECT_EQ(options->held_out, 20u);
+  EXPECT_DOUBLE_EQ(options->trainer.rate, 0.02);
+  EXPECT_EQ(options->trainer.seed, 7u);
+  EXPECT_EQ(options->folders.max_bytes, 100u << 20);
+}
+
+TEST(TrainOptions, RefusesWhatMakesNoSenseInWords) {
+  for (const auto& [word, complaint] :
+       std::vector<std::pair<std::string, std::string>>{{"--size=33", "multiple of 8"},
+                                                        {"--size=4", "--size"},
+                                                        {"--epochs=0", "--epochs"},
+                                                        {"--epochs=x", "--epochs"},
+                                                        {"--rate=0", "--rate"},
+                                                        {"--rate=nan", "--rate"},
+                                                        {"--held-out=99", "--held-out"},
+                                                        {"--colour=red", "--colour"},
+                                                        {"stray", "stray"}}) {
+    const auto options = parse({word});
+    ASSERT_FALSE(options.ok()) << word;
+    EXPECT_THAT(options.status().message(), HasSubstr(complaint));
+  }
+}
+
+}  // namespace
+}  // namespace imgrec::training

@@ -1,0 +1,130 @@
+#include "training/torch/trainer.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+
+namespace imgrec::training {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+// Two classes that anybody can tell: bright above and dark below, or the other way round, in noise.
+Photos two_classes(std::size_t each, std::uint64_t seed) {
+  Random random(seed);
+  Photos photos;
+  photos.size = 16;
+  photos.classes = {"bright above", "dark above"};
+  for (std::size_t i = 0; i < 2 * each; ++i) {
+    const auto label = static_cast<std::uint32_t>(i % 2);
+    for (std::size_t pixel = 0; pixel < std::size_t{16} * 16; ++pixel) {
+      const bool above = pixel < 128;
+      const std::uint64_t base = above == (label == 0) ? 120 : 40;
+      for (int c = 0; c < 3; ++c) {
+        photos.pixels.push_back(static_cast<std::uint8_t>(base + random.below(80)));
+      }
+    }
+    photos.labels.push_back(label);
+  }
+  return photos;
+}
+
+std::vector<std::size_t> everything(const Photos& photos) {
+  std::vector<std::size_t> members(photos.count());
+  for (std::size_t i = 0; i < members.size(); ++i) members[i] = i;
+  return members;
+}
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() {
+    std::string pattern = (fs::temp_directory_path() / "imgrec-train-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
+    dir_ = pattern;
+    options_.epochs = 3;
+    options_.batch = 16;
+    options_.rate = 0.05;
+    options_.warm_up_epochs = 0.5;
+    options_.average = 0.8;
+  }
+  ~TrainerTest() override { fs::remove_all(dir_); }
+
+  Trainer trainer() { return Trainer(options_, photos_, everything(photos_)); }
+  static void run(Trainer& trainer, unsigned epochs) {
+    for (unsigned i = 0; i < epochs; ++i) ASSERT_TRUE(trainer.run_epoch([](const auto&) {}));
+  }
+
+  fs::path dir_;
+  TrainerOptions options_;
+  const Photos photos_ = two_classes(64, 1);
+  const Photos unseen_ = two_classes(50, 2);
+};
+
+TEST_F(TrainerTest, LearnsWhatCanBeLearned) {
+  Trainer learner = trainer();
+  std::vector<Trainer::Progress> told;
+  while (learner.run_epoch([&](const Trainer::Progress& p) { told.push_back(p); })) {
+  }
+  EXPECT_EQ(learner.epochs_done(), 3u);
+  ASSERT_EQ(told.size(), 3u * 8);
+  EXPECT_EQ(told.back().step, told.back().steps);
+  EXPECT_LT(told.back().loss, told.front().loss);
+  EXPECT_GT(Confusion(learner.evaluate(unseen_, everything(unseen_))).accuracy(), 0.95);
+}
+
+TEST_F(TrainerTest, GoesOnFromACheckpointAsIfNothingHadBeenBetween) {
+  Trainer whole = trainer();
+  run(whole, 3);
+  {
+    Trainer first = trainer();
+    run(first, 2);
+    ASSERT_TRUE(first.save(dir_ / "state").ok());
+  }
+  Trainer second = trainer();
+  const Status loaded = second.load(dir_ / "state");
+  ASSERT_TRUE(loaded.ok()) << loaded.message();
+  EXPECT_EQ(second.epochs_done(), 2u);
+  run(second, 1);
+  const Answers a = whole.evaluate(unseen_, everything(unseen_));
+  const Answers b = second.evaluate(unseen_, everything(unseen_));
+  double worst = 0;
+  for (std::size_t i = 0; i < a.logits.size(); ++i) {
+    worst = std::max(worst, static_cast<double>(std::abs(a.logits[i] - b.logits[i])));
+  }
+  EXPECT_LT(worst, 0.05) << "sums of floats may come in another order, no more";
+  EXPECT_FALSE(fs::exists(dir_ / "state.new"));
+}
+
+TEST_F(TrainerTest, RefusesACheckpointOfAnotherTraining) {
+  Trainer first = trainer();
+  run(first, 1);
+  ASSERT_TRUE(first.save(dir_ / "state").ok());
+  options_.epochs = 5;
+  Trainer other = trainer();
+  const Status refused = other.load(dir_ / "state");
+  EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.message(), HasSubstr("3 epochs"));
+  EXPECT_THAT(refused.message(), HasSubstr("5 epochs"));
+  EXPECT_FALSE(other.load(dir_ / "nothing").ok());
+}
+
+TEST_F(TrainerTest, TheModuleSaysWhatTheNetworkSays) {
+  Trainer learner = trainer();
+  run(learner, 3);
+  constexpr double kTemperature = 1.7;
+  ASSERT_TRUE(learner.write_module(kTemperature, dir_ / "model.pt").ok());
+  const Answers logits = learner.evaluate(unseen_, everything(unseen_));
+  const auto said =
+      run_module(dir_ / "model.pt", unseen_, everything(unseen_), options_.normalisation);
+  ASSERT_TRUE(said.ok()) << said.status().message();
+  ASSERT_EQ(said->logits.size(), logits.logits.size());
+  for (std::size_t i = 0; i < logits.count(); ++i) {
+    const double first = 1 / (1 + std::exp((logits.row(i)[1] - logits.row(i)[0]) / kTemperature));
+    EXPECT_NEAR(said->row(i)[0], first, 1e-4) << i;
+  }
+}
+
+}  // namespace
+}  // namespace imgrec::training

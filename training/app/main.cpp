@@ -1,0 +1,61 @@
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "common/logging.h"
+#include "common/options.h"
+#include "training/app/train.h"
+#include "worker/inference/blas_choice.h"
+
+namespace {
+
+constexpr int kGood = 0;
+constexpr int kFailure = 1;
+constexpr int kWrongUsage = 2;
+constexpr int kInterrupted = 130;
+
+std::atomic<bool> g_stop{false};
+
+// The first signal ends the training after this epoch, the second one at once.
+void stop(int signal) {
+  if (g_stop.exchange(true)) std::signal(signal, SIG_DFL), std::raise(signal);
+}
+
+int complain(const imgrec::Status& status, int code) {
+  std::fprintf(stderr, "imgrec-train: %s\n", status.message().c_str());
+  return code;
+}
+
+int run(const std::vector<std::string>& words) {
+  using namespace imgrec;
+  for (const auto& word : words) {
+    if (word == "--help" || word == "-h") return std::fputs(training::kTrainHelp, stdout), kGood;
+    if (word == "--version") return std::puts(version_line("imgrec-train").c_str()), kGood;
+  }
+  const auto options = training::parse_train_options(words);
+  if (!options.ok()) return complain(options.status(), kWrongUsage);
+  std::signal(SIGINT, stop);
+  std::signal(SIGTERM, stop);
+  const Status status = training::train(*options, g_stop);
+  if (status.ok()) return kGood;
+  return complain(status, status.code() == StatusCode::kCancelled ? kInterrupted : kFailure);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  imgrec::worker::prepare_process_environment(argv);
+  try {
+    if (const auto status = imgrec::init_logging("imgrec-train", "warn"); !status.ok()) {
+      return complain(status, kFailure);
+    }
+    return run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "imgrec-train: %s\n", error.what());
+    return kFailure;
+  }
+}

@@ -1,0 +1,70 @@
+#include "training/app/model_card.h"
+
+#include <array>
+#include <cstdio>
+
+namespace imgrec::training {
+namespace {
+
+template <class... Arguments>
+std::string text(const char* format, Arguments... arguments) {
+  std::array<char, 512> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), format, arguments...);
+  return buffer.data();
+}
+
+}  // namespace
+
+Judgement judge(const Answers& held_out, const Answers& judging, bool apart, std::size_t trained,
+                double sure) {
+  Judgement judgement{Confusion(judging)};
+  judgement.trained = trained;
+  judgement.held_out = held_out.count();
+  judgement.judged = judging.count();
+  judgement.apart = apart;
+  judgement.temperature = fit_temperature(held_out);
+  judgement.error_before = calibration_error(judging, 1);
+  judgement.error_after = calibration_error(judging, judgement.temperature);
+  judgement.threshold = choose_threshold(held_out, judgement.temperature, sure);
+  judgement.kept = part_above(judging, judgement.temperature, judgement.threshold.score);
+  return judgement;
+}
+
+std::string report(const Photos& photos, const Judgement& j) {
+  return text("accuracy on %zu %s pictures: %.2f %%\n", j.judged, j.apart ? "test" : "held-out",
+              100 * j.confusion.accuracy()) +
+         j.confusion.table(photos.classes) +
+         text("temperature %.3f: calibration error %.2f %%, without it %.2f %%\n", j.temperature,
+              100 * j.error_after, 100 * j.error_before) +
+         text("sure from score %.2f on: %.1f %% of the answers, %.1f %% of them right\n",
+              j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right);
+}
+
+std::string model_card(const TrainOptions& options, const Photos& photos, const Judgement& j) {
+  std::string classes;
+  for (const auto& name : photos.classes) classes += (classes.empty() ? "" : ", ") + name;
+  return "# " + options.name + "\n\n" + options.source + "\n\n" +
+         text("It knows %zu classes: ", photos.classes.size()) + classes + ".\n\n" +
+         "| | |\n|---|---|\n" +
+         text("| input | %u x %u pixels, RGB; a photo of any size is squashed to that |\n",
+              photos.size, photos.size) +
+         text("| learned from | %zu pictures, %u epochs, seed %llu |\n", j.trained,
+              options.trainer.epochs, static_cast<unsigned long long>(options.trainer.seed)) +
+         text("| accuracy | %.2f %% of %zu pictures %s |\n", 100 * j.confusion.accuracy(), j.judged,
+              j.apart ? "that it was neither trained nor tuned on"
+                      : "that it was not trained on, but its scores were tuned on") +
+         text(
+             "| scores | softmax at temperature %.3f, chosen on %zu held-out pictures; expected "
+             "calibration error %.2f %% (without: %.2f %%) |\n",
+             j.temperature, j.held_out, 100 * j.error_after, 100 * j.error_before) +
+         text("| not sure | below %.2f. The %.1f %% of answers above it are right in %.1f %% |\n",
+              j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right) +
+         "| licence | " + options.licence + " |\n\n```\n" + j.confusion.table(photos.classes) +
+         "```\n\n## What it cannot do\n\n"
+         "It names one of its classes whatever is on the picture: of anything else the answer is "
+         "wrong,\nand not always unsure. It sees pictures at the size above, so what is small in a "
+         "photo is lost.\nHow good it is was measured on pictures like those it learned from; on "
+         "others it may be worse.\n";
+}
+
+}  // namespace imgrec::training

@@ -1,0 +1,224 @@
+#include "training/app/train.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <numeric>
+#include <utility>
+
+#include <unistd.h>
+
+#include "models/app/new_folder.h"
+#include "training/app/model_card.h"
+#include "training/core/evaluation.h"
+#include "worker/inference/model_folder.h"
+
+namespace imgrec::training {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// A line that is written over on a terminal, and left out elsewhere.
+class Ticker {
+ public:
+  template <class... Arguments>
+  void tell(const char* format, Arguments... arguments) {
+    if (!terminal_ || seconds_since(last_) < 0.2) return;
+    last_ = Clock::now();
+    std::printf("\r\033[K");
+    std::printf(format, arguments...);
+    std::fflush(stdout);
+  }
+  void clear() {
+    if (terminal_) std::printf("\r\033[K");
+  }
+
+ private:
+  const bool terminal_ = ::isatty(STDOUT_FILENO) != 0;
+  Clock::time_point last_{};
+};
+
+Result<Photos> read_photos(const fs::path& directory, const FolderOptions& options) {
+  Ticker ticker;
+  auto read = read_photo_folders(directory, options, [&](std::size_t done, std::size_t all) {
+    ticker.tell("reading %s: %zu of %zu", directory.c_str(), done, all);
+  });
+  ticker.clear();
+  if (!read.ok()) return read.status();
+  std::printf("read %s: %zu pictures of %zu classes", directory.c_str(), read->photos.count(),
+              read->photos.classes.size());
+  std::printf(read->left_out.empty() ? "\n" : ", %zu files left out:\n", read->left_out.size());
+  constexpr std::size_t kShown = 10;
+  for (std::size_t i = 0; i < std::min(kShown, read->left_out.size()); ++i) {
+    std::printf("  %s\n", read->left_out[i].c_str());
+  }
+  if (read->left_out.size() > kShown) std::printf("  and others\n");
+  std::fflush(stdout);
+  return std::move(read->photos);
+}
+
+std::vector<std::size_t> everything(const Photos& photos) {
+  std::vector<std::size_t> members(photos.count());
+  std::iota(members.begin(), members.end(), std::size_t{0});
+  return members;
+}
+
+Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& photos,
+                  const std::vector<std::size_t>& held_out, const std::atomic<bool>& stop) {
+  Ticker ticker;
+  while (trainer.epochs_done() < options.trainer.epochs) {
+    if (stop) {
+      return {StatusCode::kCancelled,
+              "interrupted after epoch " + std::to_string(trainer.epochs_done()) +
+                  "; the same command goes on from " + options.checkpoint.string()};
+    }
+    const auto start = Clock::now();
+    const unsigned epoch = trainer.epochs_done() + 1;
+    Trainer::Progress last;
+    const auto first_step = std::uint64_t{epoch - 1};
+    trainer.run_epoch([&](const Trainer::Progress& p) {
+      last = p;
+      const double each = p.steps / static_cast<double>(options.trainer.epochs);
+      const double done = static_cast<double>(p.step) - static_cast<double>(first_step) * each;
+      const double left = seconds_since(start) / done * (static_cast<double>(p.steps - p.step));
+      ticker.tell("epoch %u of %u, %.0f %%, loss %.3f, %.0f min left", epoch,
+                  options.trainer.epochs, 100 * done / each, p.loss, left / 60);
+    });
+    const double spent = seconds_since(start);
+    const Confusion confusion(trainer.evaluate(photos, held_out));
+    ticker.clear();
+    std::printf("epoch %u of %u: loss %.4f, held-out accuracy %.2f %%, rate %.4f, %.0f s\n", epoch,
+                options.trainer.epochs, last.loss, 100 * confusion.accuracy(), last.rate, spent);
+    std::fflush(stdout);
+    if (Status status = trainer.save(options.checkpoint); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status write_text(const fs::path& file, const std::string& text) {
+  std::ofstream stream(file, std::ios::binary);
+  stream << text;
+  stream.close();
+  return stream ? Status() : Status(StatusCode::kInternal, "cannot write " + file.string());
+}
+
+worker::ModelSpec spec_of(const TrainOptions& options, const Photos& photos, double threshold) {
+  worker::ModelSpec spec;
+  const unsigned size = options.folders.size;
+  spec.name = options.name;
+  spec.input_width = spec.input_height = spec.resize_width = spec.resize_height = size;
+  spec.filter = worker::ResizeFilter::kArea;
+  spec.channels = worker::ChannelOrder::kRgb;
+  const Normalisation& how = options.trainer.normalisation;
+  std::copy(std::begin(how.mean), std::end(how.mean), spec.mean.begin());
+  spec.scale = how.scale;
+  spec.outputs = worker::OutputKind::kProbabilities;
+  spec.unsure_below = threshold;
+  spec.classes = static_cast<unsigned>(photos.classes.size());
+  spec.source = options.source;
+  spec.licence = options.licence;
+  return spec;
+}
+
+// The module must say what the trainer's own network says.
+Status check_module(const fs::path& file, const Photos& photos,
+                    const std::vector<std::size_t>& members, const Answers& expected,
+                    const TrainOptions& options, double temperature) {
+  const auto answers = run_module(file, photos, members, options.trainer.normalisation);
+  if (!answers.ok()) return answers.status();
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.count(); ++i) {
+    const float* logits = expected.row(i);
+    const double best = *std::max_element(logits, logits + expected.classes);
+    double sum = 0;
+    for (std::size_t c = 0; c < expected.classes; ++c) {
+      sum += std::exp((logits[c] - best) / temperature);
+    }
+    for (std::size_t c = 0; c < expected.classes; ++c) {
+      const double promised = std::exp((logits[c] - best) / temperature) / sum;
+      worst = std::max(worst, std::abs(promised - answers->row(i)[c]));
+    }
+  }
+  constexpr double kMost = 1e-3;
+  if (!(worst <= kMost)) {
+    return {StatusCode::kInternal, "the module's probabilities differ from the network's by " +
+                                       std::to_string(worst) + "; nothing is written"};
+  }
+  std::printf("checked the module on %zu pictures: probabilities within %.1e\n", expected.count(),
+              worst);
+  return {};
+}
+
+Status write_folder(const Trainer& trainer, const TrainOptions& options, const Photos& photos,
+                    const Judgement& judgement, const Answers& held_out,
+                    const std::vector<std::size_t>& members) {
+  auto folder = models::NewFolder::create(options.out, options.force);
+  if (!folder.ok()) return folder.status();
+  const fs::path module = folder->path() / worker::kModuleFile;
+  Status status = trainer.write_module(judgement.temperature, module);
+  if (status.ok()) {
+    status = check_module(module, photos, members, held_out, options, judgement.temperature);
+  }
+  std::string labels;
+  for (const auto& name : photos.classes) labels += name + "\n";
+  if (status.ok()) status = write_text(folder->path() / worker::kLabelsFile, labels);
+  if (!status.ok()) return status;
+  worker::ModelSpec spec = spec_of(options, photos, judgement.threshold.score);
+  const auto sum = worker::sha256_hex_of_file(module);
+  if (!sum.ok()) return sum.status();
+  spec.model_sha256 = *sum;
+  spec.labels_sha256 = worker::sha256_hex(labels);
+  status = write_text(folder->path() / worker::kSpecFile, worker::format_model_spec(spec));
+  if (status.ok()) {
+    status = write_text(folder->path() / "README.md", model_card(options, photos, judgement));
+  }
+  return status.ok() ? folder->commit() : status;
+}
+
+}  // namespace
+
+Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
+  auto photos = read_photos(options.data, options.folders);
+  if (!photos.ok()) return photos.status();
+  const Split split = split_photos(*photos, options.held_out, options.trainer.seed);
+  Photos test;
+  if (!options.test.empty()) {
+    FolderOptions same = options.folders;
+    same.classes = photos->classes;
+    auto read = read_photos(options.test, same);
+    if (!read.ok()) return read.status();
+    test = *std::move(read);
+  }
+  Trainer trainer(options.trainer, *photos, split.train);
+  if (!options.restart && fs::exists(options.checkpoint)) {
+    if (Status status = trainer.load(options.checkpoint); !status.ok()) return status;
+    std::printf("going on after epoch %u, from %s\n", trainer.epochs_done(),
+                options.checkpoint.c_str());
+  }
+  std::printf("learning from %zu pictures, %zu held out\n", split.train.size(),
+              split.held_out.size());
+  std::fflush(stdout);
+  if (Status status = run_epochs(trainer, options, *photos, split.held_out, stop); !status.ok()) {
+    return status;
+  }
+  const Answers held_out = trainer.evaluate(*photos, split.held_out);
+  const bool apart = !options.test.empty();
+  const Judgement judgement =
+      judge(held_out, apart ? trainer.evaluate(test, everything(test)) : held_out, apart,
+            split.train.size(), options.sure);
+  if (Status status = write_folder(trainer, options, *photos, judgement, held_out, split.held_out);
+      !status.ok()) {
+    return status;
+  }
+  std::printf("%s\nwrote %s\n", report(*photos, judgement).c_str(), options.out.c_str());
+  return {};
+}
+
+}  // namespace imgrec::training

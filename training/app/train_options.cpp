@@ -1,0 +1,123 @@
+#include "training/app/train_options.h"
+
+#include <sstream>
+
+#include "models/app/arguments.h"
+
+namespace imgrec::training {
+
+const char* const kTrainHelp =
+    "Usage: imgrec-train --data DIR --out DIR [OPTIONS]\n"
+    "\n"
+    "Trains a small image classifier on folders of pictures, one folder a class, and makes a "
+    "model\n"
+    "folder of it for imgrec-worker. docs/training.md says how to go about it.\n"
+    "\n"
+    "  --data DIR         folders of pictures to learn from\n"
+    "  --out DIR          the new model folder\n"
+    "  --test DIR         the same folders with other pictures, to judge by\n"
+    "                     (default: those held out)\n"
+    "  --held-out P       percent of each class that is not learned from: it chooses the\n"
+    "                     temperature and the threshold of the scores (default: 10)\n"
+    "  --classes A,B,...  only these folders (default: all)\n"
+    "  --size N           pictures are squashed to N x N, a multiple of 8 (default: 32)\n"
+    "  --epochs N         passes over the pictures (default: 30)\n"
+    "  --batch N          pictures a step (default: 128)\n"
+    "  --rate R           highest learning rate (default: 0.1)\n"
+    "  --seed N           the same seed, the same training (default: 1)\n"
+    "  --sure P           answers of a score that is not right in P percent of the held-out\n"
+    "                     pictures are called unsure (default: 95)\n"
+    "  --memory MIB       for the pixels of all pictures (default: 4096)\n"
+    "  --name NAME        the model's name (default: that of the out directory)\n"
+    "  --source TEXT      what it was trained on, for model.yaml\n"
+    "  --licence TEXT     on what terms, for model.yaml\n"
+    "  --checkpoint FILE  where the state is kept after each epoch (default: OUT.checkpoint); an\n"
+    "                     interrupted training goes on from there\n"
+    "  --restart          begin anew all the same\n"
+    "  --force            replace the out directory if it is a model folder\n"
+    "\n"
+    "Exit codes: 0 good, 1 a failure, 2 wrong usage, 130 interrupted (it can go on).\n";
+
+namespace {
+
+using models::Arguments;
+
+Status wrong(const std::string& what) { return {StatusCode::kInvalidArgument, what}; }
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+// Reads the whole numbers, each to its place.
+Status read_counts(const Arguments& arguments, TrainOptions& options, unsigned& memory_mib,
+                   unsigned& sure, unsigned& seed) {
+  struct Count {
+    const char* name;
+    unsigned* target;
+    unsigned min, max;
+  };
+  const Count counts[] = {{"--held-out", &options.held_out, 1, 50},
+                          {"--size", &options.folders.size, 8, 512},
+                          {"--epochs", &options.trainer.epochs, 1, 10'000},
+                          {"--batch", &options.trainer.batch, 2, 4096},
+                          {"--seed", &seed, 0, 4'000'000'000},
+                          {"--sure", &sure, 1, 100},
+                          {"--memory", &memory_mib, 1, 1u << 20}};
+  for (const Count& count : counts) {
+    if (!arguments.has(count.name)) continue;
+    const auto value =
+        models::parse_count(count.name, arguments.value(count.name), count.min, count.max);
+    if (!value.ok()) return value.status();
+    *count.target = *value;
+  }
+  if (options.folders.size % 8 != 0) return wrong("--size must be a multiple of 8");
+  return {};
+}
+
+}  // namespace
+
+Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) {
+  const auto arguments = Arguments::parse(
+      words, {.values = {"--data", "--out", "--test", "--held-out", "--classes", "--size",
+                         "--epochs", "--batch", "--rate", "--seed", "--sure", "--memory", "--name",
+                         "--source", "--licence", "--checkpoint"},
+              .switches = {"--restart", "--force"},
+              .required = {"--data", "--out"}});
+  if (!arguments.ok()) return arguments.status();
+  TrainOptions options;
+  options.data = arguments->value("--data");
+  options.test = arguments->value("--test");
+  options.out = std::filesystem::path(arguments->value("--out")).lexically_normal();
+  if (!options.out.has_filename()) options.out = options.out.parent_path();
+  options.checkpoint = arguments->value("--checkpoint", options.out.string() + ".checkpoint");
+  options.force = arguments->has("--force");
+  options.restart = arguments->has("--restart");
+  options.folders.classes = split(arguments->value("--classes"));
+  options.name = arguments->value("--name", options.out.filename().string());
+  options.source = arguments->value(
+      "--source", "trained by imgrec-train on " + options.data.filename().string());
+  options.licence = arguments->value("--licence", "not stated");
+  unsigned memory_mib = 4096;
+  unsigned sure = 95;
+  unsigned seed = 1;
+  if (Status status = read_counts(*arguments, options, memory_mib, sure, seed); !status.ok()) {
+    return status;
+  }
+  options.folders.max_bytes = std::uint64_t{memory_mib} << 20;
+  options.sure = sure / 100.0;
+  options.trainer.seed = seed;
+  const auto rate = models::parse_numbers("--rate", arguments->value("--rate", "0.1"), 1);
+  if (!rate.ok()) return rate.status();
+  options.trainer.rate = rate->front();
+  if (!(options.trainer.rate > 0 && options.trainer.rate <= 10)) {
+    return wrong("--rate must be above 0 and at most 10");
+  }
+  return options;
+}
+
+}  // namespace imgrec::training

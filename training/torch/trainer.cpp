@@ -1,0 +1,288 @@
+#include "training/torch/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include "training/core/schedule.h"
+#include "training/torch/inception_net.h"
+#include "training/torch/module_source.h"
+
+namespace imgrec::training {
+namespace {
+
+constexpr std::size_t kEvaluationBatch = 250;
+constexpr auto kLayout = at::MemoryFormat::ChannelsLast;  // twice as fast here as the other
+
+torch::Tensor batch_tensor(std::size_t count, unsigned size) {
+  const auto side = static_cast<std::int64_t>(size);
+  return torch::empty({static_cast<std::int64_t>(count), 3, side, side});
+}
+
+void use_fast_layout(torch::nn::Module& net) {
+  for (torch::Tensor& each : net.parameters()) {
+    if (each.dim() == 4) each.set_data(each.contiguous(kLayout));
+  }
+}
+
+// Convolutions and the last layer shrink; offsets and normalisation do not.
+std::vector<torch::optim::OptimizerParamGroup> groups_of(torch::nn::Module& net,
+                                                         const TrainerOptions& options) {
+  std::vector<torch::Tensor> shrinking;
+  std::vector<torch::Tensor> free;
+  for (torch::Tensor& each : net.parameters()) (each.dim() > 1 ? shrinking : free).push_back(each);
+  const auto group = [&](std::vector<torch::Tensor> parameters, double decay) {
+    return torch::optim::OptimizerParamGroup(
+        std::move(parameters),
+        std::make_unique<torch::optim::SGDOptions>(torch::optim::SGDOptions(options.rate)
+                                                       .momentum(options.momentum)
+                                                       .nesterov(true)
+                                                       .weight_decay(decay)));
+  };
+  return {group(std::move(shrinking), options.weight_decay), group(std::move(free), 0)};
+}
+
+template <class Run>
+Answers answers_of(const Photos& photos, const std::vector<std::size_t>& members,
+                   const Normalisation& how, Run run) {
+  Answers answers;
+  answers.classes = photos.classes.size();
+  answers.logits.reserve(members.size() * answers.classes);
+  const torch::NoGradGuard no_grad;
+  for (std::size_t begin = 0; begin < members.size(); begin += kEvaluationBatch) {
+    const std::size_t end = std::min(members.size(), begin + kEvaluationBatch);
+    torch::Tensor batch = batch_tensor(end - begin, photos.size);
+    for (std::size_t i = begin; i < end; ++i) {
+      normalise(photos.picture(members[i]), photos.size, how,
+                batch.data_ptr<float>() + (i - begin) * photos.bytes_each());
+      answers.labels.push_back(photos.labels[members[i]]);
+    }
+    const torch::Tensor rows = run(batch.contiguous(kLayout)).contiguous();
+    answers.logits.insert(answers.logits.end(), rows.data_ptr<float>(),
+                          rows.data_ptr<float>() + rows.numel());
+  }
+  return answers;
+}
+
+Status failed(const std::string& what, const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  return {StatusCode::kInternal,
+          what + ": " + (torch_error ? torch_error->what_without_backtrace() : error.what())};
+}
+
+}  // namespace
+
+class Trainer::Impl {
+ public:
+  Impl(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
+      : options_(options), photos_(photos), members_(std::move(members)) {
+    torch::manual_seed(options_.seed);
+    NetShape shape;
+    shape.classes = static_cast<std::int64_t>(photos.classes.size());
+    net_ = InceptionNet(shape);
+    average_ = InceptionNet(shape);
+    use_fast_layout(*net_);
+    use_fast_layout(*average_);
+    follow(0);
+    optimiser_.emplace(groups_of(*net_, options_), torch::optim::SGDOptions(options_.rate));
+    steps_each_ = (members_.size() + options_.batch - 1) / options_.batch;
+    schedule_.peak = options_.rate;
+    schedule_.steps = steps_each_ * options_.epochs;
+    schedule_.warm_up =
+        static_cast<std::uint64_t>(options_.warm_up_epochs * static_cast<double>(steps_each_));
+  }
+
+  bool run_epoch(const std::function<void(const Progress&)>& tell) {
+    if (epoch_ >= options_.epochs) return false;
+    Random random(options_.seed * 1'000'003 + epoch_);
+    std::vector<std::size_t> order = members_;
+    random.shuffle(order);
+    net_->train();
+    double loss = 0;
+    for (std::uint64_t step = 0; step < steps_each_; ++step) {
+      const std::uint64_t number = epoch_ * steps_each_ + step;
+      const double rate = schedule_.rate(number);
+      loss += train_batch(order, step, rate, random);
+      follow(std::min(options_.average,
+                      (1.0 + static_cast<double>(number)) / (10.0 + static_cast<double>(number))));
+      tell({number + 1, schedule_.steps, loss / static_cast<double>(step + 1), rate});
+    }
+    ++epoch_;
+    return true;
+  }
+
+  Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
+    average_->eval();
+    return answers_of(photos, members, options_.normalisation,
+                      [this](const torch::Tensor& batch) { return average_->forward(batch); });
+  }
+
+  Status save(const std::filesystem::path& file) const {
+    const std::filesystem::path beside = file.string() + ".new";
+    try {
+      torch::serialize::OutputArchive archive;
+      const auto part = [&archive](const std::string& name, const auto& what) {
+        torch::serialize::OutputArchive inner;
+        what.save(inner);
+        archive.write(name, inner);
+      };
+      part("net", *net_);
+      part("average", *average_);
+      part("optimiser", *optimiser_);
+      archive.write("epoch", torch::tensor(static_cast<std::int64_t>(epoch_)));
+      archive.write("settings", torch::IValue(settings()));
+      archive.save_to(beside.string());
+      std::filesystem::rename(beside, file);
+      return {};
+    } catch (const std::exception& error) {
+      return failed("cannot write the checkpoint " + file.string(), error);
+    }
+  }
+
+  Status load(const std::filesystem::path& file) {
+    try {
+      torch::serialize::InputArchive archive;
+      archive.load_from(file.string());
+      torch::IValue settings_of_file;
+      archive.read("settings", settings_of_file);
+      if (settings_of_file.toStringRef() != settings()) {
+        return {StatusCode::kFailedPrecondition,
+                "the checkpoint " + file.string() + " is of a training with " +
+                    settings_of_file.toStringRef() + ", this one has " + settings() +
+                    "; give the same flags, or begin anew with --restart"};
+      }
+      const auto part = [&archive](const std::string& name, auto& what) {
+        torch::serialize::InputArchive inner;
+        archive.read(name, inner);
+        what.load(inner);
+      };
+      part("net", *net_);
+      part("average", *average_);
+      part("optimiser", *optimiser_);
+      torch::Tensor epoch;
+      archive.read("epoch", epoch);
+      epoch_ = static_cast<unsigned>(epoch.item<std::int64_t>());
+      use_fast_layout(*net_);
+      use_fast_layout(*average_);
+      return {};
+    } catch (const std::exception& error) {
+      return failed("cannot read the checkpoint " + file.string(), error);
+    }
+  }
+
+  Status write_module(double temperature, const std::filesystem::path& file) const {
+    try {
+      const ModuleSource source = module_source(average_, temperature);
+      torch::jit::Module module("imgrec_classifier");
+      for (const auto& [name, value] : source.weights) {
+        module.register_parameter(name, value, /*is_buffer=*/false);
+      }
+      module.define(source.text);
+      module.eval();
+      module.save(file.string());
+      return {};
+    } catch (const std::exception& error) {
+      return failed("cannot write " + file.string(), error);
+    }
+  }
+
+  unsigned epoch() const { return epoch_; }
+
+ private:
+  double train_batch(const std::vector<std::size_t>& order, std::uint64_t step, double rate,
+                     Random& random) {
+    const std::size_t begin = step * options_.batch;
+    const std::size_t end = std::min(order.size(), begin + options_.batch);
+    torch::Tensor batch = batch_tensor(end - begin, photos_.size);
+    torch::Tensor labels = torch::empty({static_cast<std::int64_t>(end - begin)}, torch::kLong);
+    for (std::size_t i = begin; i < end; ++i) {
+      augment(photos_.picture(order[i]), photos_.size, options_.normalisation, random,
+              batch.data_ptr<float>() + (i - begin) * photos_.bytes_each());
+      labels.data_ptr<std::int64_t>()[i - begin] = photos_.labels[order[i]];
+    }
+    for (auto& group : optimiser_->param_groups()) group.options().set_lr(rate);
+    optimiser_->zero_grad();
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(
+        net_->forward(batch.contiguous(kLayout)), labels,
+        torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(options_.label_smoothing));
+    loss.backward();
+    optimiser_->step();
+    return loss.item<double>();
+  }
+
+  // The average keeps `kept` of itself and takes the rest from the network; of what is counted
+  // rather than learned (batch statistics) likewise.
+  void follow(double kept) {
+    const torch::NoGradGuard no_grad;
+    const auto towards = [kept](std::vector<torch::Tensor> to, std::vector<torch::Tensor> from) {
+      for (std::size_t i = 0; i < to.size(); ++i) {
+        if (to[i].is_floating_point()) {
+          to[i].lerp_(from[i], 1 - kept);
+        } else {
+          to[i].copy_(from[i]);
+        }
+      }
+    };
+    towards(average_->parameters(), net_->parameters());
+    towards(average_->buffers(), net_->buffers());
+  }
+
+  // What must be the same for a checkpoint to be of this training.
+  std::string settings() const {
+    const auto number = [](double value) {
+      std::string text = std::to_string(value);
+      return text;
+    };
+    return std::to_string(members_.size()) + " pictures of " + std::to_string(photos_.size) +
+           " pixels in " + std::to_string(photos_.classes.size()) + " classes, " +
+           std::to_string(options_.epochs) + " epochs, batches of " +
+           std::to_string(options_.batch) + ", rate " + number(options_.rate) + ", seed " +
+           std::to_string(options_.seed);
+  }
+
+  const TrainerOptions options_;
+  const Photos& photos_;
+  const std::vector<std::size_t> members_;
+  InceptionNet net_{nullptr};
+  InceptionNet average_{nullptr};
+  std::optional<torch::optim::SGD> optimiser_;
+  std::uint64_t steps_each_ = 0;
+  Schedule schedule_;
+  unsigned epoch_ = 0;
+};
+
+Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
+    : impl_(std::make_unique<Impl>(options, photos, std::move(members))) {}
+Trainer::~Trainer() = default;
+
+bool Trainer::run_epoch(const std::function<void(const Progress&)>& tell) {
+  return impl_->run_epoch(tell);
+}
+unsigned Trainer::epochs_done() const { return impl_->epoch(); }
+Answers Trainer::evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
+  return impl_->evaluate(photos, members);
+}
+Status Trainer::save(const std::filesystem::path& file) const { return impl_->save(file); }
+Status Trainer::load(const std::filesystem::path& file) { return impl_->load(file); }
+Status Trainer::write_module(double temperature, const std::filesystem::path& file) const {
+  return impl_->write_module(temperature, file);
+}
+
+Result<Answers> run_module(const std::filesystem::path& file, const Photos& photos,
+                           const std::vector<std::size_t>& members, const Normalisation& how) {
+  try {
+    torch::jit::Module module = torch::jit::load(file.string());
+    return answers_of(photos, members, how, [&module](const torch::Tensor& batch) {
+      return module.forward({batch}).toTensor();
+    });
+  } catch (const std::exception& error) {
+    return failed("cannot run " + file.string(), error);
+  }
+}
+
+}  // namespace imgrec::training

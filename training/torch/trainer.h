@@ -1,0 +1,73 @@
+// Trains an InceptionNet on pictures in memory: stochastic gradient descent with Nesterov momentum,
+// label smoothing, weight decay on convolutions and the last layer, and a running average of the
+// weights, which is what is evaluated and kept (Polyak and Juditsky, 1992).
+//
+// Thread rule: one thread at a time; LibTorch uses as many as it is set to.
+// Owns: the network, its average, the optimiser's state. Borrows the pictures.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto/status.h"
+#include "training/core/evaluation.h"
+#include "training/core/photos.h"
+
+namespace imgrec::training {
+
+struct TrainerOptions {
+  unsigned epochs = 30;
+  unsigned batch = 128;
+  double rate = 0.1;  // peak
+  double warm_up_epochs = 2;
+  double momentum = 0.9;
+  double weight_decay = 5e-4;
+  double label_smoothing = 0.1;
+  double average = 0.998;  // how much of the running average each step keeps
+  std::uint64_t seed = 1;
+  Normalisation normalisation;
+};
+
+class Trainer {
+ public:
+  // `members`: the pictures to train on. Both must outlive the trainer.
+  Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members);
+  ~Trainer();
+
+  struct Progress {
+    std::uint64_t step = 0;  // of all
+    std::uint64_t steps = 0;
+    double loss = 0;  // of this epoch so far
+    double rate = 0;
+  };
+  // Trains the next epoch; the order of the pictures and what is done to them depend on the seed
+  // and the epoch alone. Calls `tell` after each step. False: the training is over.
+  bool run_epoch(const std::function<void(const Progress&)>& tell);
+  unsigned epochs_done() const;
+
+  // What the average says of the pictures `members`.
+  Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members);
+
+  // Everything needed to go on as if nothing had been between. Written beside `file` and renamed.
+  Status save(const std::filesystem::path& file) const;
+  // kFailedPrecondition: the file is of a training with other settings.
+  Status load(const std::filesystem::path& file);
+
+  // Writes the average as TorchScript: batch normalisation folded into the convolutions before it,
+  // softmax(logits / temperature) at the end.
+  Status write_module(double temperature, const std::filesystem::path& file) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// What a module that write_module() wrote says of the pictures: probabilities, in place of logits.
+Result<Answers> run_module(const std::filesystem::path& file, const Photos& photos,
+                           const std::vector<std::size_t>& members, const Normalisation& how);
+
+}  // namespace imgrec::training
