@@ -314,7 +314,7 @@ void Api::upgrade(UpgradeRequest upgrade) {
   if (session->empty()) {
     return refused(
         Problem(401, "no_session",
-                "open the page first (it sets the session's cookie), or send X-Session"));
+                "read /api/v1/images first (it sets the session's cookie), or send X-Session"));
   }
   constexpr auto kLast = static_cast<std::uint64_t>(INT64_MAX);
   const auto after = query_number(request, "after", 0, 0, kLast);
