@@ -16,7 +16,7 @@ namespace imgrec::training {
 
 struct FolderOptions {
   unsigned size = 32;                        // every picture is squashed to size x size
-  std::vector<std::string> classes;          // empty: every folder there is
+  std::vector<std::string> classes = {};     // empty: every folder there is
   std::uint64_t max_bytes = 4ull << 30;      // of pixels in memory
   std::uint64_t max_pixels = 100'000'000;    // of one picture
 };
