@@ -16,7 +16,7 @@ import { Summary } from './ui/summary.js';
 import { Tools } from './ui/tools.js';
 import { Transfer } from './ui/transfer.js';
 import { plural } from './format.js';
-import { rememberingView } from './view.js';
+import { isFiltered, rememberingView } from './view.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -113,14 +113,15 @@ async function deleteMany() {
   const selected = [...store.state.selected];
   const some = selected.length > 0;
   if (!some && !await readAll()) return;
-  const count = some ? selected.length : store.state.tally.total;
+  const keys = some ? selected : shown();
+  const all = !some && !isFiltered(store.state.view);
   const agreed = await confirm({
-    title: `Delete ${some || count === 1 ? '' : 'all '}${plural(count, 'photo')}?`,
-    text: `${count === 1 ? 'It is' : 'They are'} deleted from the server, with all results. ` +
+    title: `Delete ${all && keys.length > 1 ? 'all ' : ''}${plural(keys.length, 'photo')}?`,
+    text: `${keys.length === 1 ? 'It is' : 'They are'} deleted from the server, with all results. ` +
       'This cannot be undone.',
     action: 'Delete',
   });
-  if (agreed) await photos.removeAll(some ? selected : store.state.order);
+  if (agreed) await photos.removeAll(keys);
 }
 
 async function exportShown(kind) {

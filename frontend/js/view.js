@@ -5,6 +5,11 @@ import { onServer, unsent } from './items.js';
 
 export const DEFAULT_VIEW = Object.freeze({ query: '', show: 'all', sort: 'newest' });
 
+/** Whether something is left out. */
+export function isFiltered({ query, show }) {
+  return query.trim() !== '' || show !== 'all';
+}
+
 /** The choices of "show": which photos each one is about. */
 export const SHOWS = {
   all: () => true,
