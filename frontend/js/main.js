@@ -16,6 +16,7 @@ import { Summary } from './ui/summary.js';
 import { Tools } from './ui/tools.js';
 import { Transfer } from './ui/transfer.js';
 import { plural } from './format.js';
+import { followUnsent } from './unsent.js';
 import { isFiltered, rememberingView } from './view.js';
 
 const byId = (id) => document.getElementById(id);
@@ -60,7 +61,10 @@ const transfer = new Transfer(byId('transfer'), {
 });
 const parts = [
   new Summary(byId('summary'), byId('summary-bar')), new StatusBar(byId('cluster')),
-  new Banner(byId('banners'), { onRetry: () => sync.connect(), onUnlock: () => tokens.open() }),
+  new Banner(byId('banners'), {
+    onRetry: () => sync.connect(), onUnlock: () => tokens.open(),
+    onSeen: () => store.dispatch({ type: 'unsent-lost', count: 0 }),
+  }),
   transfer, announcer,
 ];
 const addFiles = (files) => photos.add(files);
@@ -149,6 +153,8 @@ window.addEventListener('online', () => sync.connect());
 window.addEventListener('beforeunload', (event) => {
   if (store.state.tally.unsent > 0) event.preventDefault();  // the browser asks before leaving
 });
+followUnsent({ page: window, storage: () => sessionStorage, unsent: () => store.state.tally.unsent,
+               onLost: (count) => store.dispatch({ type: 'unsent-lost', count }) });
 
 draw(store.state);
 sync.begin();

@@ -27,6 +27,7 @@ export const initialState = Object.freeze({
   connection: 'connecting',  // 'connecting' | 'open' | 'lost'
   locked: false,             // the server asks for an access token
   paused: false,             // the person has stopped the sending
+  unsentLost: 0,             // photos that were not sent when the page was left before
   cluster: null,             // the newest cluster figures
   model: null,               // of the newest hello, until there are cluster figures
   cursor: null,              // of the next page of history
@@ -68,6 +69,7 @@ const actions = {
   /** files: [{key, name}], in the order chosen. The last is the newest. */
   'files-added'(draft, { files }) {
     draft.addLocal(files);
+    draft.unsentLost = 0;
   },
 
   'upload-started'(draft, { key }) {
@@ -152,6 +154,10 @@ const actions = {
 
   connection(draft, { status }) {
     draft.connection = status;
+  },
+
+  'unsent-lost'(draft, { count }) {
+    draft.unsentLost = count;
   },
 
   locked(draft, { on }) {

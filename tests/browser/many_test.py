@@ -136,6 +136,7 @@ class ManyPhotosTest(BrowserTest):
         sent = {name for _, name in self.server_ids()}
         self.assertLess(len(sent), 300)
         self.wait_summary(f"0 of {len(sent)} recognized")
+        self.assertRegex(self.page.text("banners"), r"^\d+ photos were not sent .* again\.")
         self.page.choose(*[file for file in files if file.name not in sent])
         self.wait_all_sent()
         self.system.start_workers(delay_ms=10)
