@@ -170,10 +170,7 @@ class WebsiteTest(BrowserTest):
         return status
 
     def test_deleting_by_keyboard_reaches_the_other_tab_and_stays(self):
-        self.system.start_workers()
-        self.page.open(self.system.url)
-        self.page.choose(*self.pictures("a.png", "b.png", "c.png"))
-        self.page.wait_phases("done", "done", "done")
+        self.start_with_photos("a.png", "b.png", "c.png")
         driver, tab = self.page.driver, self.page.driver.current_window_handle
         driver.switch_to.new_window("tab")
         self.page.open(self.system.url, fresh=False)
