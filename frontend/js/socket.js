@@ -25,14 +25,14 @@ export class LiveSocket {
    * @param lastSeq    () => number of the newest result seen, 0 for none
    * @param onMessage  (message) => void, one parsed message of the contract
    * @param onStatus   ('open'|'lost') => void; 'open' once hello has come
-   * @param page       the window. A page that is left may stay frozen in the browser's memory, to be
+   * @param page       the window, if there is one. A page that is left may stay frozen in the browser's memory, to be
    *                   shown again by "back": its connection is closed meanwhile, which is no loss to
    *                   tell of, and made anew when it is shown.
    */
   constructor({ lastSeq, onMessage, onStatus, page }) {
     Object.assign(this, { lastSeq, onMessage, onStatus });
-    page.addEventListener('pagehide', () => this.#leave());
-    page.addEventListener('pageshow', ({ persisted }) => { if (persisted) this.#comeBack(); });
+    page?.addEventListener('pagehide', () => this.#leave());
+    page?.addEventListener('pageshow', ({ persisted }) => { if (persisted) this.#comeBack(); });
   }
 
   /** Connects now instead of waiting; does nothing while connected or connecting. */

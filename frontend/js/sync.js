@@ -27,7 +27,7 @@ export class Sync {
       lastSeq: () => store.state.lastSeq,
       onMessage: (message) => store.dispatch({ type: 'message', message }),
       onStatus: (status) => this.#onConnection(status),
-      page: window,
+      page: globalThis.window,
     });
   }
 
