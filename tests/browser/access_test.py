@@ -19,7 +19,9 @@ class KeyboardTest(BrowserTest):
         for count, picture in enumerate(self.pictures("d.png", "c.png", "b.png", "a.png"), 1):
             self.page.choose_in_focus(picture)  # one at a time: the last sent is shown first
             self.page.wait_phases(*["done"] * count)
-        self.page.tab_to("a.png: ")
+        self.page.tab_to("d.png: ")  # the first that was there
+        self.page.keys(Keys.HOME)
+        self.assertTrue(self.page.focused().startswith("a.png: "))
         self.page.keys(Keys.ARROW_RIGHT)
         self.assertTrue(self.page.focused().startswith("b.png: "))
 
