@@ -1,12 +1,23 @@
 // A state while a batch of actions changes it. However many there are, each collection is copied
 // once, before the first write to it, and the order is put together once, at the end.
 
+import { compareTexts } from './format.js';
 import { BLANK, count, fieldsOf, onServer, settled } from './items.js';
+
+// The same order while photos are sent as after a reload: what the server has goes by the time at
+// which it was accepted, equal times by id. In front of it is what the server does not have; there
+// the last chosen is the first.
+function newestFirst(order, items) {
+  const here = order.filter((key) => items.get(key).created === null);
+  const there = order.map((key) => items.get(key)).filter(({ created }) => created !== null);
+  there.sort((a, b) => compareTexts(b.created, a.created) || compareTexts(b.id, a.id));
+  return [...here, ...there.map(({ key }) => key)];
+}
 
 export class Draft {
   #before;
-  #front = [];       // lists of keys to go in front of all others, the last first
-  #back = [];        // keys to go behind all others
+  #added = [];       // keys that are not in the order yet, in the order of their coming
+  #moved = false;    // what the order goes by has changed
   #removed = false;
 
   constructor(state) {
@@ -29,15 +40,16 @@ export class Draft {
   }
 
   #finishOrder() {
-    if (this.#front.length + this.#back.length === 0 && !this.#removed) return;
-    const order = [...this.#front.flat(), ...this.order, ...this.#back];
-    this.order = this.#removed ? order.filter((key) => this.items.has(key)) : order;
+    if (this.#added.length === 0 && !this.#moved && !this.#removed) return;
+    const order = [...this.#added.reverse(), ...this.order].filter((key) => this.items.has(key));
+    this.order = this.#added.length > 0 || this.#moved ? newestFirst(order, this.items) : order;
   }
 
   /** Every write to an item goes through here, so that the counts are right. */
   #put(key, item) {
     const tally = this.own('tally');
     const old = this.items.get(key);
+    if (old && item && old.created !== item.created) this.#moved = true;
     if (old) count(tally, old, -1);
     if (item) count(tally, item, 1);
     if (item) this.own('items').set(key, item);
@@ -76,26 +88,22 @@ export class Draft {
     if (this.early.has(text)) this.own('early').delete(text);
   }
 
-  /** Photos of this page, in the order chosen, in front of all others. */
+  /** Photos of this page, in the order chosen: the last is the newest. */
   addLocal(files) {
     for (const { key, name } of files) this.#put(key, { ...BLANK, key, name });
-    this.#front.unshift(files.map(({ key }) => key));
+    for (const { key } of files) this.#added.push(key);
   }
 
-  /** Images as items of their own, before or behind all others. */
-  insert(images, inFront) {
-    const keys = [];
+  /** Images as items of their own. */
+  insert(images) {
     for (const image of images) {
       const fields = fieldsOf(image);
       if (this.keyOf.has(fields.id) || this.deleted.has(fields.id)) continue;
       const key = `server-${fields.id}`;
       this.#put(key, { ...BLANK, key, ...fields });
       this.own('keyOf').set(fields.id, key);
-      keys.push(key);
+      this.#added.push(key);
     }
-    if (keys.length === 0) return;
-    if (inFront) this.#front.unshift(keys);
-    else this.#back.push(...keys);
   }
 
   /** Brings a known item up to date with the server's IMAGE. */
@@ -127,7 +135,7 @@ export class Draft {
     const item = this.itemOf(id);
     if (item) this.merge(item, image);
     else if (this.expecting() && !this.deleted.has(id)) this.keep(id, { image });
-    else this.insert([image], true);
+    else this.insert([image]);
   }
 
   /** When nothing is on its way any more, what is left of the early news came from another tab. */
@@ -135,6 +143,6 @@ export class Draft {
     if (this.early.size === 0 || this.expecting()) return;
     const images = [...this.early.values()].flatMap((news) => news.image ?? []);
     this.early = new Map();
-    this.insert(images.reverse(), true);
+    this.insert(images);
   }
 }

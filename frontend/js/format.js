@@ -127,3 +127,6 @@ export function stamp(what, now = new Date()) {
   const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
   return `${what}-${day}-${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('')}`;
 }
+
+/** Plain comparing, for sort(). */
+export const compareTexts = (a, b) => (a < b ? -1 : Number(a > b));

@@ -16,7 +16,8 @@ import { Summary } from './ui/summary.js';
 import { Tools } from './ui/tools.js';
 import { Transfer } from './ui/transfer.js';
 import { plural } from './format.js';
-import { rememberingView } from './view.js';
+import { followUnsent } from './unsent.js';
+import { isFiltered, rememberingView } from './view.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -60,7 +61,10 @@ const transfer = new Transfer(byId('transfer'), {
 });
 const parts = [
   new Summary(byId('summary'), byId('summary-bar')), new StatusBar(byId('cluster')),
-  new Banner(byId('banners'), { onRetry: () => sync.connect(), onUnlock: () => tokens.open() }),
+  new Banner(byId('banners'), {
+    onRetry: () => sync.connect(), onUnlock: () => tokens.open(),
+    onSeen: () => store.dispatch({ type: 'unsent-lost', count: 0 }),
+  }),
   transfer, announcer,
 ];
 const addFiles = (files) => photos.add(files);
@@ -113,14 +117,15 @@ async function deleteMany() {
   const selected = [...store.state.selected];
   const some = selected.length > 0;
   if (!some && !await readAll()) return;
-  const count = some ? selected.length : store.state.tally.total;
+  const keys = some ? selected : shown();
+  const all = !some && !isFiltered(store.state.view);
   const agreed = await confirm({
-    title: `Delete ${some || count === 1 ? '' : 'all '}${plural(count, 'photo')}?`,
-    text: `${count === 1 ? 'It is' : 'They are'} deleted from the server, with all results. ` +
+    title: `Delete ${all && keys.length > 1 ? 'all ' : ''}${plural(keys.length, 'photo')}?`,
+    text: `${keys.length === 1 ? 'It is' : 'They are'} deleted from the server, with all results. ` +
       'This cannot be undone.',
     action: 'Delete',
   });
-  if (agreed) await photos.removeAll(some ? selected : store.state.order);
+  if (agreed) await photos.removeAll(keys);
 }
 
 async function exportShown(kind) {
@@ -148,6 +153,8 @@ window.addEventListener('online', () => sync.connect());
 window.addEventListener('beforeunload', (event) => {
   if (store.state.tally.unsent > 0) event.preventDefault();  // the browser asks before leaving
 });
+followUnsent({ page: window, storage: () => sessionStorage, unsent: () => store.state.tally.unsent,
+               onLost: (count) => store.dispatch({ type: 'unsent-lost', count }) });
 
 draw(store.state);
 sync.begin();

@@ -64,7 +64,8 @@ export class Photos {
   // One after the other: after a reload each of them is fetched from the server first.
   async retryAll() {
     const { order, items } = this.#store.state;
-    for (const key of order.filter((one) => canRetry(items.get(one)))) await this.retry(key);
+    const keys = order.filter((one) => canRetry(items.get(one))).reverse();  // the oldest first
+    for (const key of keys) await this.retry(key);
   }
 
   /** Forgets what is not sent yet. */

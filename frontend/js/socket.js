@@ -56,19 +56,27 @@ export class LiveSocket {
   #attempt = 0;
   #retryTimer;
   #silenceTimer;
+  #wanted = false;  // connect() has been called
+  #away = false;    // the page was left, and may be shown again
 
   /**
    * @param lastSeq    () => number of the newest result seen, 0 for none
    * @param onMessage  (message) => void, one parsed message of the contract
    * @param onStatus   ('open'|'lost') => void; 'open' once hello has come
+   * @param page       the window, if there is one. A page that is left may stay frozen in the browser's memory, to be
+   *                   shown again by "back": its connection is closed meanwhile, which is no loss to
+   *                   tell of, and made anew when it is shown.
    */
-  constructor({ lastSeq, onMessage, onStatus }) {
+  constructor({ lastSeq, onMessage, onStatus, page }) {
     Object.assign(this, { lastSeq, onMessage, onStatus });
+    page?.addEventListener('pagehide', () => this.#leave());
+    page?.addEventListener('pageshow', ({ persisted }) => { if (persisted) this.#comeBack(); });
   }
 
   /** Connects now instead of waiting; does nothing while connected or connecting. */
   connect() {
-    if (this.#ws) return;
+    this.#wanted = true;
+    if (this.#ws || this.#away) return;
     clearTimeout(this.#retryTimer);
     const ws = new WebSocket(this.#url());
     this.#ws = ws;
@@ -107,12 +115,28 @@ export class LiveSocket {
   }
 
   #lost() {
+    this.#close();
+    this.#retryTimer = setTimeout(() => this.connect(), backoff(this.#attempt++));
+    this.onStatus('lost');
+  }
+
+  #leave() {
+    this.#away = true;
+    clearTimeout(this.#retryTimer);
+    if (this.#ws) this.#close();
+  }
+
+  #comeBack() {
+    this.#away = false;
+    this.#attempt = 0;
+    if (this.#wanted) this.connect();
+  }
+
+  #close() {
     const ws = this.#ws;
     clearTimeout(this.#silenceTimer);
     ws.onopen = ws.onmessage = ws.onclose = null;
     ws.close();
     this.#ws = null;
-    this.#retryTimer = setTimeout(() => this.connect(), backoff(this.#attempt++));
-    this.onStatus('lost');
   }
 }

@@ -16,7 +16,7 @@ import { DEFAULT_VIEW } from './view.js';
 
 export const initialState = Object.freeze({
   items: new Map(),          // key → item
-  order: [],                 // keys: newest batch first, inside it as chosen
+  order: [],                 // keys, newest first: what is not sent yet, then as the server took it
   tally: NO_ITEMS,           // how many items are where
   keyOf: new Map(),          // server id → key
   deleted: new Set(),        // ids known to be deleted; late news of them is ignored
@@ -27,6 +27,7 @@ export const initialState = Object.freeze({
   connection: 'connecting',  // 'connecting' | 'open' | 'lost'
   locked: false,             // the server asks for an access token
   paused: false,             // the person has stopped the sending
+  unsentLost: 0,             // photos that were not sent when the page was left before
   cluster: null,             // the newest cluster figures
   model: null,               // of the newest hello, until there are cluster figures
   cursor: null,              // of the next page of history
@@ -65,9 +66,10 @@ const messages = {
 };
 
 const actions = {
-  /** files: [{key, name}], in the order chosen. They go in front of what is there. */
+  /** files: [{key, name}], in the order chosen. The last is the newest. */
   'files-added'(draft, { files }) {
     draft.addLocal(files);
+    draft.unsentLost = 0;
   },
 
   'upload-started'(draft, { key }) {
@@ -127,14 +129,14 @@ const actions = {
     draft.release();
   },
 
-  /** A page of history, newest first, to be shown behind what is there. */
+  /** A page of history. */
   'page-loaded'(draft, { images, cursor }) {
     for (const image of images) {
       const item = draft.itemOf(image.id);
       if (item) draft.merge(item, image);
       draft.lastSeq = Math.max(draft.lastSeq, Number(image.seq) || 0);
     }
-    draft.insert(images.filter((image) => !draft.early.has(String(image.id))), false);
+    draft.insert(images.filter((image) => !draft.early.has(String(image.id))));
     Object.assign(draft, { cursor, loaded: true });
   },
 
@@ -156,6 +158,10 @@ const actions = {
 
   connection(draft, { status }) {
     draft.connection = status;
+  },
+
+  'unsent-lost'(draft, { count }) {
+    draft.unsentLost = count;
   },
 
   locked(draft, { on }) {

@@ -26,6 +26,7 @@ export class Sync {
       lastSeq: () => store.state.lastSeq,
       onMessage: (message) => store.dispatch({ type: 'message', message }),
       onStatus: (status) => this.#onConnection(status),
+      page: globalThis.window,
     });
   }
 

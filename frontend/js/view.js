@@ -1,9 +1,14 @@
 // What is shown of the photos, and in which order. Pure.
 
-import { clampScore, labelText } from './format.js';
+import { clampScore, compareTexts, labelText } from './format.js';
 import { onServer, unsent } from './items.js';
 
 export const DEFAULT_VIEW = Object.freeze({ query: '', show: 'all', sort: 'newest' });
+
+/** Whether something is left out. */
+export function isFiltered({ query, show }) {
+  return query.trim() !== '' || show !== 'all';
+}
 
 /** The choices of "show": which photos each one is about. */
 export const SHOWS = {
@@ -21,7 +26,6 @@ function sortText(text) {
     .replace(/\d+/g, (digits) => digits.padStart(16, '0'));
 }
 
-const compareTexts = (a, b) => (a < b ? -1 : Number(a > b));
 const label = ({ top }) => (top.length > 0 ? sortText(labelText(top[0].label).short) : null);
 const score = ({ top }) => (top.length > 0 ? clampScore(top[0].score) : null);
 

@@ -16,9 +16,12 @@ class KeyboardTest(BrowserTest):
         self.page.keys(Keys.TAB)
         self.assertEqual(self.page.focused(), "Skip to the photos")
         self.page.tab_to("Choose photos")
-        self.page.choose_in_focus(*self.pictures("a.png", "b.png", "c.png", "d.png"))
-        self.page.wait_phases(*["done"] * 4)
-        self.page.tab_to("a.png: ")
+        for count, picture in enumerate(self.pictures("d.png", "c.png", "b.png", "a.png"), 1):
+            self.page.choose_in_focus(picture)  # one at a time: the last sent is shown first
+            self.page.wait_phases(*["done"] * count)
+        self.page.tab_to("d.png: ")  # the first that was there
+        self.page.keys(Keys.HOME)
+        self.assertTrue(self.page.focused().startswith("a.png: "))
         self.page.keys(Keys.ARROW_RIGHT)
         self.assertTrue(self.page.focused().startswith("b.png: "))
 
@@ -133,14 +136,17 @@ class AxeTest(BrowserTest):
         failing, good = self.pictures("fail.png", "n01440764_tench.png")
         bad = self.folder / "notes.png"
         bad.write_text("no picture")
-        self.page.choose(unsure, long_name, failing, bad, good)
-        self.page.wait(lambda: self.page.phases() == ["queued"] * 3 + ["rejected", "queued"], "all")
+        for count, picture in enumerate((good, failing, long_name, unsure), 1):
+            self.page.choose(picture)  # one at a time: the last sent is shown first
+            self.page.wait_phases(*["queued"] * count)
+        self.page.choose(bad)
+        self.page.wait_phases("rejected", *["queued"] * 4)
         self.check("waiting-for-workers")
         self.system.start_workers()
-        self.page.wait_phases("done", "done", "failed", "rejected", "done")
-        self.page.press(".card-tick", 1)
+        self.page.wait_phases("rejected", "done", "done", "failed", "done")
+        self.page.press(".card-tick", 2)
         self.check("results")
-        self.page.press(".card-open", 0)
+        self.page.press(".card-open", 1)
         self.page.wait(lambda: self.page.focused() == "Close", "the large view")
         self.check("large-unsure")
         self.page.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)

@@ -246,6 +246,25 @@ class ClusterPageTest(unittest.TestCase):
         self.wait_states(w1="Ready", w2="Ready")
         self.assertEqual(self.page.text("cluster"), "live")
 
+    def sockets(self):
+        return json.load(urllib.request.urlopen(f"{self.system.url}api/v1/cluster", timeout=10))["sockets"]
+
+    def test_going_back_and_forth_leaves_no_connection_behind(self):
+        self.open(workers=1)
+        for _ in range(3):
+            self.page.open(self.system.url, fresh=False)
+            self.page.open(f"{self.system.url}cluster", fresh=False)
+        self.page.wait(lambda: self.sockets() == 1, "one page's connection only")
+        kept = self.page.script("window.kept = true; return true")
+        self.page.open(self.system.url, fresh=False)
+        self.page.driver.back()
+        self.page.wait_connected()
+        if self.page.script("return window.kept === true") != kept:
+            self.skipTest("this browser kept no page to go back to")
+        self.page.wait(lambda: self.sockets() == 1, "its connection again")
+        self.page.wait(lambda: not self.stale() and self.page.text("banners") == "", "new figures")
+        self.assertEqual(self.page.complaints(), [])
+
     def test_a_server_that_asks_for_its_token_is_told(self):
         token = secrets.token_hex(16)
         file = pathlib.Path(tempfile.mkdtemp()) / "token"

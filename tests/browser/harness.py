@@ -98,11 +98,12 @@ class BrowserTest(unittest.TestCase):
         self.page.look()
 
     def start_with_photos(self, *names):
-        """The page, with these photos recognized."""
+        """The page, with these photos recognized, shown in this order: the last is sent first."""
         self.system.start_workers()
         self.page.open(self.system.url)
-        self.page.choose(*self.pictures(*names))
-        self.page.wait_phases(*["done"] * len(names))
+        for count, picture in enumerate(reversed(self.pictures(*names)), 1):
+            self.page.choose(picture)
+            self.page.wait_phases(*["done"] * count)
 
     def server_ids(self, page=None):
         """What the server lists for this browser's session, by name."""

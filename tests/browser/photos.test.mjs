@@ -43,11 +43,11 @@ function fixture() {
   return page;
 }
 
-test('photos are sent, and shown in the order chosen', async () => {
+test('photos are sent in the order chosen, and shown newest first', async () => {
   const page = fixture();
   page.photos.add([file('a'), file('b')]);
   await page.accept(image('id-a'));
-  assert.equal(page.phases(), 'queued uploading');
+  assert.equal(page.phases(), 'uploading queued');
   assert.equal(page.photos.files.size, 2);
 });
 

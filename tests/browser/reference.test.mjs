@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { blocks, fieldsOf, mentions, resolve, sections, typeOf }
+import { addressed, blocks, fieldsOf, mentions, resolve, sections, typeOf }
   from '../../frontend/js/reference/document.js';
 
 const real = JSON.parse(readFileSync(
@@ -53,6 +53,16 @@ test('bodies of several kinds of bytes are one', () => {
   const accepted = upload.responses.find(({ status }) => status === '202');
   assert.deepEqual(accepted.bodies[0].fields.map(({ name }) => name), ['images', 'rejected']);
   assert.ok(JSON.parse(accepted.bodies[0].example).images);
+});
+
+test('examples name the address that the page is at', () => {
+  const text = (place) => JSON.stringify(sections(addressed(real, place)));
+  assert.ok(text({ protocol: 'http:', host: 'localhost:8080' }).includes("'localhost:8080/api/"));
+  const other = text({ protocol: 'http:', host: 'photos.example:99' });
+  assert.ok(other.includes("'photos.example:99/api/v1/images?wait=10'"));
+  assert.ok(!other.includes('localhost:8080'));
+  assert.ok(text({ protocol: 'https:', host: 'a.b' }).includes("'https://a.b/api/"));
+  assert.ok(JSON.stringify(real).includes('localhost:8080'), 'the document itself is left alone');
 });
 
 test('types are a few words', () => {

@@ -19,7 +19,7 @@ class FakeWebSocket {
   say(message) { this.onmessage?.({ data: JSON.stringify(message) }); }
 }
 
-function fixture(t, { href = 'http://host:8080/' } = {}) {
+function fixture(t, { href = 'http://host:8080/', connect = true } = {}) {
   const real = { WebSocket: globalThis.WebSocket, location: globalThis.location };
   const random = Math.random;
   t.after(() => {
@@ -32,12 +32,15 @@ function fixture(t, { href = 'http://host:8080/' } = {}) {
   Math.random = () => 1;
   const page = { seq: 0, messages: [], statuses: [], made: FakeWebSocket.made };
   page.timers = new FakeTimers().install(t);
+  page.window = new EventTarget();
+  page.event = (type, fields) => page.window.dispatchEvent(Object.assign(new Event(type), fields));
   page.socket = new LiveSocket({
+    page: page.window,
     lastSeq: () => page.seq,
     onMessage: (message) => page.messages.push(message.type),
     onStatus: (status) => page.statuses.push(status),
   });
-  page.socket.connect();
+  if (connect) page.socket.connect();
   return page;
 }
 
@@ -120,4 +123,42 @@ test('what is no message of the contract is ignored', (t) => {
   page.made[0].onmessage({ data: 'null' });
   page.made[0].onmessage({ data: '{"a":1}' });
   assert.deepEqual(page.messages, []);
+});
+
+test('a page that is left keeps no connection and is shown again with a new one', async (t) => {
+  const page = fixture(t);
+  const [first] = page.made;
+  first.say({ type: 'hello', seq: 0 });
+  page.seq = 7;
+  page.event('pagehide', { persisted: true });
+  assert.equal(first.closed, true);
+  page.socket.connect();  // "online", say
+  await page.timers.advance(60_000);
+  assert.equal(page.made.length, 1);
+  page.event('pageshow', { persisted: true });
+  assert.equal(page.made.length, 2);
+  assert.equal(page.made[1].url, 'ws://host:8080/ws?after=7');
+  assert.deepEqual(page.statuses, ['open'], 'nothing was lost');
+  page.made[1].say({ type: 'hello', seq: 9 });
+  assert.deepEqual(page.statuses, ['open', 'open'], 'what was missed is read');
+});
+
+test('a page that is left while it waits for its next try tries at once when it is back', async (t) => {
+  const page = fixture(t);
+  page.made[0].onclose();
+  page.event('pagehide', { persisted: true });
+  await page.timers.advance(60_000);
+  assert.equal(page.made.length, 1);
+  page.event('pageshow', { persisted: true });
+  assert.equal(page.made.length, 2);
+  await page.timers.advance(5_000);
+  assert.equal(page.made.length, 2);
+});
+
+test('the first showing of a page connects nothing by itself', (t) => {
+  const page = fixture(t, { connect: false });
+  page.event('pageshow', { persisted: false });
+  page.event('pagehide', { persisted: true });
+  page.event('pageshow', { persisted: true });  // before the page had its session
+  assert.equal(page.made.length, 0);
 });

@@ -85,7 +85,7 @@ test('results before their own 202 wait for it', () => {
   page.result('y', 3);
   assert.equal(page.phases(), 'uploading uploading');
   page.accept('a', image('x')).accept('b', image('y'));
-  assert.equal(page.phases(), 'assigned done');
+  assert.equal(page.phases(), 'done assigned');
   assert.equal(page.item('a').worker, 'w');
   assert.equal(page.state.items.size, 2);
 });
@@ -128,13 +128,29 @@ test('a card made by news of a try whose answer was lost gives way to the photo 
   assert.equal(page.phases(), 'done done');
 });
 
-test('new batches come first, each in the order chosen', () => {
-  const page = new Page().do('page-loaded', { images: [image('n'), image('o')], cursor: 'c' });
+const at = (id, second, state) => image(id, state, { created: `2026-01-01T00:00:0${second}.000Z` });
+
+test('the newest is first: what was chosen last, then what the server took last', () => {
+  const page = new Page().do('page-loaded', { images: [at('n', 2), at('o', 1)], cursor: 'c' });
   page.choose('a', 'b').choose('c', 'd');
-  assert.deepEqual(page.state.order, ['c', 'd', 'a', 'b', 'server-n', 'server-o']);
-  page.do('page-loaded', { images: [image('o'), image('p')], cursor: null });
+  assert.deepEqual(page.state.order, ['d', 'c', 'b', 'a', 'server-n', 'server-o']);
+  page.do('page-loaded', { images: [at('o', 1), at('p', 0)], cursor: null });
   assert.deepEqual(page.state.order.slice(-2), ['server-o', 'server-p']);
   assert.equal(page.state.cursor, null);
+});
+
+test('a reload changes no order, whichever of several uploads the server took first', () => {
+  const page = new Page().choose('a', 'b', 'c', 'd', 'e');
+  for (const key of ['a', 'b', 'c']) page.start(key);
+  page.accept('c', at('3', 4)).accept('a', at('1', 2)).accept('b', at('2', 4));
+  page.hears({ type: 'image', seq: 1, image: at('1', 2, 'done') });
+  assert.deepEqual(page.state.order, ['e', 'd', 'c', 'b', 'a']);
+  page.do('page-loaded', { images: [at('4', 3)], cursor: null });  // another tab's
+  assert.deepEqual(page.state.order, ['e', 'd', 'c', 'b', 'server-4', 'a']);
+  const ids = page.state.order.map((key) => page.item(key).id).filter(Boolean);
+  const again = new Page().do('page-loaded', { images: [at('2', 4), at('3', 4)], cursor: 'c' })
+    .do('page-loaded', { images: [at('1', 2), at('4', 3)], cursor: null });
+  assert.deepEqual(again.state.order.map((key) => again.item(key).id), ids);
 });
 
 test('a page of history tells the newest result', () => {
@@ -143,7 +159,7 @@ test('a page of history tells the newest result', () => {
     cursor: null,
   });
   assert.equal(page.state.lastSeq, 9);
-  assert.equal(page.phases(), 'done done queued');
+  assert.equal(page.phases(), 'queued done done');
 });
 
 test('hello: a first number is taken, a resumed one is not, a lower one means other data', () => {
@@ -158,13 +174,13 @@ test('after a reconnect, what was missed is read; only newer strangers are taken
   const page = sent('a', 'b');
   page.do('snapshot', { images: [image('new', 'done'), image('id-b', 'failed'),
     image('id-a', 'assigned'), image('history', 'done')] });
-  assert.deepEqual(page.state.order, ['server-new', 'a', 'b']);
-  assert.equal(page.phases(), 'done assigned failed');
+  assert.deepEqual(page.state.order, ['server-new', 'b', 'a']);
+  assert.equal(page.phases(), 'done failed assigned');
 });
 
 test('photos that the server has lost say so, settled ones stay', () => {
   const page = sent('a', 'b').result('id-b', 1).do('gone', { ids: ['id-a', 'id-b', 'never'] });
-  assert.equal(page.phases(), 'rejected done');
+  assert.equal(page.phases(), 'done rejected');
   assert.equal(page.item('a').error.kind, 'gone');
   assert.ok(canRetry(page.item('a')));
 });
@@ -208,7 +224,7 @@ test('postponed and refused uploads', () => {
   const page = new Page().choose('a', 'b').start('a').start('b');
   page.do('upload-postponed', { key: 'a', note: 'later' });
   page.do('upload-rejected', { key: 'b', error: { kind: 'rejected', code: 'c', detail: 'd' } });
-  assert.equal(page.phases(), 'waiting rejected');
+  assert.equal(page.phases(), 'rejected waiting');
   assert.equal(page.item('a').note, 'later');
   page.start('a');
   assert.equal(page.item('a').note, '');

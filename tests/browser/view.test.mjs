@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { BLANK } from '../../frontend/js/items.js';
-import { DEFAULT_VIEW, rememberingView, shownKeys } from '../../frontend/js/view.js';
+import { DEFAULT_VIEW, isFiltered, rememberingView, shownKeys } from '../../frontend/js/view.js';
 
 const top = (label, score) => [{ index: 0, label, score }, { index: 1, label: 'n1 other', score: 0 }];
 const PHOTOS = [
@@ -28,6 +28,13 @@ const names = (view) => {
 test('everything in its order is the order itself', () => {
   const made = state();
   assert.equal(shownKeys(made), made.order);
+});
+
+test('an order leaves nothing out, blanks neither', () => {
+  assert.equal(isFiltered(DEFAULT_VIEW), false);
+  assert.equal(isFiltered({ query: ' ', show: 'all', sort: 'name' }), false);
+  assert.equal(isFiltered({ query: 'cat', show: 'all' }), true);
+  assert.equal(isFiltered({ query: '', show: 'done' }), true);
 });
 
 test('by state', () => {

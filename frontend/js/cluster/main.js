@@ -26,6 +26,7 @@ const socket = new LiveSocket({
     if (status === 'open') readHistory();
     else ensureSession().catch(() => {});  // is it the access token that is missing?
   },
+  page: window,
 });
 
 const charts = new Charts(byId('charts'), {

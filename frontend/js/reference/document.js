@@ -126,6 +126,12 @@ export function blocks(markdown = '') {
   });
 }
 
+/** The document with this site's address in its examples, which name one of their own. */
+export function addressed(document, { protocol, host }) {
+  const here = protocol === 'https:' ? `https://${host}` : host;
+  return JSON.parse(JSON.stringify(document).replaceAll(/\blocalhost:8080\b/g, () => here));
+}
+
 /** Does it say all of the words? For the page's search. */
 export function mentions(operation, words) {
   const text = [operation.method, operation.path, operation.summary, operation.tag,

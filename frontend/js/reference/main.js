@@ -1,6 +1,6 @@
 // The API's page: reads the server's own description and shows it.
 
-import { blocks, mentions, sections } from './document.js';
+import { addressed, blocks, mentions, sections } from './document.js';
 import { contentsView, element, sectionView } from './view.js';
 
 const byId = (id) => document.getElementById(id);
@@ -8,7 +8,7 @@ const byId = (id) => document.getElementById(id);
 async function read() {
   const answer = await fetch('/api/v1/openapi.json');
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-  return answer.json();
+  return addressed(await answer.json(), location);
 }
 
 function show(description) {

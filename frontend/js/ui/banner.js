@@ -1,4 +1,5 @@
-// Owns the place for messages about the whole page: token needed, connection lost, no worker there.
+// Owns the place for messages about the whole page: token needed, connection lost, photos lost,
+// no worker there.
 
 import { plural, readyWorkers } from '../format.js';
 import { counts } from '../state.js';
@@ -14,6 +15,11 @@ function message(state) {
       ? ` Keep this page open: ${plural(unsent, 'photo')} will be sent when it is back.` : '';
     return ['lost', 'Connection lost, retrying…', `Your photos are safe.${later}`];
   }
+  if (state.unsentLost > 0) {
+    const [were, them] = state.unsentLost === 1 ? ['was', 'it'] : ['were', 'them'];
+    return ['unsent', `${plural(state.unsentLost, 'photo')} ${were} not sent`,
+            `before this page was left or reloaded. Choose ${them} again.`];
+  }
   if (state.connection === 'open' && state.cluster && readyWorkers(state.cluster) === 0) {
     return ['workers', 'Waiting for workers.', open > 0
       ? 'None is connected. Your photos are kept and recognized as soon as one is.'
@@ -26,10 +32,12 @@ export class Banner {
   #element;
   #shown = '';
 
-  /** onRetry: not to wait for the next try; onUnlock: to enter the access token. */
-  constructor(element, { onRetry, onUnlock }) {
+  /** onRetry: not to wait for the next try; onUnlock: to enter the access token; onSeen: that
+   *  photos were lost. */
+  constructor(element, { onRetry, onUnlock, onSeen }) {
     this.#element = element;
-    this.buttons = { lost: ['Retry now', onRetry], locked: ['Enter token', onUnlock] };
+    this.buttons = { lost: ['Retry now', onRetry], locked: ['Enter token', onUnlock],
+                     unsent: ['OK', onSeen] };
   }
 
   update(state) {

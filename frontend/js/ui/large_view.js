@@ -78,9 +78,11 @@ export class LargeView {
 
   #onKey(event) {
     const steps = { ArrowLeft: -1, ArrowRight: 1 };
-    if (event.altKey || event.ctrlKey || event.metaKey || !Object.hasOwn(steps, event.key)) return;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (Object.hasOwn(steps, event.key)) this.#step(steps[event.key]);
+    else if (event.key === 'Delete' && !event.repeat) this.#options.onDelete(this.#key);
+    else return;
     event.preventDefault();
-    this.#step(steps[event.key]);
   }
 
   #closed() {

@@ -1,6 +1,7 @@
 // Owns the tools above the grid: filter, order, selection, export, delete.
 
 import { plural } from '../format.js';
+import { isFiltered } from '../view.js';
 
 const TYPING_MS = 120;  // a pause in typing after which the filter takes effect
 
@@ -31,17 +32,22 @@ export class Tools {
 
   #allSelected = false;
 
-  update({ selected, tally }, keys) {
+  update({ selected, tally, view }, keys) {
     const { shown, select, csv, json } = this.#parts;
     const total = plural(tally.total, 'photo');
     setText(shown, keys.length === tally.total ? total : `${keys.length} of ${total}`);
     this.#allSelected = selected.size > 0 && keys.every((key) => selected.has(key));
     setText(select, this.#allSelected ? 'Select none' : 'Select all');
-    setText(this.#parts.delete, selected.size > 0 ? `Delete ${selected.size} selected` : 'Delete all');
-    this.#parts.delete.disabled = tally.total === 0;
+    setText(this.#parts.delete, deleteText(selected.size, isFiltered(view), keys.length));
+    this.#parts.delete.disabled = selected.size === 0 && keys.length === 0;
     select.disabled = keys.length === 0 && selected.size === 0;
     for (const button of [csv, json]) button.disabled = keys.length === 0;
   }
+}
+
+function deleteText(selected, filtered, shown) {
+  if (selected > 0) return `Delete ${selected} selected`;
+  return filtered ? `Delete ${shown} shown` : 'Delete all';
 }
 
 function setText(element, text) {
