@@ -6,6 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 build_dir=${1:-build/release}
 out=build/headers
+# LibTorch's own headers name each other from here (cmake/torch.cmake).
+torch=$(sed -n 's/^IMGREC_TORCH_INCLUDE_DIR:[A-Z]*=//p' "$build_dir/CMakeCache.txt" 2>/dev/null || true)
 mkdir -p "$out"
 
 # Warnings are left out: the builds have them. Through ccache, a second run costs little.
@@ -17,12 +19,12 @@ compile_one() {
   cmp -s "$out/$name.cpp.new" "$out/$name.cpp" || cp "$out/$name.cpp.new" "$out/$name.cpp"
   rm -f "$out/$name.cpp.new"
   if ! ccache g++ -std=c++20 -O0 -I. -I"$build_dir/generated" \
-    -isystem /usr/include/opencv4 -DBOOST_ASIO_NO_DEPRECATED -c "$out/$name.cpp" -o "$out/$name.o"; then
+    -isystem /usr/include/opencv4 -isystem "$torch/torch/csrc/api/include" -DBOOST_ASIO_NO_DEPRECATED -c "$out/$name.cpp" -o "$out/$name.o"; then
     echo "$header does not compile alone" >&2
     return 1
   fi
 }
 export -f compile_one
-export out build_dir
+export out build_dir torch
 
 ci/sources.sh h | xargs -P "$(nproc)" -I{} bash -c 'compile_one {}'
