@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "manager/app/digest.h"
 #include "manager/app/sessions.h"
 #include "manager/http/http_text.h"
 #include "net/join_token.h"
@@ -11,16 +12,6 @@ namespace {
 
 constexpr std::string_view kCookie = "imgrec_access";
 constexpr std::string_view kBearer = "bearer ";
-
-std::string hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    text += kDigits[static_cast<unsigned char>(c) >> 4];
-    text += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return text;
-}
 
 std::string proof_text(const SessionId& session) { return "imgrec access " + session.text; }
 

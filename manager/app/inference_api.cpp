@@ -104,9 +104,7 @@ struct InferenceApi::Inference {
 
 HttpResponse inference_problem(const Problem& what) {
   HttpResponse response = json_response(what.status, {{"error", what.detail}});
-  if (what.retry_after) {
-    response.headers.emplace_back("Retry-After", std::to_string(what.retry_after->count()));
-  }
+  add_retry_after(what, response);
   return response;
 }
 

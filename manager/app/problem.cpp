@@ -29,12 +29,15 @@ Json problem_json(const Problem& what) {
           {"code", what.code}};
 }
 
+void add_retry_after(const Problem& what, HttpResponse& response) {
+  if (!what.retry_after) return;
+  response.headers.emplace_back("Retry-After", std::to_string(what.retry_after->count()));
+}
+
 HttpResponse problem(const Problem& what) {
   HttpResponse response = json_response(what.status, problem_json(what));
   response.content_type = "application/problem+json";
-  if (what.retry_after) {
-    response.headers.emplace_back("Retry-After", std::to_string(what.retry_after->count()));
-  }
+  add_retry_after(what, response);
   return response;
 }
 

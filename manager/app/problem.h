@@ -39,6 +39,8 @@ struct Problem {
 HttpResponse problem(const Problem& what);
 HttpResponse problem(int status, std::string_view code, std::string_view detail);
 nlohmann::ordered_json problem_json(const Problem& what);
+// For every dialect's form of it: when to come again, where that is known.
+void add_retry_after(const Problem& what, HttpResponse& response);
 
 // The one switch from our status codes to HTTP's.
 int http_status(StatusCode code);

@@ -51,9 +51,7 @@ std::variant<NamedFile, std::string> single_file(HttpRequest& request) {
 
 HttpResponse task_problem(const Problem& what) {
   HttpResponse response = answer(what.status, kRefused, what.detail);
-  if (what.retry_after) {
-    response.headers.emplace_back("Retry-After", std::to_string(what.retry_after->count()));
-  }
+  add_retry_after(what, response);
   return response;
 }
 

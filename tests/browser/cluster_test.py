@@ -100,8 +100,7 @@ class ClusterPageTest(unittest.TestCase):
         self.addCleanup(self.stop_system, self.system)
 
     def stop_system(self, system):
-        self.page.driver.get("about:blank")
-        self.page.look()
+        self.page.leave()
         system.stop(ARTIFACTS / "logs" / self._testMethodName)
 
     def open(self, workers=0, delay_ms=20):

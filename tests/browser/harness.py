@@ -84,8 +84,7 @@ class BrowserTest(unittest.TestCase):
         return MockSystem(MOCK_URL) if MOCK_URL else RealSystem(os.environ["IMGREC_BIN_DIR"], MODEL)
 
     def stop_system(self):
-        self.page.driver.get("about:blank")
-        self.page.look()
+        self.page.leave()
         self.system.stop(ARTIFACTS / "logs" / self._testMethodName)
 
     def pictures(self, *names, size=(160, 120)):

@@ -212,6 +212,12 @@ class Page:
     def wait_phases(self, *expected):
         self.wait(lambda: self.phases() == list(expected), f"the phases {expected}")
 
+    def leave(self):
+        """Nothing of one test, its console's messages either, is there for the next one."""
+        self.driver.get("about:blank")
+        self.look()
+        self.driver.get_log("browser")
+
     def complaints(self):
         """Console messages that speak of a fault of the page's own, not of the network."""
         return [entry["message"] for entry in self.driver.get_log("browser")
