@@ -92,8 +92,8 @@ TEST_F(GoogLeNet, IsImportedWithAllItsWeights) {
   EXPECT_EQ(engine_->model().labels.size(), 1000U);
 }
 
-TEST_F(GoogLeNet, RunsOptimised) {
-  EXPECT_EQ(static_cast<worker::TorchEngine&>(*engine_).form(), worker::NetworkForm::kOptimized);
+TEST_F(GoogLeNet, RunsCompiled) {
+  EXPECT_EQ(static_cast<worker::TorchEngine&>(*engine_).form(), worker::NetworkForm::kCompiled);
 }
 
 TEST_F(GoogLeNet, RecognisesThePhotosAsTheReferenceDoes) {
