@@ -1,18 +1,19 @@
 #include "bench/inference_bench.h"
 
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <chrono>
 #include <exception>
 #include <iomanip>
 #include <memory>
-#include <optional>
 #include <ostream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "bench/batches.h"
 #include "bench/contender.h"
 #include "bench/matrix_rate.h"
 #include "bench/photo_set.h"
@@ -20,6 +21,7 @@
 #include "worker/graph/passes.h"
 #include "worker/inference/model_folder.h"
 #include "worker/inference/torch_graph.h"
+#include "worker/inference/torch_network.h"
 
 namespace imgrec::bench {
 namespace {
@@ -27,6 +29,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using worker::NetworkForm;
 using worker::Precision;
+
+const std::vector<unsigned> kBatchSizes{1, 2, 4, 8};
 
 // One line of the table.
 struct Row {
@@ -110,12 +114,13 @@ class Bench {
     if (!photos) return photos.status();
     photos_ = std::move(*photos);
     const worker::ModelSpec& spec = folder->spec;
-    count_operations(folder->module_file, {spec.input_width, spec.input_height, spec.classes});
+    read_graph(folder->module_file, {spec.input_width, spec.input_height, spec.classes});
     if (Status status = gather(); !status.ok()) return status;
     measure_accuracy();
     make_rows();
     for (unsigned round = 0; round < options_.rounds; ++round) {
       matrix_rates_.push_back(matrix_rate_.measure());
+      if (batches_) batch_rates_.push_back(batches_->measure(options_.seconds));
       for (Row& row : rows_) row.rates.push_back(measure(row, photos_.size(), options_.seconds));
     }
     report(spec);
@@ -123,7 +128,8 @@ class Bench {
   }
 
  private:
-  void count_operations(const std::filesystem::path& module, worker::NetworkShape shape) {
+  void read_graph(const std::filesystem::path& module, worker::NetworkShape shape) {
+    worker::use_one_thread();
     auto graph = worker::read_torch_graph(module, shape);
     if (!graph) {
       out_ << "the network's operations cannot be counted: " << graph.status().message() << "\n";
@@ -131,6 +137,7 @@ class Bench {
     }
     worker::simplify(*graph);
     operations_ = worker::operations(*graph);
+    if (auto batches = Batches::compile(*graph, kBatchSizes)) batches_ = std::move(*batches);
   }
 
   Status gather() {
@@ -211,6 +218,24 @@ class Bench {
          << "threads decode  network                  images/s (lowest-highest)  of bound  /OpenCV "
             " /fp32  agreement  top-1\n";
     for (const Row& row : rows_) print(row);
+    report_batches();
+  }
+
+  void report_batches() const {
+    if (!batches_) return;
+    out_ << "\nbatches (compiled fp32, one thread, without decoding): ";
+    for (std::size_t i = 0; i < kBatchSizes.size(); ++i) {
+      std::vector<double> rates;
+      std::vector<double> singles;
+      for (const std::vector<double>& round : batch_rates_) {
+        rates.push_back(round[i]);
+        singles.push_back(round[0]);
+      }
+      out_ << (i == 0 ? "" : ", ") << kBatchSizes[i] << " at a time " << std::setprecision(1)
+           << median(rates) << " images/s (" << std::setprecision(2) << median_ratio(rates, singles)
+           << ")";
+    }
+    out_ << "\n";
   }
 
   void print(const Row& row) const {
@@ -244,8 +269,10 @@ class Bench {
   std::vector<Accuracy> accuracies_;  // by contender
   std::vector<Row> rows_;
   MatrixRate matrix_rate_;
-  std::vector<double> matrix_rates_;  // by round
-  double operations_ = 0;             // for one image
+  std::vector<double> matrix_rates_;              // by round
+  double operations_ = 0;                         // for one image
+  std::unique_ptr<Batches> batches_;              // none: the network cannot be compiled
+  std::vector<std::vector<double>> batch_rates_;  // by round, by size
 };
 
 }  // namespace
