@@ -1,4 +1,4 @@
-# LibTorch, OpenCV and protobuf, for the directories that need them. Included by those only: what
+# LibTorch, OpenCV, libjpeg and protobuf, for the directories that need them. Included by those only: what
 # does not list these targets cannot use them.
 #
 # Torch gets a target of its own. find_package(Torch) of Debian 12 would also bring in gflags, glog,
@@ -20,6 +20,8 @@ if(NOT IMGREC_TORCH_INCLUDE_DIR STREQUAL "/usr/include")
 endif()
 target_link_libraries(imgrec_torch INTERFACE ${IMGREC_TORCH_LIBRARY} ${IMGREC_TORCH_CPU_LIBRARY}
                                              ${IMGREC_C10_LIBRARY})
+
+find_package(JPEG REQUIRED)  # libjpeg-turbo
 
 find_package(OpenCV 4.6 REQUIRED COMPONENTS core imgproc imgcodecs dnn)
 add_library(imgrec_opencv INTERFACE)  # decoding and resizing
