@@ -24,14 +24,6 @@ import time
 from cluster import BIN_DIR, Cluster, binary
 from pictures import shared_dir
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
 
 class Loops:
     """Processes that recognise photos without anything around it."""
@@ -66,7 +58,7 @@ class Loops:
 def run_system(cluster, files, parallel):
     """Images/s of the whole system, and processor seconds per image by who used them."""
     programs = {"manager": [cluster.manager], "workers": cluster.workers}
-    before = {name: sum(cpu_seconds(p.pid) for p in group) for name, group in programs.items()}
+    before = {name: sum(p.cpu_seconds() for p in group) for name, group in programs.items()}
     start = time.monotonic()
     client = subprocess.Popen(
         [binary("imgrec"), "classify", "--server", f"http://{cluster.http_address}", "--jsonl",
@@ -77,7 +69,7 @@ def run_system(cluster, files, parallel):
     client.returncode = os.waitstatus_to_exitcode(code)
     states = collections.Counter(json.loads(line)["status"] for line in output.splitlines())
     assert client.returncode == 0 and states == {"recognised": len(files)}, states
-    used = {name: sum(cpu_seconds(p.pid) for p in group) - before[name]
+    used = {name: sum(p.cpu_seconds() for p in group) - before[name]
             for name, group in programs.items()}
     used["client"] = usage.ru_utime + usage.ru_stime
     return len(files) / elapsed, {name: seconds / len(files) for name, seconds in used.items()}
@@ -110,6 +102,9 @@ def report(alone, together):
             for name in together[0][1]}
     rows = [("loops alone", f"{1000 * statistics.median(cpu for _, cpu in alone):.3f}")]
     rows += [(name, f"{1000 * seconds:.3f}") for name, seconds in used.items()]
+    bound = statistics.median(a[1] / sum(b[1].values()) for a, b in zip(alone, together))
+    rows.append(("ratio, loops to all three", f"{bound:.3f}  (what the ratio above can be at most "
+                                              "where the cores are all busy)"))
     table("processor time per image, ms", rows)
 
 
@@ -137,6 +132,7 @@ def main():
         try:
             cluster.start()
             cluster.add_workers(arguments.workers)
+            print(f"{arguments.workers} workers are ready", flush=True)
             alone, together = [], []
             for pair in range(arguments.pairs):
                 alone.append(loops.run(arguments.images))
