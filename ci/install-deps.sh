@@ -23,6 +23,7 @@ EOF
 packages=(
   build-essential cmake ninja-build ccache pkg-config
   libpistache-dev libboost1.81-dev libtorch-dev libdnnl-dev libopenblas0-openmp libopencv-dev
+  libjpeg62-turbo-dev
   libyaml-cpp-dev libspdlog-dev nlohmann-json3-dev libsqlite3-dev prometheus-cpp-dev
   libprotobuf-dev protobuf-compiler libssl-dev zlib1g-dev
   libjs-chart.js
@@ -31,6 +32,7 @@ packages=(
 )
 # What only ./test.sh needs. /usr/bin/python3 comes with the python3-* packages.
 test_packages=(
+  libbenchmark-dev
   clang-14 libclang-rt-14-dev clang-format-14
   chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema
   shellcheck fonts-dejavu-core iproute2 openssl strace

@@ -1,4 +1,5 @@
-# LibTorch, oneDNN, OpenCV and protobuf, for the directories that need them. Included by those only: what
+# LibTorch, oneDNN, OpenCV, libjpeg and protobuf, for the directories that need them. Included by
+# those only: what
 # does not list these targets cannot use them.
 #
 # Torch gets a target of its own. find_package(Torch) of Debian 12 would also bring in gflags, glog,
@@ -23,6 +24,8 @@ target_link_libraries(imgrec_torch INTERFACE ${IMGREC_TORCH_LIBRARY} ${IMGREC_TO
 
 # The oneDNN that LibTorch itself uses.
 find_package(dnnl 2.6 REQUIRED)
+
+find_package(JPEG REQUIRED)  # libjpeg-turbo
 
 find_package(OpenCV 4.6 REQUIRED COMPONENTS core imgproc imgcodecs dnn)
 add_library(imgrec_opencv INTERFACE)  # decoding and resizing

@@ -72,6 +72,18 @@ class Program:
         with open(f"/proc/{self.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
+    def page_faults(self):
+        """Pages of memory that it had to be given while it ran, since its start."""
+        return int(self._stat()[7])
+
+    def cpu_seconds(self):
+        fields = self._stat()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _stat(self):
+        """/proc/PID/stat from its third field on: what stands before is the program's name."""
+        return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+
     def sanitized(self):
         """Built with a sanitizer, which shadows memory and keeps what was freed."""
         maps = pathlib.Path(f"/proc/{self.pid}/maps").read_text()

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import struct
+import subprocess
 import zlib
 
 LABELS = 10  # of the fake worker
@@ -38,6 +39,17 @@ def bomb(side=12_000):
     return (b"\x89PNG\r\n\x1a\n" +
             png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)) +
             png_chunk(b"IDAT", data) + png_chunk(b"IEND", b""))
+
+
+def of_many_sizes(directory, count):
+    """Paths of `count` pictures of as many sizes and of every kind, made by make_pictures, which lies
+    beside the unit tests."""
+    from cluster import BIN_DIR
+
+    directory = pathlib.Path(directory)
+    directory.mkdir()
+    subprocess.run([BIN_DIR.parent / "tests" / "make_pictures", directory, str(count)], check=True)
+    return sorted(directory.iterdir())
 
 
 def fake_class(data):

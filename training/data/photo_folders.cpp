@@ -112,9 +112,9 @@ Result<FolderPhotos> read(const fs::path& directory, const FolderOptions& option
   const worker::ModelSpec spec = squash_to(options.size);
   for (std::size_t i = 0; i < files->size(); ++i) {
     const File& file = (*files)[i];
-    const auto decoded = decoder.decode(read_file(file.path));
-    if (const auto* pixels = std::get_if<cv::Mat>(&decoded)) {
-      append(worker::preprocess(*pixels, spec), photos);
+    const auto decoded = decoder.decode(read_file(file.path), worker::least_size(spec));
+    if (const auto* picture = std::get_if<worker::Picture>(&decoded)) {
+      append(worker::preprocess(*picture, spec), photos);
       photos.labels.push_back(file.label);
     } else {
       read.left_out.push_back(fs::relative(file.path, directory).string() + ": " +

@@ -3,6 +3,7 @@
 #include <limits>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,7 +11,7 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 
-#include "media/image_header.h"
+#include "worker/inference/jpeg_reader.h"
 
 namespace imgrec::worker {
 namespace {
@@ -42,13 +43,67 @@ bool same_size(const cv::Mat& pixels, const media::ImageHeader& header) {
          (width == header.height && height == header.width);
 }
 
+EngineFailure of_another_size() {
+  return failure(proto::FailCode::kDamaged, "the picture is not of the size that its header says");
+}
+
+// How much smaller libjpeg shall make a picture of this size, so that it stays at least `least`.
+unsigned shrink_factor(cv::Size size, cv::Size least) {
+  if (least.empty()) return 1;
+  unsigned factor = 8;
+  while (factor > 1 &&
+         (size.width / int(factor) < least.width || size.height / int(factor) < least.height)) {
+    factor /= 2;
+  }
+  return factor;
+}
+
+// nullopt: of four inks, which OpenCV makes colours of.
+std::optional<EngineResult<Picture>> decode_jpeg(std::string_view bytes,
+                                                 const media::ImageHeader& header, cv::Size least) {
+  Picture picture;
+  picture.orientation = media::jpeg_orientation(bytes);
+  if (media::swaps_sides(picture.orientation)) std::swap(least.width, least.height);
+  JpegReader reader(bytes);
+  const auto failed = [&]() -> EngineFailure {
+    if (reader.out_of_memory()) return out_of_memory(header);
+    return failure(proto::FailCode::kDamaged,
+                   "the JPEG picture cannot be decoded: " + reader.error() +
+                       "; save the picture again and send the copy");
+  };
+  if (!reader.read_header()) return failed();
+  if (reader.width() != header.width || reader.height() != header.height) return of_another_size();
+  if (!reader.has_colours()) return std::nullopt;
+  const cv::Size size(static_cast<int>(header.width), static_cast<int>(header.height));
+  if (!reader.start(shrink_factor(size, least))) return failed();
+  picture.pixels.create(static_cast<int>(reader.height()), static_cast<int>(reader.width()),
+                        CV_8UC3);
+  if (!reader.read_rows(picture.pixels.data, picture.pixels.step[0])) return failed();
+  return picture;
+}
+
+EngineResult<Picture> decode_by_opencv(std::string_view bytes, const media::ImageHeader& header) {
+  using proto::FailCode;
+  // imdecode takes no const data, and does not write to it.
+  const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+  Picture picture{cv::imdecode(input, cv::IMREAD_COLOR)};  // turns it upright, too
+  const cv::Mat& pixels = picture.pixels;
+  if (pixels.empty()) {
+    return failure(FailCode::kDamaged,
+                   "the file starts like " + std::string(media::media_type(header.format)) +
+                       ", but its picture cannot be decoded; it may be damaged");
+  }
+  if (pixels.type() != CV_8UC3 || !same_size(pixels, header)) return of_another_size();
+  return picture;
+}
+
 }  // namespace
 
 ImageDecoder::ImageDecoder(std::uint64_t max_pixels) : max_pixels_(max_pixels) {
   set_up_opencv_once();
 }
 
-EngineResult<cv::Mat> ImageDecoder::decode(std::string_view bytes) const {
+EngineResult<Picture> ImageDecoder::decode(std::string_view bytes, cv::Size least) const {
   using proto::FailCode;
   const Result<media::ImageHeader> header = media::read_image_header(bytes);
   if (!header) {
@@ -70,19 +125,10 @@ EngineResult<cv::Mat> ImageDecoder::decode(std::string_view bytes) const {
                    "before; send the whole file");
   }
   try {
-    // imdecode takes no const data, and does not write to it.
-    const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1,
-                        const_cast<char*>(bytes.data()));
-    cv::Mat pixels = cv::imdecode(input, cv::IMREAD_COLOR);
-    if (pixels.empty()) {
-      return failure(FailCode::kDamaged,
-                     "the file starts like " + std::string(media::media_type(header->format)) +
-                         ", but its picture cannot be decoded; it may be damaged");
+    if (header->format == media::ImageFormat::kJpeg) {
+      if (auto decoded = decode_jpeg(bytes, *header, least)) return *std::move(decoded);
     }
-    if (pixels.type() != CV_8UC3 || !same_size(pixels, *header)) {
-      return failure(FailCode::kDamaged, "the picture is not of the size that its header says");
-    }
-    return pixels;
+    return decode_by_opencv(bytes, *header);
   } catch (const cv::Exception& error) {
     if (error.code == cv::Error::StsNoMem) return out_of_memory(*header);
     return failure(FailCode::kDamaged, "the picture cannot be decoded: " + error.err);

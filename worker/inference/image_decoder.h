@@ -1,6 +1,7 @@
-// Bytes as uploaded to pixels, by OpenCV. Everything that could be hostile is checked before OpenCV
-// sees it: the format by its first bytes (imdecode also reaches DICOM, OpenEXR and others), width
-// and height from the header (140 KB of PNG can hold 144 megapixels).
+// Bytes as uploaded to pixels: JPEG by libjpeg-turbo, the rest by OpenCV. Everything that could be
+// hostile is checked before either sees it: the format by its first bytes (imdecode also reaches
+// DICOM, OpenEXR and others), width and height from the header (140 KB of PNG can hold 144
+// megapixels).
 //
 // Thread rule: decode() from any thread, at the same time too.
 // Owns: nothing between calls.
@@ -11,9 +12,17 @@
 
 #include <opencv2/core/mat.hpp>
 
+#include "media/image_header.h"
+#include "media/orientation.h"
 #include "worker/core/engine.h"
 
 namespace imgrec::worker {
+
+struct Picture {
+  cv::Mat pixels;  // 8-bit BGR (CV_8UC3), not empty
+  // What is still to be done to them: on a small picture it costs less.
+  media::Orientation orientation = media::Orientation::kUpright;
+};
 
 class ImageDecoder {
  public:
@@ -21,10 +30,12 @@ class ImageDecoder {
   // reads when it is loaded: see prepare_process_environment().
   explicit ImageDecoder(std::uint64_t max_pixels);
 
-  // 8-bit BGR, turned upright as its EXIF orientation says; alpha is dropped. Failures: kNotAnImage
-  // (with what it seems to be and what to send instead), kTooManyPixels, kDamaged (cut or
-  // undecodable). None is retriable: another worker would say the same.
-  EngineResult<cv::Mat> decode(std::string_view bytes) const;
+  // Alpha is dropped. `least`: the size, upright, that the picture will be shrunk to; a JPEG
+  // picture that is larger may come at a half, a quarter or an eighth, never smaller than that.
+  // Empty: comes as it is. Failures: kNotAnImage (with what it seems to be and what to send
+  // instead), kTooManyPixels, kDamaged (cut or undecodable). None is retriable, as another worker
+  // would say the same, but for kInternal: this one has no memory.
+  EngineResult<Picture> decode(std::string_view bytes, cv::Size least = {}) const;
 
  private:
   std::uint64_t max_pixels_;

@@ -94,11 +94,11 @@ NetworkForm TorchEngine::form() const { return impl_->loaded.form; }
 Status TorchEngine::warm_up_this_thread() { return impl_->loaded.network->prepare_thread(); }
 
 EngineResult<std::unique_ptr<PreparedImage>> TorchEngine::prepare(std::string_view image) {
-  EngineResult<cv::Mat> pixels = impl_->decoder.decode(image);
-  if (auto* failed = std::get_if<EngineFailure>(&pixels)) return std::move(*failed);
+  EngineResult<Picture> picture = impl_->decoder.decode(image, least_size(impl_->spec));
+  if (auto* failed = std::get_if<EngineFailure>(&picture)) return std::move(*failed);
   try {
     auto prepared = std::make_unique<TorchImage>();
-    prepared->input = preprocess(std::get<cv::Mat>(pixels), impl_->spec);
+    prepared->input = preprocess(std::get<Picture>(picture), impl_->spec);
     return std::unique_ptr<PreparedImage>(std::move(prepared));
   } catch (const std::exception& error) {
     return failure(proto::FailCode::kInternal, true,

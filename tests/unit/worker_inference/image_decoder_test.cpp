@@ -1,13 +1,18 @@
 #include "worker/inference/image_decoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <jpeglib.h>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 
 namespace imgrec::worker {
 namespace {
@@ -67,7 +72,50 @@ cv::Mat decoded(const std::string& bytes) {
     ADD_FAILURE() << failed->text;
     return cv::Mat::zeros(1, 1, CV_8UC3);
   }
-  return std::get<cv::Mat>(result);
+  return std::get<Picture>(result).pixels;
+}
+
+Picture shrunk(const std::string& bytes, cv::Size least) {
+  auto result = decoder().decode(bytes, least);
+  if (auto* failed = std::get_if<EngineFailure>(&result)) {
+    ADD_FAILURE() << failed->text;
+    return {};
+  }
+  return std::get<Picture>(result);
+}
+
+// What OpenCV makes of it, without our checks.
+cv::Mat by_opencv(const std::string& bytes) {
+  return cv::imdecode(std::vector<char>(bytes.begin(), bytes.end()), cv::IMREAD_COLOR);
+}
+
+double difference(const cv::Mat& a, const cv::Mat& b) {
+  return a.size() == b.size() ? cv::norm(a, b, cv::NORM_INF) : HUGE_VAL;
+}
+
+// A JPEG of four inks, as printers' programs save them.
+std::string four_inks(int width, int height, JSAMPLE value) {
+  jpeg_compress_struct jpeg{};
+  jpeg_error_mgr errors{};
+  jpeg.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&jpeg);
+  unsigned char* bytes = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&jpeg, &bytes, &size);
+  jpeg.image_width = static_cast<JDIMENSION>(width);
+  jpeg.image_height = static_cast<JDIMENSION>(height);
+  jpeg.input_components = 4;
+  jpeg.in_color_space = JCS_CMYK;
+  jpeg_set_defaults(&jpeg);
+  jpeg_start_compress(&jpeg, TRUE);
+  std::vector<JSAMPLE> row(4 * static_cast<std::size_t>(width), value);
+  JSAMPROW rows = row.data();
+  while (jpeg.next_scanline < jpeg.image_height) jpeg_write_scanlines(&jpeg, &rows, 1);
+  jpeg_finish_compress(&jpeg);
+  jpeg_destroy_compress(&jpeg);
+  std::string file(reinterpret_cast<char*>(bytes), size);
+  std::free(bytes);
+  return file;
 }
 
 EngineFailure refused(std::string_view bytes, const ImageDecoder& by = decoder()) {
@@ -94,12 +142,61 @@ TEST(ImageDecoder, MakesGreySixteenBitAndTransparentPicturesBgr) {
   EXPECT_EQ(decoded(encoded(".png", cv::Mat(5, 4, CV_8UC4, cv::Scalar::all(99)))).type(), CV_8UC3);
 }
 
-TEST(ImageDecoder, TurnsAPictureAsItsExifSays) {
-  const cv::Mat turned = decoded(with_orientation(encoded(".jpg", two_halves(60, 40)), 6));
-  EXPECT_EQ(turned.size(), cv::Size(40, 60));
-  // Clockwise: the left half comes to lie on top.
-  EXPECT_NEAR(turned.at<cv::Vec3b>(5, 20)[0], 20, 8);
-  EXPECT_NEAR(turned.at<cv::Vec3b>(55, 20)[0], 230, 8);
+TEST(ImageDecoder, SaysHowAJpegPictureIsToBeTurnedAndLeavesThePixelsAsStored) {
+  const std::string picture = encoded(".jpg", two_halves(60, 40));
+  const Picture turned = shrunk(with_orientation(picture, 6), {});
+  EXPECT_EQ(turned.orientation, media::Orientation::kTurnRight);
+  EXPECT_EQ(difference(turned.pixels, decoded(picture)), 0);
+  EXPECT_EQ(shrunk(picture, {}).orientation, media::Orientation::kUpright);
+}
+
+TEST(ImageDecoder, DecodesJpegAsOpenCvDoes) {
+  cv::Mat photo(75, 101, CV_8UC3);
+  cv::RNG(3).fill(photo, cv::RNG::UNIFORM, 0, 256);
+  cv::GaussianBlur(photo, photo, {}, 2);
+  cv::Mat grey;
+  cv::cvtColor(photo, grey, cv::COLOR_BGR2GRAY);
+  std::vector<unsigned char> progressive;
+  cv::imencode(".jpg", photo, progressive,
+               {cv::IMWRITE_JPEG_PROGRESSIVE, 1, cv::IMWRITE_JPEG_RST_INTERVAL, 2});
+  for (const std::string& file :
+       {encoded(".jpg", photo), encoded(".jpg", grey),
+        std::string(progressive.begin(), progressive.end()), four_inks(31, 17, 200)}) {
+    EXPECT_EQ(difference(decoded(file), by_opencv(file)), 0);
+  }
+}
+
+TEST(ImageDecoder, TurnsAPictureOfFourInksOnce) {
+  // OpenCV, which decodes it, turns it upright too.
+  const Picture picture = shrunk(with_orientation(four_inks(30, 20, 128), 6), {});
+  EXPECT_EQ(picture.pixels.size(), cv::Size(20, 30));
+  EXPECT_EQ(picture.orientation, media::Orientation::kUpright);
+}
+
+TEST(ImageDecoder, DecodesALargeJpegSmallerButNeverBelowWhatIsWanted) {
+  const std::string picture = encoded(".jpg", two_halves(1600, 1200));
+  EXPECT_EQ(shrunk(picture, {}).pixels.size(), cv::Size(1600, 1200));
+  EXPECT_EQ(shrunk(picture, {200, 150}).pixels.size(), cv::Size(200, 150));
+  EXPECT_EQ(shrunk(picture, {201, 150}).pixels.size(), cv::Size(400, 300));
+  EXPECT_EQ(shrunk(picture, {200, 151}).pixels.size(), cv::Size(400, 300));
+  EXPECT_EQ(shrunk(picture, {800, 600}).pixels.size(), cv::Size(800, 600));
+  EXPECT_EQ(shrunk(picture, {801, 600}).pixels.size(), cv::Size(1600, 1200));
+  EXPECT_EQ(shrunk(picture, {5, 5}).pixels.size(), cv::Size(200, 150));
+  const cv::Mat small = shrunk(picture, {200, 150}).pixels;
+  EXPECT_NEAR(small.at<cv::Vec3b>(75, 20)[1], 20, 3);
+  EXPECT_NEAR(small.at<cv::Vec3b>(75, 180)[1], 230, 3);
+}
+
+TEST(ImageDecoder, WantsTheSizeOfTheUprightPicture) {
+  const std::string picture = with_orientation(encoded(".jpg", two_halves(1600, 400)), 6);
+  // Upright it is 400 x 1600.
+  EXPECT_EQ(shrunk(picture, {50, 200}).pixels.size(), cv::Size(200, 50));
+  EXPECT_EQ(shrunk(picture, {200, 50}).pixels.size(), cv::Size(800, 200));
+}
+
+TEST(ImageDecoder, KeepsOtherFormatsWhole) {
+  EXPECT_EQ(shrunk(encoded(".png", two_halves(160, 120)), {20, 15}).pixels.size(),
+            cv::Size(160, 120));
 }
 
 TEST(ImageDecoder, RefusesWhatIsNoPicture) {
@@ -156,6 +253,31 @@ TEST(ImageDecoder, SurvivesEveryCutAndManyBrokenBytes) {
       (void)decoder().decode(broken);
     }
   }
+}
+
+TEST(ImageDecoder, SaysWhatIsWrongWithAJpeg) {
+  std::string picture = encoded(".jpg", two_halves(60, 40));
+  const std::size_t table = picture.find("\xff\xdb");  // of quantisation: number 0 becomes 9
+  ASSERT_NE(table, std::string::npos);
+  picture[table + 4] = 9;
+  const EngineFailure failed = refused(picture);
+  EXPECT_EQ(failed.code, FailCode::kDamaged);
+  EXPECT_THAT(failed.text, HasSubstr("Bogus DQT index 9"));
+  EXPECT_FALSE(failed.retriable);
+}
+
+TEST(ImageDecoder, RefusesAJpegOfEndlessScans) {
+  // Each scan of a progressive picture goes over all of it: one of few bytes, repeated.
+  std::vector<unsigned char> bytes;
+  cv::imencode(".jpg", two_halves(64, 64), bytes, {cv::IMWRITE_JPEG_PROGRESSIVE, 1});
+  const std::string picture(bytes.begin(), bytes.end());
+  const std::size_t last = picture.rfind("\xff\xda");
+  const std::string scan = picture.substr(last, picture.size() - last - 2);
+  std::string many = picture.substr(0, last);
+  for (int i = 0; i < 300; ++i) many += scan;
+  EXPECT_EQ(decoder().decode(many + "\xff\xd9").index(), 0U);
+  for (int i = 0; i < 300; ++i) many += scan;
+  EXPECT_THAT(refused(many + "\xff\xd9").text, HasSubstr("more than 500 scans"));
 }
 
 TEST(ImageDecoder, RefusesAPngWhoseContentIsMissing) {

@@ -1,0 +1,49 @@
+#include "media/orientation.h"
+
+#include <cstdint>
+
+#include "media/byte_reader.h"
+#include "media/jpeg_markers.h"
+
+namespace imgrec::media {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::uint32_t kApp1 = 0xe1;
+constexpr std::string_view kExif = "Exif\0\0"sv;
+
+// `tiff`: an Exif segment's content, which is a small TIFF file. Only its first directory counts:
+// the second is the thumbnail's.
+Orientation tiff_orientation(std::string_view tiff) {
+  constexpr std::uint32_t kTagOrientation = 274;
+  if (!tiff.starts_with("II*\0"sv) && !tiff.starts_with("MM\0*"sv)) return Orientation::kUpright;
+  const ByteReader reader(tiff, tiff_endian(tiff));
+  const auto directory = reader.u32(4);
+  const auto entries = directory ? reader.u16(*directory) : std::nullopt;
+  for (std::uint32_t i = 0; entries && i < *entries; ++i) {  // ends with the segment at the latest
+    const std::uint64_t entry = std::uint64_t{*directory} + 2 + std::uint64_t{i} * 12;
+    const auto tag = reader.u16(entry);
+    const auto value = reader.u16(entry + 8);
+    if (!tag || !value) break;
+    if (*tag != kTagOrientation) continue;
+    if (*value < 1 || *value > 8) break;
+    return static_cast<Orientation>(*value);
+  }
+  return Orientation::kUpright;
+}
+
+}  // namespace
+
+Orientation jpeg_orientation(std::string_view bytes) {
+  JpegMarkers markers(bytes);
+  while (const auto segment = markers.next()) {
+    if (!segment->makes_sense || segment->marker == kJpegSos || segment->marker == kJpegEoi) break;
+    if (segment->marker != kApp1 || segment->content > bytes.size()) continue;
+    const std::string_view content = bytes.substr(segment->content, segment->length);
+    if (content.starts_with(kExif)) return tiff_orientation(content.substr(kExif.size()));
+  }
+  return Orientation::kUpright;
+}
+
+}  // namespace imgrec::media
