@@ -48,8 +48,9 @@ std::string model_card(const TrainOptions& options, const Photos& photos, const 
          "| | |\n|---|---|\n" +
          text("| input | %u x %u pixels, RGB; a photo of any size is squashed to that |\n",
               photos.size, photos.size) +
-         text("| learned from | %zu pictures, %u epochs, seed %llu |\n", j.trained,
-              options.trainer.epochs, static_cast<unsigned long long>(options.trainer.seed)) +
+         text("| learned from | %zu pictures, %u epochs, seed %llu, products in %s |\n", j.trained,
+              options.trainer.epochs, static_cast<unsigned long long>(options.trainer.seed),
+              name_of(options.trainer.precision)) +
          text("| accuracy | %.2f %% of %zu pictures %s |\n", 100 * j.confusion.accuracy(), j.judged,
               j.apart ? "that it was neither trained nor tuned on"
                       : "that it was not trained on, but its scores were tuned on") +
