@@ -1,8 +1,12 @@
 #include "training/torch/trainer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fstream>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -86,6 +90,15 @@ Answers answers_of(const Photos& photos, const std::vector<std::size_t>& members
   return answers;
 }
 
+// LibTorch's own writing ends the program where the disk is full.
+Status write(const std::string& bytes, const std::filesystem::path& file) {
+  std::ofstream stream(file, std::ios::binary);
+  stream << bytes;
+  stream.close();
+  if (stream) return {};
+  return {StatusCode::kInternal, "cannot write " + file.string() + ": " + std::strerror(errno)};
+}
+
 Status failed(const std::string& what, const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
   return {StatusCode::kInternal,
@@ -154,7 +167,9 @@ class Trainer::Impl {
       part("optimiser", *optimiser_);
       archive.write("epoch", torch::tensor(static_cast<std::int64_t>(epoch_)));
       archive.write("settings", torch::IValue(settings()));
-      archive.save_to(beside.string());
+      std::ostringstream bytes;
+      archive.save_to(bytes);
+      if (Status status = write(bytes.str(), beside); !status.ok()) return status;
       std::filesystem::rename(beside, file);
       return {};
     } catch (const std::exception& error) {
@@ -202,8 +217,9 @@ class Trainer::Impl {
       }
       module.define(source.text);
       module.eval();
-      module.save(file.string());
-      return {};
+      std::ostringstream bytes;
+      module.save(bytes);
+      return write(bytes.str(), file);
     } catch (const std::exception& error) {
       return failed("cannot write " + file.string(), error);
     }
