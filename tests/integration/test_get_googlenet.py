@@ -3,18 +3,17 @@ import fcntl
 import hashlib
 import io
 import os
-import pathlib
 import resource
 import signal
 import subprocess
 import tarfile
 
 import pytest
-from cluster import BIN_DIR
+from cluster import BIN_DIR, REPO
 from file_server import FileServer
 from pictures import shared_dir
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "models" / "get-googlenet.sh"
+SCRIPT = REPO / "models" / "get-googlenet.sh"
 WEIGHTS = bytes(range(256)) * 400
 PROTOTXT = b"name: 'net'\nlayer { name: 'data' }\n"
 LABELS = b"n01440764 tench\nn01443537 goldfish\n"

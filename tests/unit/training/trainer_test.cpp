@@ -163,5 +163,13 @@ TEST_F(TrainerTest, TheModuleSaysWhatTheNetworkSays) {
   }
 }
 
+TEST_F(TrainerTest, AFullDiskIsAFailureInWords) {
+  const Status full = trainer().write_module(1, "/dev/full");
+  EXPECT_THAT(full.message(), HasSubstr("cannot write /dev/full: No space left"));
+  fs::create_symlink("/dev/full", dir_ / "state.new");
+  EXPECT_THAT(trainer().save(dir_ / "state").message(), HasSubstr("No space left"));
+  EXPECT_FALSE(fs::exists(dir_ / "state")) << "no half a checkpoint";
+}
+
 }  // namespace
 }  // namespace imgrec::training
