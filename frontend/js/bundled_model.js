@@ -11,7 +11,7 @@ export function modelName({ cluster, model }) {
 /** What can be expected of it; nothing of any other model. */
 export function knowsText(name) {
   if (name !== NAME) return '';
-  return `It knows ${KNOWN.slice(0, -1).join(', ')} and ${KNOWN.at(-1)}, and nothing else.`;
+  return `The model in use knows ${KNOWN.slice(0, -1).join(', ')} and ${KNOWN.at(-1)}, and nothing else.`;
 }
 
 /** How whoever runs the server gets a bigger one, as text and the command in it. */

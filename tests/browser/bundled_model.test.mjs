@@ -11,7 +11,7 @@ test('the page says what the model in the box really knows', () => {
   const labels = readFileSync(new URL('labels.txt', folder), 'utf8').trim().split('\n');
   const plurals = labels.map((label) => (label === 'deer' ? 'deer' : `${label}s`));
   assert.equal(knowsText('cifar10-inception'),
-    `It knows ${plurals.slice(0, -1).join(', ')} and ${plurals.at(-1)}, and nothing else.`);
+    `The model in use knows ${plurals.slice(0, -1).join(', ')} and ${plurals.at(-1)}, and nothing else.`);
   assert.match(readFileSync(new URL('model.yaml', folder), 'utf8'), /^name: "cifar10-inception"$/m);
 });
 
