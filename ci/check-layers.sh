@@ -35,7 +35,7 @@ client/net        : client/net client/text client/core proto                   :
 client/app        : client common proto                                        : boost
 training/core     : training/core                                              : -
 training/data     : training/data training/core worker proto                   : opencv2
-training/torch    : training/torch training/core proto                         : torch
+training/torch    : training/torch training/core proto                         : torch ATen
 training/app      : training models worker common proto                        : unistd.h
 bench             : bench models worker common proto                           : opencv2 dlfcn.h
 '

@@ -20,6 +20,7 @@ constexpr std::string_view kHelp =
     "  import-caffe  make a folder from a Caffe network and check it against OpenCV\n"
     "  check DIR     check a folder and say what it is\n"
     "  classify      recognise pictures with it\n"
+    "  evaluate      say how good it is on pictures whose classes are known\n"
     "  calibrate DIR prepare a folder for int8, on photos\n"
     "\n"
     "imgrec-model COMMAND --help says more. --version prints the version.\n"
@@ -44,6 +45,7 @@ int run(int argc, char** argv) {
   const Command commands[] = {{"import-caffe", run_import_caffe, kImportCaffeHelp},
                               {"check", run_check, kCheckHelp},
                               {"classify", run_classify, kClassifyHelp},
+                              {"evaluate", run_evaluate, kEvaluateHelp},
                               {"calibrate", run_calibrate, kCalibrateHelp}};
   const std::string first = argc > 1 ? argv[1] : "";
   if (first == "--help" || first == "-h") return std::cout << kHelp, kGood;

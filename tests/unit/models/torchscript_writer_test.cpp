@@ -358,6 +358,8 @@ TEST(TorchscriptWriter, SaysWhereItCannotWrite) {
   const Status status = write_torchscript(*network, directory.path() / "missing" / "model.pt");
   ASSERT_FALSE(status.ok());
   EXPECT_NE(status.message().find("missing/model.pt"), std::string::npos) << status.message();
+  const Status full = write_torchscript(*network, "/dev/full");
+  EXPECT_NE(full.message().find("No space left"), std::string::npos) << full.message();
 }
 
 }  // namespace
