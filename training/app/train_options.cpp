@@ -29,6 +29,7 @@ const char* const kTrainHelp =
     "  --seed N           the same seed, the same training (default: 1)\n"
     "  --precision P      fp32, or bf16: faster on processors with the instructions for it, of\n"
     "                     the same accuracy (default: the faster one)\n"
+    "  --whole N          in the last N epochs no part of a picture is blanked (default: 0)\n"
     "  --threads N        (default: as many as there are cores)\n"
     "  --sure P           answers of a score that is not right in P percent of the held-out\n"
     "                     pictures are called unsure (default: 95)\n"
@@ -72,6 +73,7 @@ Status read_counts(const Arguments& arguments, TrainOptions& options, unsigned& 
                           {"--batch", &options.trainer.batch, 2, 4096},
                           {"--seed", &seed, 0, 4'000'000'000},
                           {"--threads", &options.trainer.threads, 1, 1024},
+                          {"--whole", &options.trainer.whole_epochs, 0, 10'000},
                           {"--sure", &sure, 1, 100},
                           {"--memory", &memory_mib, 1, 1u << 20}};
   for (const Count& count : counts) {
@@ -104,11 +106,12 @@ Status read_precision(const Arguments& arguments, Precision& precision) {
 
 Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) {
   const auto arguments = Arguments::parse(
-      words, {.values = {"--data", "--out", "--test", "--held-out", "--classes", "--size",
-                         "--epochs", "--batch", "--rate", "--seed", "--sure", "--memory", "--name",
-                         "--source", "--licence", "--checkpoint", "--precision", "--threads"},
-              .switches = {"--restart", "--force"},
-              .required = {"--data", "--out"}});
+      words,
+      {.values = {"--data", "--out", "--test", "--held-out", "--classes", "--size", "--epochs",
+                  "--batch", "--rate", "--seed", "--sure", "--memory", "--name", "--source",
+                  "--licence", "--checkpoint", "--whole", "--precision", "--threads"},
+       .switches = {"--restart", "--force"},
+       .required = {"--data", "--out"}});
   if (!arguments.ok()) return arguments.status();
   TrainOptions options;
   options.data = arguments->value("--data");

@@ -41,8 +41,8 @@ void normalise(const std::uint8_t* rgb, unsigned size, const Normalisation& how,
   }
 }
 
-void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, Random& random,
-             float* out) {
+void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, bool blanked,
+             Random& random, float* out) {
   const int side = static_cast<int>(size);
   const int reach = side / 8;
   const auto spread = static_cast<std::uint64_t>(2 * reach + 1);
@@ -53,6 +53,7 @@ void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, R
   blank.side = side / 4;
   blank.left = static_cast<int>(random.below(size)) - blank.side / 2;
   blank.top = static_cast<int>(random.below(size)) - blank.side / 2;
+  if (!blanked) blank.side = 0;
 
   const std::size_t plane = std::size_t{size} * size;
   for (int y = 0; y < side; ++y) {

@@ -43,8 +43,9 @@ void normalise(const std::uint8_t* rgb, unsigned size, const Normalisation& how,
 
 // The same, first shifted by up to an eighth each way (what comes in is the mean's grey), mirrored
 // half of the time, and with a square of a quarter of its side blanked somewhere: DeVries and
-// Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout" (2017).
-void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, Random& random,
-             float* out);
+// Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout" (2017). `blanked`:
+// whether that is done; the random numbers that are drawn are the same.
+void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, bool blanked,
+             Random& random, float* out);
 
 }  // namespace imgrec::training

@@ -234,8 +234,9 @@ class Trainer::Impl {
     const std::size_t end = std::min(order.size(), begin + options_.batch);
     torch::Tensor batch = batch_tensor(end - begin, photos_.size);
     torch::Tensor labels = torch::empty({static_cast<std::int64_t>(end - begin)}, torch::kLong);
+    const bool blanked = epoch_ + options_.whole_epochs < options_.epochs;
     for (std::size_t i = begin; i < end; ++i) {
-      augment(photos_.picture(order[i]), photos_.size, options_.normalisation, random,
+      augment(photos_.picture(order[i]), photos_.size, options_.normalisation, blanked, random,
               batch.data_ptr<float>() + (i - begin) * photos_.bytes_each());
       labels.data_ptr<std::int64_t>()[i - begin] = photos_.labels[order[i]];
     }

@@ -39,6 +39,9 @@ struct TrainerOptions {
   std::uint64_t seed = 1;
   Precision precision = Precision::kFp32;
   unsigned threads = 1;
+  // The last epochs, in which no part of a picture is blanked: what it is to recognise later is
+  // whole. He et al., "Data Augmentation Revisited" (2019).
+  unsigned whole_epochs = 0;
   Normalisation normalisation;
 };
 

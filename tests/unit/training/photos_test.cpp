@@ -75,7 +75,7 @@ TEST_F(AugmentTest, ShiftsMirrorsAndBlanksWithinBounds) {
   int mirrored = 0;
   std::set<int> shifts;
   for (int round = 0; round < 400; ++round) {
-    augment(rgb_.data(), kSize, plain, random, out_.data());
+    augment(rgb_.data(), kSize, plain, true, random, out_.data());
     std::size_t shown = 0;
     std::set<int> dx_plain, dx_mirrored, dy;
     for (std::size_t y = 0; y < kSize; ++y) {
@@ -109,10 +109,30 @@ TEST_F(AugmentTest, IsTheSameForTheSameRandomNumbers) {
   Random b(5);
   std::vector<float> other(out_.size());
   for (int i = 0; i < 10; ++i) {
-    augment(rgb_.data(), kSize, {}, a, out_.data());
-    augment(rgb_.data(), kSize, {}, b, other.data());
+    augment(rgb_.data(), kSize, {}, true, a, out_.data());
+    augment(rgb_.data(), kSize, {}, true, b, other.data());
     EXPECT_EQ(out_, other);
   }
+}
+
+TEST_F(AugmentTest, LeavesAPictureWholeWhereToldAndDrawsTheSameNumbers) {
+  const Normalisation plain{{0, 0, 0}, 1};
+  Random whole(3);
+  Random blanked(3);
+  std::vector<float> other(out_.size());
+  for (int round = 0; round < 100; ++round) {
+    augment(rgb_.data(), kSize, plain, true, blanked, other.data());
+    augment(rgb_.data(), kSize, plain, false, whole, out_.data());
+    std::size_t shown = 0;
+    for (std::size_t i = 0; i < out_.size(); ++i) {
+      if (other[i] != 0) {
+        ASSERT_EQ(out_[i], other[i]) << "shifted and mirrored alike";
+      }
+      shown += i >= 2 * kSize * kSize && out_[i] != 0 ? 1 : 0;
+    }
+    EXPECT_GE(shown, 14u * 14) << "only what came in from outside is blank";
+  }
+  EXPECT_EQ(whole.next(), blanked.next());
 }
 
 TEST(Random, IsSplitMix64) {

@@ -129,6 +129,24 @@ TEST_F(TrainerTest, GoesOnWithAnotherNumberOfEpochs) {
   EXPECT_FALSE(done.run_epoch([](const auto&) {})) << "more than asked for is done already";
 }
 
+TEST_F(TrainerTest, SeesWholePicturesInTheLastEpochsOnly) {
+  const auto losses = [this](unsigned whole) {
+    options_.whole_epochs = whole;
+    Trainer learner = trainer();
+    std::vector<double> of_epochs;
+    double loss = 0;
+    while (learner.run_epoch([&](const Trainer::Progress& p) { loss = p.loss; })) {
+      of_epochs.push_back(loss);
+    }
+    return of_epochs;
+  };
+  const std::vector<double> never = losses(0);
+  const std::vector<double> last = losses(1);
+  EXPECT_NEAR(last[0], never[0], 1e-5);
+  EXPECT_NEAR(last[1], never[1], 1e-5);
+  EXPECT_GT(std::abs(last[2] - never[2]), 1e-4);
+}
+
 TEST_F(TrainerTest, LearnsTheSameInEitherPrecision) {
   if (fastest_precision() != Precision::kBf16) GTEST_SKIP() << "no bf16 instructions here";
   std::vector<double> losses[2];
