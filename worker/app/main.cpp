@@ -26,6 +26,7 @@ Result<std::unique_ptr<Engine>> open_engine(const imgrec::worker::WorkerConfig& 
   imgrec::worker::TorchEngineOptions options;
   options.model_dir = dir;
   options.max_pixels = config.max_pixels;
+  options.precision = *imgrec::worker::parse_precision(config.precision);  // checked when parsed
   return imgrec::worker::TorchEngine::open(std::move(options));
 }
 

@@ -9,6 +9,7 @@
 
 #include "net/join_token.h"
 #include "net/tls_context.h"
+#include "worker/graph/formats.h"
 
 namespace imgrec::worker {
 namespace {
@@ -127,6 +128,14 @@ void add_model_options(OptionSet& set, WorkerConfig& c) {
   set.add({"worker.max-pixels", &c.max_pixels, "larger images are refused before decoding",
            "max-pixels", "N",
            [&c] { return require(c.max_pixels >= 1, "max-pixels must be 1 or more"); }});
+  set.add(
+      {"worker.precision", &c.precision,
+       "fp32; bf16, faster where the CPU has AVX512_BF16; int8, fastest where it has AVX512_VNNI "
+       "and the model was calibrated (imgrec-model calibrate)",
+       "precision", "P", [&c] {
+         return require(parse_precision(c.precision).has_value(),
+                        "precision must be fp32, bf16 or int8");
+       }});
 }
 
 Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
