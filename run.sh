@@ -13,7 +13,8 @@ machine, until Ctrl-C. The first time takes some minutes; later ones, seconds.
   --workers N      workers to run (default: one for each processor core, 2 to 8)
   --port P         port of the website (default 8080)
   --model DIR      model folder: model.pt, labels.txt, model.yaml
-                   (default models/googlenet, downloaded when it is not there)
+                   (default models/googlenet where models/get-googlenet.sh has made
+                   it, else models/cifar10-inception, which comes with imgrec)
   --data DIR       where photos and results are kept (default data)
   --listen ADDR    address of the website (default 127.0.0.1: this machine only;
                    0.0.0.0: every network this machine is in, without a login)
@@ -93,15 +94,8 @@ build() {
   exec 9>&-
 }
 
-no_model() {
-  die 3 "There is no model, so nothing could be recognised." \
-    "Do one of these, then run ./run.sh again:" \
-    "  - connect this machine to the internet: models/get-googlenet.sh downloads GoogLeNet;" \
-    "  - put bvlc_googlenet.caffemodel, deploy.prototxt and synset_words.txt (BVLC GoogLeNet," \
-    "    from the Caffe model zoo) in one folder and import them:" \
-    "      build/release/bin/imgrec-model --help" \
-    "  - name a model folder that you have: ./run.sh --model DIR"
-}
+googlenet=models/googlenet
+bundled=models/cifar10-inception
 
 is_model() { [ -f "$1/model.pt" ] && [ -f "$1/model.yaml" ]; }
 
@@ -111,12 +105,22 @@ find_model() {
       die 3 "--model $model: this is no model folder: model.pt and model.yaml are not both in it."
     return
   fi
-  model=models/googlenet
-  if is_model "$model"; then return; fi
-  [ -x models/get-googlenet.sh ] || no_model
-  say "Getting GoogLeNet (once)"
-  models/get-googlenet.sh --importer build/release/bin/imgrec-model || no_model
-  is_model "$model" || no_model
+  model=$googlenet
+  is_model "$model" || model=$bundled
+  is_model "$model" ||
+    die 3 "There is no model: neither $googlenet nor $bundled is a model folder." \
+      "Get one with models/get-googlenet.sh, or name one: ./run.sh --model DIR"
+}
+
+model_name() { sed -n 's/^name: "\(.*\)"$/\1/p' "$model/model.yaml" | tr -cd '[:print:]'; }
+model_classes() { sed -n 's/^classes: \([0-9]*\).*/\1/p' "$model/model.yaml"; }
+
+say_model() {
+  say "  $(model_name), $(model_classes) classes, from $model"
+  [ "$model" = "$bundled" ] || return 0
+  say "  It is the small one that comes with imgrec, and knows $(paste -sd, "$bundled/labels.txt" | sed 's/,/, /g')."
+  say "  GoogLeNet knows 1,000 classes. To get it (some 50 MB), then start this again:"
+  say "    models/get-googlenet.sh"
 }
 
 # ---- processes ---------------------------------------------------------------------------------
@@ -222,7 +226,7 @@ start_worker() {  # SLOT
 
 ready_workers() {
   local cluster
-  cluster=$(curl -fsS --max-time 2 "$url/api/v1/cluster" 2>/dev/null || true)
+  cluster=$(curl -fsS --noproxy '*' --max-time 2 "$url/api/v1/cluster" 2>/dev/null || true)
   grep -o '"state":"ready"' <<<"$cluster" | wc -l
 }
 
@@ -283,7 +287,8 @@ say "[2/4] Build (log: build/run.log)"
 build
 say "[3/4] Model"
 find_model
-say "[4/4] Start: 1 manager, $workers workers, model $model"
+say_model
+say "[4/4] Start: 1 manager, $workers workers"
 mkdir -p "$data/logs" || die 3 "The directory $data cannot be made; choose another one with --data."
 manager_log=$data/logs/manager.log
 start_manager

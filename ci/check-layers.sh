@@ -25,7 +25,8 @@ manager/http      : manager/http common proto                                  :
 manager/net       : manager/net manager/core manager/http net common proto     : boost spdlog
 manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
 worker/core       : worker/core media proto                                    : -
-worker/inference  : worker/inference worker/core common media proto            : torch ATen c10 opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
+worker/graph      : worker/graph proto                                         : -
+worker/inference  : worker/inference worker/graph worker/core common media proto : torch ATen c10 oneapi opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
 worker/net        : worker/net worker/core net common proto                    : boost spdlog
 worker/app        : worker net common media proto                              : boost spdlog
 client/core       : client/core proto                                          : -
@@ -34,8 +35,9 @@ client/net        : client/net client/text client/core proto                   :
 client/app        : client common proto                                        : boost
 training/core     : training/core                                              : -
 training/data     : training/data training/core worker proto                   : opencv2
-training/torch    : training/torch training/core proto                         : torch
+training/torch    : training/torch training/core proto                         : torch ATen
 training/app      : training models worker common proto                        : unistd.h
+bench             : bench models worker common proto                           : opencv2 dlfcn.h
 '
 
 # FILE ALLOWED_DIRECTORIES ALLOWED_LIBRARIES

@@ -22,7 +22,7 @@ EOF
 # without it falls back to a BLAS that is 15 times slower.
 packages=(
   build-essential cmake ninja-build ccache pkg-config
-  libpistache-dev libboost1.81-dev libtorch-dev libopenblas0-openmp libopencv-dev
+  libpistache-dev libboost1.81-dev libtorch-dev libdnnl-dev libopenblas0-openmp libopencv-dev
   libjpeg62-turbo-dev
   libyaml-cpp-dev libspdlog-dev nlohmann-json3-dev libsqlite3-dev prometheus-cpp-dev
   libprotobuf-dev protobuf-compiler libssl-dev zlib1g-dev

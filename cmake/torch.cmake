@@ -1,4 +1,5 @@
-# LibTorch, OpenCV, libjpeg and protobuf, for the directories that need them. Included by those only: what
+# LibTorch, oneDNN, OpenCV, libjpeg and protobuf, for the directories that need them. Included by
+# those only: what
 # does not list these targets cannot use them.
 #
 # Torch gets a target of its own. find_package(Torch) of Debian 12 would also bring in gflags, glog,
@@ -20,6 +21,9 @@ if(NOT IMGREC_TORCH_INCLUDE_DIR STREQUAL "/usr/include")
 endif()
 target_link_libraries(imgrec_torch INTERFACE ${IMGREC_TORCH_LIBRARY} ${IMGREC_TORCH_CPU_LIBRARY}
                                              ${IMGREC_C10_LIBRARY})
+
+# The oneDNN that LibTorch itself uses.
+find_package(dnnl 2.6 REQUIRED)
 
 find_package(JPEG REQUIRED)  # libjpeg-turbo
 

@@ -10,6 +10,7 @@ import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
 import { DropZone } from './ui/drop_zone.js';
 import { Grid } from './ui/grid.js';
+import { ModelNote } from './ui/model_note.js';
 import { offerCamera } from './ui/camera_offer.js';
 import { StatusBar } from './ui/status_bar.js';
 import { Summary } from './ui/summary.js';
@@ -61,6 +62,7 @@ const transfer = new Transfer(byId('transfer'), {
 });
 const parts = [
   new Summary(byId('summary'), byId('summary-bar')), new StatusBar(byId('cluster')),
+  new ModelNote({ knows: byId('knows'), bigger: byId('bigger-model') }),
   new Banner(byId('banners'), {
     onRetry: () => sync.connect(), onUnlock: () => tokens.open(),
     onSeen: () => store.dispatch({ type: 'unsent-lost', count: 0 }),

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <tuple>
 #include <utility>
@@ -103,31 +102,15 @@ Status complete_spec(worker::ModelSpec& spec, const Network& network) {
   return {};
 }
 
-Status write_file(const fs::path& file, const std::string& text) {
-  std::ofstream stream(file, std::ios::binary);
-  stream << text;
-  stream.close();
-  return stream ? Status() : Status(StatusCode::kInternal, "cannot write " + file.string());
-}
-
-Status write_folder(const fs::path& directory, const Network& network,
-                    const std::vector<std::string>& labels, worker::ModelSpec& spec) {
+Status write_folder(const NewFolder& folder, const Network& network,
+                    const std::vector<std::string>& labels, const worker::ModelSpec& spec) {
   if (labels.size() != spec.classes) {
     return {StatusCode::kInvalidArgument, "the labels are " + std::to_string(labels.size()) +
                                               ", but the network has " +
                                               std::to_string(spec.classes) + " outputs"};
   }
-  Status status = write_torchscript(network, directory / worker::kModuleFile);
-  if (!status.ok()) return status;
-  std::string lines;
-  for (const std::string& label : labels) lines += label + "\n";
-  status = write_file(directory / worker::kLabelsFile, lines);
-  if (!status.ok()) return status;
-  Result<std::string> sum = worker::sha256_hex_of_file(directory / worker::kModuleFile);
-  if (!sum) return sum.status();
-  spec.model_sha256 = *sum;
-  spec.labels_sha256 = worker::sha256_hex(lines);
-  return write_file(directory / worker::kSpecFile, worker::format_model_spec(spec));
+  Status status = write_torchscript(network, folder.path() / worker::kModuleFile);
+  return status.ok() ? folder.describe(labels, spec) : status;
 }
 
 void print_network(const ImportOptions& options, const Network& network) {
@@ -180,7 +163,7 @@ Status import_caffe(ImportOptions options) {
   if (Status status = complete_spec(options.spec, *network); !status.ok()) return status;
   Result<NewFolder> folder = NewFolder::create(options.out, options.force);
   if (!folder) return folder.status();
-  Status status = write_folder(folder->path(), *network, *labels, options.spec);
+  Status status = write_folder(*folder, *network, *labels, options.spec);
   if (status.ok()) status = check_folder(folder->path(), options);
   if (status.ok()) status = folder->commit();
   if (!status.ok()) return status;

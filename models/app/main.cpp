@@ -20,6 +20,8 @@ constexpr std::string_view kHelp =
     "  import-caffe  make a folder from a Caffe network and check it against OpenCV\n"
     "  check DIR     check a folder and say what it is\n"
     "  classify      recognise pictures with it\n"
+    "  evaluate      say how good it is on pictures whose classes are known\n"
+    "  calibrate DIR prepare a folder for int8, on photos\n"
     "\n"
     "imgrec-model COMMAND --help says more. --version prints the version.\n"
     "Exit codes: 0 good, 1 a failure, 2 wrong usage.\n";
@@ -42,7 +44,9 @@ int run(int argc, char** argv) {
   using namespace imgrec::models;
   const Command commands[] = {{"import-caffe", run_import_caffe, kImportCaffeHelp},
                               {"check", run_check, kCheckHelp},
-                              {"classify", run_classify, kClassifyHelp}};
+                              {"classify", run_classify, kClassifyHelp},
+                              {"evaluate", run_evaluate, kEvaluateHelp},
+                              {"calibrate", run_calibrate, kCalibrateHelp}};
   const std::string first = argc > 1 ? argv[1] : "";
   if (first == "--help" || first == "-h") return std::cout << kHelp, kGood;
   if (first == "--version") return std::cout << imgrec::version_line("imgrec-model") << "\n", kGood;

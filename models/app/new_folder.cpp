@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <utility>
 
@@ -9,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#include "worker/inference/model_folder.h"
 
 namespace imgrec::models {
 namespace {
@@ -74,6 +73,25 @@ Result<NewFolder> NewFolder::create(const fs::path& place, bool replace) {
   // mkdtemp makes it private; a model is no secret, and the worker may run as somebody else.
   fs::permissions(pattern, fs::perms(0755), error);
   return folder;
+}
+
+Status NewFolder::write(const char* name, const std::string& text) const {
+  const fs::path file = temporary_ / name;
+  std::ofstream stream(file, std::ios::binary);
+  stream << text;
+  stream.close();
+  return stream ? Status() : io_error("cannot write", file);
+}
+
+Status NewFolder::describe(const std::vector<std::string>& labels, worker::ModelSpec spec) const {
+  std::string lines;
+  for (const std::string& label : labels) lines += label + "\n";
+  if (Status status = write(worker::kLabelsFile, lines); !status.ok()) return status;
+  Result<std::string> sum = worker::sha256_hex_of_file(temporary_ / worker::kModuleFile);
+  if (!sum) return sum.status();
+  spec.model_sha256 = *std::move(sum);
+  spec.labels_sha256 = worker::sha256_hex(lines);
+  return write(worker::kSpecFile, worker::format_model_spec(spec));
 }
 
 Status NewFolder::commit() {

@@ -1,4 +1,4 @@
-// A directory that appears complete or not at all: made under a temporary name beside its place,
+// A model folder that appears complete or not at all: made under a temporary name beside its place,
 // renamed at the end, removed where that does not happen.
 //
 // Thread rule: one thread at a time.
@@ -6,8 +6,11 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "proto/status.h"
+#include "worker/inference/model_folder.h"
 
 namespace imgrec::models {
 
@@ -21,6 +24,10 @@ class NewFolder {
   NewFolder& operator=(NewFolder&&) = delete;
 
   const std::filesystem::path& path() const { return temporary_; }
+
+  Status write(const char* name, const std::string& text) const;
+  // Writes labels.txt, and model.yaml with the sums of that and of the model.pt which is there.
+  Status describe(const std::vector<std::string>& labels, worker::ModelSpec spec) const;
 
   // Syncs the files and gives the directory its name; one that was there is exchanged in one step.
   Status commit();

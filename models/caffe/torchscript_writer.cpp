@@ -1,6 +1,10 @@
 #include "models/caffe/torchscript_writer.h"
 
+#include <cerrno>
+#include <cstring>
 #include <exception>
+#include <fstream>
+#include <sstream>
 #include <system_error>
 
 #include <torch/script.h>
@@ -24,8 +28,14 @@ Status write_torchscript(const Network& network, const std::filesystem::path& fi
     }
     module.define(script.source);
     module.eval();
-    module.save(file.string());
-    return {};
+    // LibTorch ends the program where it cannot write, on a full disk for instance.
+    std::ostringstream bytes;
+    module.save(bytes);
+    std::ofstream stream(file, std::ios::binary);
+    stream << bytes.str();
+    stream.close();
+    if (stream) return {};
+    return {StatusCode::kInternal, "cannot write " + file.string() + ": " + std::strerror(errno)};
   } catch (const c10::Error& error) {
     return {StatusCode::kInternal,
             "cannot write " + file.string() + ": " + error.what_without_backtrace()};

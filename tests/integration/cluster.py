@@ -24,7 +24,8 @@ import urllib.parse
 import requests
 
 BIN_DIR = pathlib.Path(os.environ.get("IMGREC_BIN_DIR", "build/release/bin")).resolve()
-FRONTEND = pathlib.Path(__file__).resolve().parents[2] / "frontend"
+REPO = pathlib.Path(__file__).resolve().parents[2]
+FRONTEND = REPO / "frontend"
 # Longest wait for anything. Generous: sanitizers are slow and the machine may be busy.
 PATIENCE_S = 120
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:|Assertion .* failed")

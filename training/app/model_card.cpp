@@ -40,6 +40,20 @@ std::string report(const Photos& photos, const Judgement& j) {
               j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right);
 }
 
+// The command, without what only one machine has: where the pictures are.
+std::string command(const TrainOptions& options) {
+  const TrainerOptions& trainer = options.trainer;
+  std::string words = "imgrec-train --data DIR";
+  if (!options.test.empty()) words += " --test DIR";
+  words += " --out " + options.name +
+           text(" --size %u --held-out %u", options.folders.size, options.held_out);
+  words += text(" --epochs %u --batch %u", trainer.epochs, trainer.batch);
+  words += text(" --rate %g --seed %llu --precision %s --sure %.0f", trainer.rate,
+                static_cast<unsigned long long>(trainer.seed), name_of(trainer.precision),
+                100 * options.sure);
+  return words;
+}
+
 std::string model_card(const TrainOptions& options, const Photos& photos, const Judgement& j) {
   std::string classes;
   for (const auto& name : photos.classes) classes += (classes.empty() ? "" : ", ") + name;
@@ -48,8 +62,9 @@ std::string model_card(const TrainOptions& options, const Photos& photos, const 
          "| | |\n|---|---|\n" +
          text("| input | %u x %u pixels, RGB; a photo of any size is squashed to that |\n",
               photos.size, photos.size) +
-         text("| learned from | %zu pictures, %u epochs, seed %llu |\n", j.trained,
-              options.trainer.epochs, static_cast<unsigned long long>(options.trainer.seed)) +
+         text("| learned from | %zu pictures, %u epochs, seed %llu, products in %s |\n", j.trained,
+              options.trainer.epochs, static_cast<unsigned long long>(options.trainer.seed),
+              name_of(options.trainer.precision)) +
          text("| accuracy | %.2f %% of %zu pictures %s |\n", 100 * j.confusion.accuracy(), j.judged,
               j.apart ? "that it was neither trained nor tuned on"
                       : "that it was not trained on, but its scores were tuned on") +
@@ -60,7 +75,8 @@ std::string model_card(const TrainOptions& options, const Photos& photos, const 
          text("| not sure | below %.2f. The %.1f %% of answers above it are right in %.1f %% |\n",
               j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right) +
          "| licence | " + options.licence + " |\n\n```\n" + j.confusion.table(photos.classes) +
-         "```\n\n## What it cannot do\n\n"
+         "```\n\n## How it was made\n\n    " + command(options) +
+         "\n\n## What it cannot do\n\n"
          "It names one of its classes whatever is on the picture: of anything else the answer is "
          "wrong,\nand not always unsure. It sees pictures at the size above, so what is small in a "
          "photo is lost.\nHow good it is was measured on pictures like those it learned from; on "

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <numeric>
 #include <utility>
 
@@ -102,13 +101,6 @@ Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& p
   return {};
 }
 
-Status write_text(const fs::path& file, const std::string& text) {
-  std::ofstream stream(file, std::ios::binary);
-  stream << text;
-  stream.close();
-  return stream ? Status() : Status(StatusCode::kInternal, "cannot write " + file.string());
-}
-
 worker::ModelSpec spec_of(const TrainOptions& options, const Photos& photos, double threshold) {
   worker::ModelSpec spec;
   const unsigned size = options.folders.size;
@@ -135,15 +127,10 @@ Status check_module(const fs::path& file, const Photos& photos,
   if (!answers.ok()) return answers.status();
   double worst = 0;
   for (std::size_t i = 0; i < expected.count(); ++i) {
-    const float* logits = expected.row(i);
-    const double best = *std::max_element(logits, logits + expected.classes);
-    double sum = 0;
+    const std::vector<double> promised =
+        probabilities(expected.row(i), expected.classes, temperature);
     for (std::size_t c = 0; c < expected.classes; ++c) {
-      sum += std::exp((logits[c] - best) / temperature);
-    }
-    for (std::size_t c = 0; c < expected.classes; ++c) {
-      const double promised = std::exp((logits[c] - best) / temperature) / sum;
-      worst = std::max(worst, std::abs(promised - answers->row(i)[c]));
+      worst = std::max(worst, std::abs(promised[c] - answers->row(i)[c]));
     }
   }
   constexpr double kMost = 1e-3;
@@ -166,19 +153,10 @@ Status write_folder(const Trainer& trainer, const TrainOptions& options, const P
   if (status.ok()) {
     status = check_module(module, photos, members, held_out, options, judgement.temperature);
   }
-  std::string labels;
-  for (const auto& name : photos.classes) labels += name + "\n";
-  if (status.ok()) status = write_text(folder->path() / worker::kLabelsFile, labels);
-  if (!status.ok()) return status;
-  worker::ModelSpec spec = spec_of(options, photos, judgement.threshold.score);
-  const auto sum = worker::sha256_hex_of_file(module);
-  if (!sum.ok()) return sum.status();
-  spec.model_sha256 = *sum;
-  spec.labels_sha256 = worker::sha256_hex(labels);
-  status = write_text(folder->path() / worker::kSpecFile, worker::format_model_spec(spec));
   if (status.ok()) {
-    status = write_text(folder->path() / "README.md", model_card(options, photos, judgement));
+    status = folder->describe(photos.classes, spec_of(options, photos, judgement.threshold.score));
   }
+  if (status.ok()) status = folder->write("README.md", model_card(options, photos, judgement));
   return status.ok() ? folder->commit() : status;
 }
 

@@ -14,11 +14,20 @@ struct Verdict {
   double score = 0;
 };
 
-Verdict verdict(const float* row, std::size_t classes, double temperature) {
-  const float* best = std::max_element(row, row + classes);
+// Not the logarithms of probabilities(): those may be too small for a double.
+std::vector<double> log_probabilities(const float* row, std::size_t classes, double temperature) {
+  const double best = *std::max_element(row, row + classes);
   double sum = 0;
-  for (std::size_t c = 0; c < classes; ++c) sum += std::exp((row[c] - *best) / temperature);
-  return {static_cast<std::size_t>(best - row), 1.0 / sum};
+  for (std::size_t c = 0; c < classes; ++c) sum += std::exp((row[c] - best) / temperature);
+  std::vector<double> logs(classes);
+  for (std::size_t c = 0; c < classes; ++c) logs[c] = (row[c] - best) / temperature - std::log(sum);
+  return logs;
+}
+
+Verdict verdict(const float* row, std::size_t classes, double temperature) {
+  const std::vector<double> scores = probabilities(row, classes, temperature);
+  const auto best = std::max_element(scores.begin(), scores.end());
+  return {static_cast<std::size_t>(best - scores.begin()), *best};
 }
 
 std::string padded(const std::string& text, std::size_t width) {
@@ -36,6 +45,12 @@ std::string percent(double part) {
 }
 
 }  // namespace
+
+std::vector<double> probabilities(const float* row, std::size_t classes, double temperature) {
+  std::vector<double> scores = log_probabilities(row, classes, temperature);
+  for (double& score : scores) score = std::exp(score);
+  return scores;
+}
 
 Confusion::Confusion(const Answers& answers)
     : classes_(answers.classes), counts_(answers.classes * answers.classes) {
@@ -84,13 +99,7 @@ std::string Confusion::table(const std::vector<std::string>& names) const {
 double cross_entropy(const Answers& answers, double temperature) {
   double sum = 0;
   for (std::size_t i = 0; i < answers.count(); ++i) {
-    const float* row = answers.row(i);
-    const double best = *std::max_element(row, row + answers.classes);
-    double total = 0;
-    for (std::size_t c = 0; c < answers.classes; ++c) {
-      total += std::exp((row[c] - best) / temperature);
-    }
-    sum += std::log(total) - (row[answers.labels[i]] - best) / temperature;
+    sum -= log_probabilities(answers.row(i), answers.classes, temperature)[answers.labels[i]];
   }
   return answers.count() == 0 ? 0 : sum / static_cast<double>(answers.count());
 }

@@ -21,6 +21,9 @@ struct Answers {
   const float* row(std::size_t i) const { return logits.data() + i * classes; }
 };
 
+// softmax(row / temperature).
+std::vector<double> probabilities(const float* row, std::size_t classes, double temperature);
+
 class Confusion {
  public:
   explicit Confusion(const Answers& answers);

@@ -1,11 +1,16 @@
 #include "training/torch/trainer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fstream>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
+#include <ATen/autocast_mode.h>
 #include <torch/script.h>
 #include <torch/torch.h>
 
@@ -47,6 +52,22 @@ std::vector<torch::optim::OptimizerParamGroup> groups_of(torch::nn::Module& net,
   return {group(std::move(shrinking), options.weight_decay), group(std::move(free), 0)};
 }
 
+// While it lives, convolutions and matrix products of this thread are made in bfloat16, of operands
+// that are cast on the way; the rest follows its operands.
+class Bf16Products {
+ public:
+  Bf16Products() {
+    at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    at::autocast::set_cpu_enabled(true);
+  }
+  ~Bf16Products() {
+    at::autocast::clear_cache();  // the cast weights, which the next step changes
+    at::autocast::set_cpu_enabled(false);
+  }
+  Bf16Products(const Bf16Products&) = delete;
+  Bf16Products& operator=(const Bf16Products&) = delete;
+};
+
 template <class Run>
 Answers answers_of(const Photos& photos, const std::vector<std::size_t>& members,
                    const Normalisation& how, Run run) {
@@ -69,6 +90,15 @@ Answers answers_of(const Photos& photos, const std::vector<std::size_t>& members
   return answers;
 }
 
+// LibTorch's own writing ends the program where the disk is full.
+Status write(const std::string& bytes, const std::filesystem::path& file) {
+  std::ofstream stream(file, std::ios::binary);
+  stream << bytes;
+  stream.close();
+  if (stream) return {};
+  return {StatusCode::kInternal, "cannot write " + file.string() + ": " + std::strerror(errno)};
+}
+
 Status failed(const std::string& what, const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
   return {StatusCode::kInternal,
@@ -81,6 +111,7 @@ class Trainer::Impl {
  public:
   Impl(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
       : options_(options), photos_(photos), members_(std::move(members)) {
+    at::set_num_threads(static_cast<int>(options_.threads));
     torch::manual_seed(options_.seed);
     NetShape shape;
     shape.classes = static_cast<std::int64_t>(photos.classes.size());
@@ -136,7 +167,9 @@ class Trainer::Impl {
       part("optimiser", *optimiser_);
       archive.write("epoch", torch::tensor(static_cast<std::int64_t>(epoch_)));
       archive.write("settings", torch::IValue(settings()));
-      archive.save_to(beside.string());
+      std::ostringstream bytes;
+      archive.save_to(bytes);
+      if (Status status = write(bytes.str(), beside); !status.ok()) return status;
       std::filesystem::rename(beside, file);
       return {};
     } catch (const std::exception& error) {
@@ -184,8 +217,9 @@ class Trainer::Impl {
       }
       module.define(source.text);
       module.eval();
-      module.save(file.string());
-      return {};
+      std::ostringstream bytes;
+      module.save(bytes);
+      return write(bytes.str(), file);
     } catch (const std::exception& error) {
       return failed("cannot write " + file.string(), error);
     }
@@ -208,11 +242,17 @@ class Trainer::Impl {
     for (auto& group : optimiser_->param_groups()) group.options().set_lr(rate);
     optimiser_->zero_grad();
     const torch::Tensor loss = torch::nn::functional::cross_entropy(
-        net_->forward(batch.contiguous(kLayout)), labels,
+        forward(batch.contiguous(kLayout)), labels,
         torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(options_.label_smoothing));
     loss.backward();
     optimiser_->step();
     return loss.item<double>();
+  }
+
+  torch::Tensor forward(const torch::Tensor& batch) {
+    if (options_.precision == Precision::kFp32) return net_->forward(batch);
+    const Bf16Products products;
+    return net_->forward(batch).to(torch::kFloat);
   }
 
   // The average keeps `kept` of itself and takes the rest from the network; of what is counted
@@ -239,8 +279,7 @@ class Trainer::Impl {
       return text;
     };
     return std::to_string(members_.size()) + " pictures of " + std::to_string(photos_.size) +
-           " pixels in " + std::to_string(photos_.classes.size()) + " classes, " +
-           std::to_string(options_.epochs) + " epochs, batches of " +
+           " pixels in " + std::to_string(photos_.classes.size()) + " classes, batches of " +
            std::to_string(options_.batch) + ", rate " + number(options_.rate) + ", seed " +
            std::to_string(options_.seed);
   }
@@ -255,6 +294,17 @@ class Trainer::Impl {
   Schedule schedule_;
   unsigned epoch_ = 0;
 };
+
+Precision fastest_precision() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") ? Precision::kBf16 : Precision::kFp32;
+#else
+  return Precision::kFp32;
+#endif
+}
+
+const char* name_of(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
 
 Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
     : impl_(std::make_unique<Impl>(options, photos, std::move(members))) {}

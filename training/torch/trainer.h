@@ -2,7 +2,7 @@
 // label smoothing, weight decay on convolutions and the last layer, and a running average of the
 // weights, which is what is evaluated and kept (Polyak and Juditsky, 1992).
 //
-// Thread rule: one thread at a time; LibTorch uses as many as it is set to.
+// Thread rule: one thread at a time; LibTorch is set to use `threads` of its own.
 // Owns: the network, its average, the optimiser's state. Borrows the pictures.
 #pragma once
 
@@ -19,6 +19,14 @@
 
 namespace imgrec::training {
 
+// In what numbers the products of a training step are made. Weights, their sums, batch statistics
+// and the loss are single precision in either case, and so is every evaluation.
+enum class Precision { kFp32, kBf16 };
+
+// kBf16 where this processor multiplies such numbers faster than single precision, else kFp32.
+Precision fastest_precision();
+const char* name_of(Precision precision);  // "fp32", "bf16"
+
 struct TrainerOptions {
   unsigned epochs = 30;
   unsigned batch = 128;
@@ -29,6 +37,8 @@ struct TrainerOptions {
   double label_smoothing = 0.1;
   double average = 0.998;  // how much of the running average each step keeps
   std::uint64_t seed = 1;
+  Precision precision = Precision::kFp32;
+  unsigned threads = 1;
   Normalisation normalisation;
 };
 
@@ -54,7 +64,8 @@ class Trainer {
 
   // Everything needed to go on as if nothing had been between. Written beside `file` and renamed.
   Status save(const std::filesystem::path& file) const;
-  // kFailedPrecondition: the file is of a training with other settings.
+  // kFailedPrecondition: the file is of a training with other settings. Another number of epochs,
+  // precision or number of threads is no other setting: it goes on with the new ones from there.
   Status load(const std::filesystem::path& file);
 
   // Writes the average as TorchScript: batch normalisation folded into the convolutions before it,

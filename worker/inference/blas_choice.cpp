@@ -1,9 +1,11 @@
 #include "worker/inference/blas_choice.h"
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 
 #include <dlfcn.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 namespace imgrec::worker {
@@ -97,6 +99,8 @@ std::vector<EnvironmentVariable> missing_environment() {
 void prepare_process_environment(char** argv) {
   if (std::getenv(kGuard) != nullptr) {
     unsetenv(kGuard);
+    // Else ps and pgrep would know every such program as "exe", the last part of what was executed.
+    prctl(PR_SET_NAME, program_invocation_short_name);
     return;
   }
   const std::vector<EnvironmentVariable> missing = missing_environment();

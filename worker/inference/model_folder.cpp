@@ -1,10 +1,13 @@
 #include "worker/inference/model_folder.h"
 
 #include <cerrno>
+#include <charconv>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <sstream>
 #include <utility>
 
 #include <openssl/evp.h>
@@ -14,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxSpecBytes = 64 << 10;
 constexpr std::size_t kMaxLabelsBytes = 4 << 20;
+constexpr std::size_t kMaxRangesBytes = 4 << 20;
 constexpr std::size_t kMaxLabels = 65535;
 constexpr std::size_t kMaxLabelBytes = 1024;
 
@@ -129,6 +133,37 @@ Result<std::vector<std::string>> read_labels(const std::filesystem::path& file) 
   return labels;
 }
 
+Result<Ranges> parse_ranges(const std::string& text, const std::string& file) {
+  Ranges ranges;
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    const std::size_t tab = line.find('\t');
+    const char* first = line.data() + (tab == std::string::npos ? 0 : tab + 1);
+    const char* last = line.data() + line.size();
+    float value = 0;
+    const auto [end, error] = std::from_chars(first, last, value);
+    const bool good = tab != std::string::npos && tab > 0 && error == std::errc() && end == last &&
+                      std::isfinite(value) && value >= 0;
+    if (!good || !ranges.emplace(line.substr(0, tab), value).second) {
+      return Status(StatusCode::kInvalidArgument,
+                    file + ":" + std::to_string(number) +
+                        ": needs a name that was not there before, a tab, and a number");
+    }
+  }
+  return ranges;
+}
+
+std::string format_ranges(const Ranges& ranges) {
+  std::string text;
+  for (const auto& [name, largest] : ranges) {
+    char digits[32];
+    text += name + "\t" +
+            std::string(digits, std::to_chars(digits, digits + sizeof digits, largest).ptr) + "\n";
+  }
+  return text;
+}
+
 Result<ModelFolder> load_model_folder(const std::filesystem::path& directory) {
   std::error_code error;
   if (!std::filesystem::is_directory(directory, error)) {
@@ -160,6 +195,15 @@ Result<ModelFolder> load_model_folder(const std::filesystem::path& directory) {
   Result<std::vector<std::string>> labels = read_labels(labels_file);
   if (!labels) return labels.status();
   folder.labels = std::move(*labels);
+  if (!folder.spec.ranges_sha256.empty()) {
+    const std::filesystem::path file = directory / kRangesFile;
+    if (Status status = check_sum(file, folder.spec.ranges_sha256); !status.ok()) return status;
+    const Result<std::string> lines = read_small_file(file, kMaxRangesBytes);
+    if (!lines) return lines.status();
+    Result<Ranges> ranges = parse_ranges(*lines, file.string());
+    if (!ranges) return ranges.status();
+    folder.ranges = std::move(*ranges);
+  }
   if (folder.labels.size() != folder.spec.classes) {
     return Status(StatusCode::kInvalidArgument,
                   labels_file.string() + " has " + std::to_string(folder.labels.size()) +

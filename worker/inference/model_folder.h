@@ -1,5 +1,6 @@
-// A model folder: model.pt (TorchScript), labels.txt (one class a line, in output order) and
-// model.yaml, which says how pictures become the network's input. models/README.md documents it.
+// A model folder: model.pt (TorchScript), labels.txt (one class a line, in output order),
+// model.yaml, which says how pictures become the network's input, and perhaps ranges.tsv, which
+// int8 needs. models/README.md documents it.
 //
 // Thread rule: pure functions over files; plain values.
 // Owns: nothing.
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "proto/status.h"
+#include "worker/graph/formats.h"
 
 namespace imgrec::worker {
 
@@ -38,21 +40,24 @@ struct ModelSpec {
   std::string licence;  // on what terms
   std::string model_sha256;
   std::string labels_sha256;
+  std::string ranges_sha256;  // empty: the folder has no ranges.tsv
 };
 
 struct ModelFolder {
   std::filesystem::path module_file;  // …/model.pt
   ModelSpec spec;
   std::vector<std::string> labels;
-  std::string digest;  // SHA-256 of model.yaml: names the model, as that file names the other two
+  Ranges ranges;       // of calibrate_model(); empty: not calibrated, int8 cannot be had
+  std::string digest;  // SHA-256 of model.yaml: names the model, as that file names the others
 };
 
 constexpr const char* kModuleFile = "model.pt";
 constexpr const char* kLabelsFile = "labels.txt";
 constexpr const char* kSpecFile = "model.yaml";
+constexpr const char* kRangesFile = "ranges.tsv";
 
 // Reads and checks a folder: unknown, missing and duplicate keys, wrong types, values out of range
-// (all naming file, line and key), both SHA-256 sums, and the number of labels.
+// (all naming file, line and key), the SHA-256 sums, and the number of labels.
 Result<ModelFolder> load_model_folder(const std::filesystem::path& directory);
 
 // The text of a model.yaml alone; `file` is its name in messages.
@@ -63,6 +68,10 @@ std::string format_model_spec(const ModelSpec& spec);
 
 // labels.txt: 1 to 65,535 lines, none empty, each at most 1,024 bytes of UTF-8 or ASCII text.
 Result<std::vector<std::string>> read_labels(const std::filesystem::path& file);
+
+// ranges.tsv: lines of a tensor's name, a tab, and the largest value it takes; sorted by name.
+Result<Ranges> parse_ranges(const std::string& text, const std::string& file);
+std::string format_ranges(const Ranges& ranges);
 
 // 64 lower-case hex digits.
 std::string sha256_hex(std::string_view bytes);

@@ -40,6 +40,7 @@ constexpr std::string_view kKeys[] = {
     "sha256.model.pt",
     "sha256.labels.txt",
 };
+constexpr std::string_view kOptionalKeys[] = {"sha256.ranges.tsv"};
 constexpr double kMaxSide = 8192;  // pixels, of input and resize
 
 bool is_one_of(std::string_view key, const auto& keys) {
@@ -139,6 +140,8 @@ class SpecReader {
     return numbers;
   }
 
+  bool has(const std::string& key) const { return find(key) != nullptr; }
+
   std::string sha256(const std::string& key) {
     std::string digits = text(key);
     const bool hex = std::all_of(digits.begin(), digits.end(), [](char c) {
@@ -167,7 +170,7 @@ class SpecReader {
       }
       const std::string key = prefix + entry.first.Scalar();
       const bool section = is_one_of(key, kSections);
-      if (!section && !is_one_of(key, kKeys)) {
+      if (!section && !is_one_of(key, kKeys) && !is_one_of(key, kOptionalKeys)) {
         fail(entry.first.Mark(), "unknown key \"" + key + "\"");
       } else if (!values_.emplace(key, entry.second).second) {
         fail(entry.first.Mark(), "the key \"" + key + "\" is there twice");
@@ -253,6 +256,7 @@ Result<ModelSpec> parse_model_spec(const std::string& text, const std::string& f
   spec.licence = in.text("licence");
   spec.model_sha256 = in.sha256("sha256.model.pt");
   spec.labels_sha256 = in.sha256("sha256.labels.txt");
+  if (in.has("sha256.ranges.tsv")) spec.ranges_sha256 = in.sha256("sha256.ranges.tsv");
   if (spec.name.empty() || spec.name.size() > 100) {
     in.fail(YAML::Mark::null_mark(), "name: needs 1 to 100 bytes");
   }
@@ -287,6 +291,7 @@ std::string format_model_spec(const ModelSpec& spec) {
       << "sha256:\n"
       << "  model.pt: " << spec.model_sha256 << "\n"
       << "  labels.txt: " << spec.labels_sha256 << "\n";
+  if (!spec.ranges_sha256.empty()) out << "  ranges.tsv: " << spec.ranges_sha256 << "\n";
   return out.str();
 }
 

@@ -14,7 +14,6 @@
 #include "worker/inference/image_decoder.h"
 #include "worker/inference/model_folder.h"
 #include "worker/inference/preprocess.h"
-#include "worker/inference/torch_network.h"
 
 namespace imgrec::worker {
 namespace {
@@ -54,23 +53,11 @@ std::vector<proto::ScoredClass> best(const std::vector<float>& scores, unsigned 
 
 }  // namespace
 
-std::string_view to_string(NetworkForm form) {
-  switch (form) {
-    case NetworkForm::kAsSaved:
-      return "as saved";
-    case NetworkForm::kFrozen:
-      return "frozen";
-    case NetworkForm::kOptimized:
-      return "optimized";
-  }
-  return "unknown";
-}
-
 struct TorchEngine::Impl {
   ModelSpec spec;
   ModelDescription description;
   ImageDecoder decoder;
-  std::unique_ptr<TorchNetwork> network;
+  LoadedNetwork loaded;
 };
 
 TorchEngine::TorchEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -81,8 +68,9 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
   Result<ModelFolder> folder = load_model_folder(options.model_dir);
   if (!folder) return folder.status();
   const ModelSpec& spec = folder->spec;
-  auto network = TorchNetwork::load(
-      folder->module_file, {spec.input_width, spec.input_height, spec.classes}, options.optimize);
+  auto network =
+      load_network(folder->module_file, {spec.input_width, spec.input_height, spec.classes},
+                   {options.form, options.precision, folder->ranges});
   if (!network) return network.status();
 
   ModelDescription description{spec.name, std::move(folder->digest), std::move(folder->labels),
@@ -91,18 +79,19 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
                                       ImageDecoder(options.max_pixels),
                                       std::move(network).value()});
   const auto elapsed = std::chrono::steady_clock::now() - start;
-  spdlog::info("model_loaded name={} digest={} classes={} form=\"{}\" load_ms={}",
+  spdlog::info("model_loaded name={} digest={} classes={} form=\"{}\" precision={} load_ms={}",
                impl->description.name, impl->description.digest.substr(0, 12),
-               impl->description.labels.size(), to_string(impl->network->form()),
+               impl->description.labels.size(), to_string(impl->loaded.form),
+               to_string(options.precision),
                std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count());
   return std::unique_ptr<Engine>(new TorchEngine(std::move(impl)));
 }
 
 const ModelDescription& TorchEngine::model() const { return impl_->description; }
 
-NetworkForm TorchEngine::form() const { return impl_->network->form(); }
+NetworkForm TorchEngine::form() const { return impl_->loaded.form; }
 
-Status TorchEngine::warm_up_this_thread() { return impl_->network->prepare_thread(); }
+Status TorchEngine::warm_up_this_thread() { return impl_->loaded.network->prepare_thread(); }
 
 EngineResult<std::unique_ptr<PreparedImage>> TorchEngine::prepare(std::string_view image) {
   EngineResult<Picture> picture = impl_->decoder.decode(image, least_size(impl_->spec));
@@ -124,7 +113,7 @@ EngineResult<std::vector<proto::ScoredClass>> TorchEngine::infer(const PreparedI
   if (prepared == nullptr) {
     return failure(FailCode::kInternal, false, "the picture was prepared by another engine");
   }
-  Result<std::vector<float>> scores = impl_->network->run(prepared->input);
+  Result<std::vector<float>> scores = impl_->loaded.network->run(prepared->input);
   if (!scores) return failure(FailCode::kInference, true, scores.status().message());
   const auto finite = [](float score) { return std::isfinite(score); };
   if (!std::all_of(scores->begin(), scores->end(), finite)) {

@@ -8,23 +8,22 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "proto/status.h"
 #include "worker/core/engine.h"
+#include "worker/inference/network.h"
 
 namespace imgrec::worker {
 
 struct TorchEngineOptions {
   std::filesystem::path model_dir;
-  std::uint64_t max_pixels = 100'000'000;  // larger pictures are refused before decoding
-  bool optimize = true;                    // false: run the module as it was saved, for comparisons
+  std::uint64_t max_pixels = 100'000'000;          // larger pictures are refused before decoding
+  std::optional<NetworkForm> form = std::nullopt;  // empty: the fastest; others are for comparisons
+  Precision precision = Precision::kFp32;
 };
-
-// Which form of the network runs. Optimised is several times faster than as saved.
-enum class NetworkForm { kAsSaved, kFrozen, kOptimized };
-std::string_view to_string(NetworkForm form);
 
 class TorchEngine : public Engine {
  public:

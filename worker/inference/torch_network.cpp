@@ -16,9 +16,6 @@
 namespace imgrec::worker {
 namespace {
 
-// The largest difference of a score, relative to the largest score, that rounding in another order
-// explains; a wrong rewrite is off by far more.
-constexpr float kSameScores = 1e-3F;
 // Measured: the first run in a new thread takes twice as long, the second as long as any later one.
 constexpr int kWarmUpRuns = 3;
 
@@ -30,33 +27,6 @@ std::string message_of(const std::exception& error) {
   constexpr std::size_t kMaxBytes = 500;
   if (text.size() > kMaxBytes) text = text.substr(0, kMaxBytes) + "…";
   return text;
-}
-
-// Sum to one device, one thread: streams are parallel, operators are not.
-void use_one_thread() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    try {
-      at::set_num_interop_threads(1);
-    } catch (const std::exception&) {
-      // Only possible before the first parallel work; whoever did that has chosen already.
-    }
-  });
-  at::set_num_threads(1);  // per thread
-}
-
-// Two pictures that are always the same, in the range of real inputs: noise and a slope.
-std::vector<std::vector<float>> fixed_inputs(const NetworkShape& shape) {
-  std::vector<float> noise(shape.input_values());
-  std::vector<float> slope(shape.input_values());
-  std::uint32_t state = 12345;
-  for (std::size_t i = 0; i < noise.size(); ++i) {
-    state = state * 1664525U + 1013904223U;  // Numerical Recipes' generator
-    noise[i] = static_cast<float>(state >> 24) - 128.0F;
-    slope[i] =
-        static_cast<float>(i % shape.width) * 255.0F / static_cast<float>(shape.width) - 128.0F;
-  }
-  return {std::move(noise), std::move(slope)};
 }
 
 // run() for any module; throws what Torch throws.
@@ -77,18 +47,19 @@ std::vector<float> run_module(torch::jit::Module& module, const std::vector<floa
   return {scores, scores + shape.classes};
 }
 
-bool same_scores(const std::vector<float>& expected, const std::vector<float>& actual) {
-  float largest = 0;
-  float difference = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    largest = std::max(largest, std::abs(expected[i]));
-    difference = std::max(difference, std::abs(expected[i] - actual[i]));
-    if (!std::isfinite(actual[i])) return false;
-  }
-  return difference <= kSameScores * largest;
-}
-
 }  // namespace
+
+void use_one_thread() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    try {
+      at::set_num_interop_threads(1);
+    } catch (const std::exception&) {
+      // Only possible before the first parallel work; whoever did that has chosen already.
+    }
+  });
+  at::set_num_threads(1);  // per thread
+}
 
 struct TorchNetwork::Impl {
   // forward() is not const in Torch's interface, but a module's threads share nothing that changes
@@ -97,11 +68,12 @@ struct TorchNetwork::Impl {
   NetworkShape shape;
   NetworkForm form = NetworkForm::kAsSaved;
 
+  std::vector<std::vector<float>> inputs;    // fixed ones
+  std::vector<std::vector<float>> expected;  // what the module as saved gives for them
+
   // Takes `candidate` where it gives the scores of the module as saved, also in later runs, which
   // execute differently from the first.
-  bool take_if_same(torch::jit::Module candidate, NetworkForm candidate_form,
-                    const std::vector<std::vector<float>>& inputs,
-                    const std::vector<std::vector<float>>& expected) {
+  bool take_if_same(torch::jit::Module candidate, NetworkForm candidate_form) {
     for (int run = 0; run < 3; ++run) {
       for (std::size_t i = 0; i < inputs.size(); ++i) {
         if (!same_scores(expected[i], run_module(candidate, inputs[i], shape))) return false;
@@ -113,22 +85,24 @@ struct TorchNetwork::Impl {
   }
 
   // optimize_for_inference has known faults on odd graphs, hence the comparison and the fall-back.
-  void choose_form(const std::vector<std::vector<float>>& inputs,
-                   const std::vector<std::vector<float>>& expected) {
+  void choose_form(NetworkForm limit) {
     torch::jit::Module saved = module;
     try {
       torch::jit::Module frozen = torch::jit::freeze(saved);
-      if (take_if_same(torch::jit::optimize_for_inference(frozen), NetworkForm::kOptimized, inputs,
-                       expected)) {
+      if (limit == NetworkForm::kFrozen) {
+        if (take_if_same(frozen, NetworkForm::kFrozen)) return;
+      } else if (take_if_same(torch::jit::optimize_for_inference(frozen),
+                              NetworkForm::kOptimized)) {
         return;
       }
       spdlog::warn("network_not_optimized reason=\"the optimised module gives other scores\"");
     } catch (const std::exception& error) {
       spdlog::warn("network_not_optimized reason=\"{}\"", message_of(error));
     }
+    if (limit == NetworkForm::kFrozen) return;
     try {
       // Once more from the saved module: optimize_for_inference changes what it is given.
-      if (take_if_same(torch::jit::freeze(saved), NetworkForm::kFrozen, inputs, expected)) return;
+      if (take_if_same(torch::jit::freeze(saved), NetworkForm::kFrozen)) return;
       spdlog::warn("network_not_frozen reason=\"the frozen module gives other scores\"");
     } catch (const std::exception& error) {
       spdlog::warn("network_not_frozen reason=\"{}\"", message_of(error));
@@ -140,29 +114,36 @@ TorchNetwork::TorchNetwork(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 TorchNetwork::~TorchNetwork() = default;
 
 Result<std::unique_ptr<TorchNetwork>> TorchNetwork::load(const std::filesystem::path& module_file,
-                                                         NetworkShape shape, bool optimize) {
+                                                         NetworkShape shape) {
   use_one_thread();
   try {
     auto impl = std::make_unique<Impl>();
     impl->shape = shape;
     impl->module = torch::jit::load(module_file.string(), at::kCPU);
     impl->module.eval();
-    const std::vector<std::vector<float>> inputs = fixed_inputs(shape);
-    std::vector<std::vector<float>> expected;
-    for (const std::vector<float>& input : inputs) {
-      expected.push_back(run_module(impl->module, input, shape));
+    impl->inputs = fixed_inputs(shape);
+    for (const std::vector<float>& input : impl->inputs) {
+      impl->expected.push_back(run_module(impl->module, input, shape));
+      const std::vector<float>& scores = impl->expected.back();
       const auto finite = [](float score) { return std::isfinite(score); };
-      if (!std::all_of(expected.back().begin(), expected.back().end(), finite)) {
+      if (!std::all_of(scores.begin(), scores.end(), finite)) {
         return Status(StatusCode::kDataLoss,
                       module_file.string() + " gives scores that are no numbers");
       }
     }
-    if (optimize) impl->choose_form(inputs, expected);
     return std::unique_ptr<TorchNetwork>(new TorchNetwork(std::move(impl)));
   } catch (const std::exception& error) {
     return Status(StatusCode::kDataLoss,
                   "cannot use " + module_file.string() + ": " + message_of(error));
   }
+}
+
+void TorchNetwork::optimize(NetworkForm limit) {
+  if (limit != NetworkForm::kAsSaved) impl_->choose_form(limit);
+}
+
+const std::vector<std::vector<float>>& TorchNetwork::expected_scores() const {
+  return impl_->expected;
 }
 
 Status TorchNetwork::prepare_thread() {

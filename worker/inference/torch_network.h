@@ -1,49 +1,44 @@
-// A TorchScript classifier that runs: floats in, one score per class out. All of Torch that the
-// worker uses is in torch_network.cpp.
+// A network that LibTorch runs.
 //
-// Thread rule: run() from any thread that called prepare_thread(), at the same time too.
-// Owns: the network's weights.
+// Thread rule: as Network says.
+// Owns: the module.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "proto/status.h"
-#include "worker/inference/torch_engine.h"
+#include "worker/inference/network.h"
 
 namespace imgrec::worker {
 
-// REQUIRES: all of them over 0.
-struct NetworkShape {
-  unsigned width = 0;
-  unsigned height = 0;
-  unsigned classes = 0;
-  std::size_t input_values() const { return std::size_t{3} * width * height; }
-};
-
-class TorchNetwork {
+class TorchNetwork : public Network {
  public:
-  // Loads module_file and checks on fixed inputs that it takes batches of 1 x 3 x height x width
-  // and gives 1 x classes finite scores.
+  // Loads module_file as it was saved and runs it once on each fixed input.
   static Result<std::unique_ptr<TorchNetwork>> load(const std::filesystem::path& module_file,
-                                                    NetworkShape shape, bool optimize);
-  ~TorchNetwork();
+                                                    NetworkShape shape);
+  ~TorchNetwork() override;
 
-  // Sets this thread to compute alone, then runs the network until it is as fast as it gets.
-  Status prepare_thread();
+  // Takes the fastest form up to `limit` whose scores are those of the module as saved.
+  void optimize(NetworkForm limit);
 
-  // Raw scores, as the network gives them.
-  // REQUIRES: input.size() == shape.input_values().
-  Result<std::vector<float>> run(const std::vector<float>& input) const;
+  // What the module as saved gives for each of fixed_inputs().
+  const std::vector<std::vector<float>>& expected_scores() const;
 
   NetworkForm form() const;
+  Status prepare_thread() override;
+  Result<std::vector<float>> run(const std::vector<float>& input) const override;
 
  private:
-  struct Impl;
+  struct Impl;  // the Torch side; its headers define LOG and CHECK
   explicit TorchNetwork(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Sets the calling thread to compute alone: streams are parallel, operators are not. LibTorch and
+// oneDNN share the setting, which is OpenMP's.
+void use_one_thread();
 
 }  // namespace imgrec::worker

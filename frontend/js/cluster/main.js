@@ -6,6 +6,7 @@ import { ensureSession, fetchHistory } from './api.js';
 import { initialState, isStale, MAX_SAMPLES, reduce } from './state.js';
 import { Announcer } from './ui/announcer.js';
 import { Charts } from './ui/charts.js';
+import { ModelNote } from '../ui/model_note.js';
 import { ConnectionBanner, EmptyNote, Headline, LiveMark } from './ui/notices.js';
 import { Phases } from './ui/phases.js';
 import { Tiles } from './ui/tiles.js';
@@ -37,7 +38,7 @@ const parts = [
   new ConnectionBanner(byId('banners'), {
     onRetry: () => connect(), onUnlock: () => tokens.open(),
   }),
-  new Headline(byId('headline')),
+  new Headline(byId('headline')), new ModelNote({ bigger: byId('bigger-model') }),
   new Tiles(byId('tiles')),
   new EmptyNote({ section: byId('empty'), command: byId('command'), note: byId('command-note') }),
   new WorkersTable(byId('workers-table'), byId('sort')),

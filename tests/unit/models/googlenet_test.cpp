@@ -94,8 +94,50 @@ TEST_F(GoogLeNet, IsImportedWithAllItsWeights) {
   EXPECT_EQ(engine_->model().labels.size(), 1000U);
 }
 
-TEST_F(GoogLeNet, RunsOptimised) {
-  EXPECT_EQ(static_cast<worker::TorchEngine&>(*engine_).form(), worker::NetworkForm::kOptimized);
+TEST_F(GoogLeNet, RunsCompiled) {
+  EXPECT_EQ(static_cast<worker::TorchEngine&>(*engine_).form(), worker::NetworkForm::kCompiled);
+}
+
+// In how many photos the best class is the reference's.
+int agreement(worker::Engine& engine, const fs::path& photos,
+              const std::vector<Reference>& references) {
+  EXPECT_TRUE(engine.warm_up_this_thread().ok());
+  int same_best = 0;
+  for (const Reference& reference : references) {
+    std::ifstream stream(photos / reference.file, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+    auto prepared = engine.prepare(bytes);
+    const auto answer = engine.infer(*std::get<0>(prepared), 1);
+    const auto& label = engine.model().labels[std::get<0>(answer).front().index];
+    same_best += label.substr(0, 9) == reference.top.front().first ? 1 : 0;
+  }
+  return same_best;
+}
+
+TEST_F(GoogLeNet, RecognisesThePhotosInLowerPrecisionsToo) {
+  const fs::path photos = shared_directory() / "data" / "photos";
+  if (!fs::exists(photos / "reference.tsv")) GTEST_SKIP() << "SKIPPED: no shared/data/photos";
+  const std::vector<Reference> references = read_references(photos / "reference.tsv");
+  const fs::path copy = directory_->path() / "calibrated";
+  fs::copy(model(), copy);
+  ::testing::internal::CaptureStdout();
+  const int code = run_calibrate({copy, "--photos", photos, "--count", "20"});
+  const std::string output = ::testing::internal::GetCapturedStdout();
+  ASSERT_EQ(code, kGood) << output;
+  for (const worker::Precision precision : {worker::Precision::kBf16, worker::Precision::kInt8}) {
+    worker::TorchEngineOptions options;
+    options.model_dir = copy;
+    options.precision = precision;
+    const auto engine = worker::TorchEngine::open(options);
+    if (engine.status().code() == StatusCode::kUnsupported) {
+      std::cout << "SKIPPED: " << engine.status().message() << "\n";
+      continue;
+    }
+    ASSERT_TRUE(engine.ok()) << engine.status().message();
+    const int same_best = agreement(**engine, photos, references);
+    std::cout << to_string(precision) << ": same best class: " << same_best << " of 100\n";
+    EXPECT_GE(same_best, 97) << to_string(precision);
+  }
 }
 
 TEST_F(GoogLeNet, RecognisesThePhotosAsTheReferenceDoes) {

@@ -22,12 +22,15 @@ TEST(TrainOptions, HasDefaultsForEverythingButTheFolders) {
   EXPECT_EQ(options->checkpoint, "models/pets.checkpoint");
   EXPECT_EQ(options->trainer.epochs, 30u);
   EXPECT_TRUE(options->folders.classes.empty());
+  EXPECT_EQ(options->trainer.precision, fastest_precision());
+  EXPECT_GE(options->trainer.threads, 1u);
   EXPECT_FALSE(parse_train_options({"--data", "pets"}).ok());
 }
 
 TEST(TrainOptions, TakesWhatItIsGiven) {
   const auto options = parse({"--epochs=3", "--classes", "cat,dog", "--size", "64", "--sure", "90",
-                              "--held-out", "20", "--rate", "0.02", "--seed", "7", "--memory=100"});
+                              "--held-out", "20", "--rate", "0.02", "--seed", "7", "--memory=100",
+                              "--precision=fp32", "--threads=3"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->trainer.epochs, 3u);
   EXPECT_THAT(options->folders.classes, ElementsAre("cat", "dog"));
@@ -37,6 +40,8 @@ TEST(TrainOptions, TakesWhatItIsGiven) {
   EXPECT_DOUBLE_EQ(options->trainer.rate, 0.02);
   EXPECT_EQ(options->trainer.seed, 7u);
   EXPECT_EQ(options->folders.max_bytes, 100u << 20);
+  EXPECT_EQ(options->trainer.precision, Precision::kFp32);
+  EXPECT_EQ(options->trainer.threads, 3u);
 }
 
 TEST(TrainOptions, RefusesWhatMakesNoSenseInWords) {
@@ -48,6 +53,8 @@ TEST(TrainOptions, RefusesWhatMakesNoSenseInWords) {
                                                         {"--rate=0", "--rate"},
                                                         {"--rate=nan", "--rate"},
                                                         {"--held-out=99", "--held-out"},
+                                                        {"--precision=int8", "--precision"},
+                                                        {"--threads=0", "--threads"},
                                                         {"--colour=red", "--colour"},
                                                         {"stray", "stray"}}) {
     const auto options = parse({word});

@@ -101,13 +101,50 @@ TEST_F(TrainerTest, RefusesACheckpointOfAnotherTraining) {
   Trainer first = trainer();
   run(first, 1);
   ASSERT_TRUE(first.save(dir_ / "state").ok());
-  options_.epochs = 5;
+  options_.batch = 32;
   Trainer other = trainer();
   const Status refused = other.load(dir_ / "state");
   EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(refused.message(), HasSubstr("3 epochs"));
-  EXPECT_THAT(refused.message(), HasSubstr("5 epochs"));
+  EXPECT_THAT(refused.message(), HasSubstr("batches of 16"));
+  EXPECT_THAT(refused.message(), HasSubstr("batches of 32"));
   EXPECT_FALSE(other.load(dir_ / "nothing").ok());
+}
+
+TEST_F(TrainerTest, GoesOnWithAnotherNumberOfEpochs) {
+  Trainer first = trainer();
+  run(first, 2);
+  ASSERT_TRUE(first.save(dir_ / "state").ok());
+  options_.epochs = 4;
+  Trainer longer = trainer();
+  ASSERT_TRUE(longer.load(dir_ / "state").ok());
+  EXPECT_EQ(longer.epochs_done(), 2u);
+  Trainer::Progress told;
+  while (longer.run_epoch([&](const Trainer::Progress& p) { told = p; })) {
+  }
+  EXPECT_EQ(longer.epochs_done(), 4u);
+  EXPECT_EQ(told.step, told.steps) << "the rate has fallen to its end";
+  options_.epochs = 1;
+  Trainer done = trainer();
+  ASSERT_TRUE(done.load(dir_ / "state").ok());
+  EXPECT_FALSE(done.run_epoch([](const auto&) {})) << "more than asked for is done already";
+}
+
+TEST_F(TrainerTest, LearnsTheSameInEitherPrecision) {
+  if (fastest_precision() != Precision::kBf16) GTEST_SKIP() << "no bf16 instructions here";
+  std::vector<double> losses[2];
+  double accuracy[2] = {};
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    const auto i = static_cast<std::size_t>(precision);
+    options_.precision = precision;
+    Trainer learner = trainer();
+    while (learner.run_epoch([&](const Trainer::Progress& p) { losses[i].push_back(p.loss); })) {
+    }
+    accuracy[i] = Confusion(learner.evaluate(unseen_, everything(unseen_))).accuracy();
+  }
+  EXPECT_NE(losses[0], losses[1]) << "the precision must make some difference";
+  EXPECT_NEAR(losses[0].front(), losses[1].front(), 0.03);
+  EXPECT_NEAR(losses[0].back(), losses[1].back(), 0.05);
+  EXPECT_GT(accuracy[1], 0.95);
 }
 
 TEST_F(TrainerTest, TheModuleSaysWhatTheNetworkSays) {
@@ -124,6 +161,14 @@ TEST_F(TrainerTest, TheModuleSaysWhatTheNetworkSays) {
     const double first = 1 / (1 + std::exp((logits.row(i)[1] - logits.row(i)[0]) / kTemperature));
     EXPECT_NEAR(said->row(i)[0], first, 1e-4) << i;
   }
+}
+
+TEST_F(TrainerTest, AFullDiskIsAFailureInWords) {
+  const Status full = trainer().write_module(1, "/dev/full");
+  EXPECT_THAT(full.message(), HasSubstr("cannot write /dev/full: No space left"));
+  fs::create_symlink("/dev/full", dir_ / "state.new");
+  EXPECT_THAT(trainer().save(dir_ / "state").message(), HasSubstr("No space left"));
+  EXPECT_FALSE(fs::exists(dir_ / "state")) << "no half a checkpoint";
 }
 
 }  // namespace

@@ -173,6 +173,27 @@ TEST_F(ModelFolderTest, ReadsLabelsWithAndWithoutALastLineEnd) {
   EXPECT_FALSE(read(many).ok());
 }
 
+TEST_F(ModelFolderTest, ReadsTheRangesThatTheSpecNames) {
+  const Ranges ranges{{"v1", 0.5F}, {"v2.1", 541.7955F}};
+  ModelSpec spec = tiny_spec();
+  spec.ranges_sha256 = sha256_hex(format_ranges(ranges));
+  complete_folder(directory_.path(), spec);
+  EXPECT_EQ(load_model_folder(directory_.path()).status().code(), StatusCode::kNotFound);
+  write_text(directory_.path() / kRangesFile, format_ranges(ranges));
+  EXPECT_EQ(load_model_folder(directory_.path())->ranges, ranges);
+  write_text(directory_.path() / kRangesFile, "v1\t1\n");
+  EXPECT_EQ(load_model_folder(directory_.path()).status().code(), StatusCode::kDataLoss);
+}
+
+TEST(ModelRanges, SayWhichLineIsWrong) {
+  for (const char* bad : {"v1", "v1 3", "\t3", "v1\t-1", "v1\tnan", "v1\t3x", "v1\t1\nv1\t2"}) {
+    const auto ranges = parse_ranges(std::string("v0\t1\n") + bad, "ranges.tsv");
+    ASSERT_FALSE(ranges.ok()) << bad;
+    EXPECT_THAT(ranges.status().message(), ::testing::StartsWith("ranges.tsv:")) << bad;
+  }
+  EXPECT_TRUE(parse_ranges("", "ranges.tsv")->empty());
+}
+
 TEST(Sha256, GivesTheStandardsExamples) {  // FIPS 180-2, appendix B.1
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -1,0 +1,60 @@
+#include "training/app/model_card.h"
+
+#include <gmock/gmock.h>
+
+namespace imgrec::training {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Of each class 9 surely right, 1 surely wrong.
+Answers nine_of_ten() {
+  Answers made;
+  made.classes = 2;
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    const bool right = i % 10 != 0;
+    const std::uint32_t label = i / 10;
+    made.labels.push_back(label);
+    for (std::uint32_t c = 0; c < 2; ++c) made.logits.push_back((c == label) == right ? 4 : 0);
+  }
+  return made;
+}
+
+TEST(ModelCard, SaysWhatItIsHowGoodAndHowItWasMade) {
+  const auto options = parse_train_options({"--data", "/home/me/pets", "--test", "/home/me/more",
+                                            "--out", "models/pets", "--epochs", "7", "--held-out",
+                                            "4", "--precision", "fp32", "--licence", "ours"});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  Photos photos;
+  photos.size = 32;
+  photos.classes = {"cat", "dog"};
+  const Judgement judgement =
+      judge(nine_of_ten(), nine_of_ten(), /*apart=*/true, /*trained=*/480, /*sure=*/0.9);
+  const std::string card = model_card(*options, photos, judgement);
+  EXPECT_THAT(card, AllOf(HasSubstr("# pets\n"), HasSubstr("It knows 2 classes: cat, dog."),
+                          HasSubstr("480 pictures, 7 epochs, seed 1, products in fp32"),
+                          HasSubstr("90.00 % of 20 pictures that it was neither trained"),
+                          HasSubstr("above it are right in 90.0 %"), HasSubstr("| licence | ours"),
+                          HasSubstr("cat              9     1    90.0\n")));
+  EXPECT_THAT(card, HasSubstr("    imgrec-train --data DIR --test DIR --out pets --size 32 "
+                              "--held-out 4 --epochs 7 --batch 128 --rate 0.1 --seed 1 "
+                              "--precision fp32 --sure 95\n"));
+  EXPECT_THAT(card, Not(HasSubstr("/home/me"))) << "where the pictures are is nobody's business";
+}
+
+TEST(ModelCard, SaysThatItWasTunedOnWhatItWasJudgedBy) {
+  const auto options = parse_train_options({"--data", "pets", "--out", "models/pets"});
+  ASSERT_TRUE(options.ok());
+  Photos photos;
+  photos.size = 32;
+  photos.classes = {"cat", "dog"};
+  const Judgement judgement = judge(nine_of_ten(), nine_of_ten(), /*apart=*/false, 480, 0.9);
+  const std::string card = model_card(*options, photos, judgement);
+  EXPECT_THAT(card, HasSubstr("but its scores were tuned on"));
+  EXPECT_THAT(card, Not(HasSubstr("--test")));
+}
+
+}  // namespace
+}  // namespace imgrec::training

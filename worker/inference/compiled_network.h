@@ -1,0 +1,60 @@
+// A graph compiled to oneDNN: the fastest way we know to run a classifier on one core.
+//
+// Thread rule: compile() on a thread that is set to compute alone; run() from any such thread, at
+// the same time too: each run takes a set of buffers for itself.
+// Owns: the weights and as many sets of buffers as runs were ever at work at once.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto/status.h"
+#include "worker/graph/formats.h"
+#include "worker/graph/graph.h"
+
+namespace imgrec::worker {
+
+// What this CPU computes quickly.
+struct CpuArithmetic {
+  bool bf16 = false;  // AVX512_BF16
+  bool int8 = false;  // AVX512_VNNI
+};
+CpuArithmetic detect_cpu_arithmetic();
+
+class CompiledNetwork {
+ public:
+  struct Options {
+    unsigned batch = 1;
+    bool keep_tensors = false;  // for tensor_values(); takes more memory
+  };
+
+  // kUnsupported: oneDNN cannot compute one of the nodes at speed on this CPU; the text names it.
+  static Result<std::unique_ptr<CompiledNetwork>> compile(const Graph& graph,
+                                                          const Formats& formats, Options options);
+  ~CompiledNetwork();
+
+  // input: batch x channels x height x width floats; gives batch x classes.
+  // kInternal: oneDNN failed.
+  Result<std::vector<float>> run(const std::vector<float>& input) const;
+
+  // Runs, and shows the values of each tensor of the graph in no particular order of its values.
+  // REQUIRES: keep_tensors, all formats float.
+  using Observer = std::function<void(TensorId, const float* values, std::size_t count)>;
+  Status observe(const std::vector<float>& input, const Observer& observer) const;
+
+  // Memory of one set of buffers, in bytes.
+  std::size_t buffer_bytes() const;
+
+  // One line for each step: what it computes, and with which of oneDNN's kernels.
+  std::vector<std::string> steps() const;
+
+ private:
+  struct Impl;
+  explicit CompiledNetwork(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace imgrec::worker

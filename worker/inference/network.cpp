@@ -1,0 +1,178 @@
+#include "worker/inference/network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "worker/graph/passes.h"
+#include "worker/inference/compiled_network.h"
+#include "worker/inference/torch_graph.h"
+#include "worker/inference/torch_network.h"
+
+namespace imgrec::worker {
+namespace {
+
+// The largest difference of a score, relative to the largest score, that rounding in another order
+// explains; a wrong rewrite is off by far more.
+constexpr float kSameScores = 1e-3F;
+constexpr int kWarmUpRuns = 2;
+
+// CompiledNetwork as a Network.
+class CompiledForm : public Network {
+ public:
+  CompiledForm(std::unique_ptr<CompiledNetwork> network, std::vector<float> warm_up_input)
+      : network_(std::move(network)), warm_up_input_(std::move(warm_up_input)) {}
+
+  Status prepare_thread() override {
+    use_one_thread();
+    for (int i = 0; i < kWarmUpRuns; ++i) {
+      if (auto scores = network_->run(warm_up_input_); !scores) return scores.status();
+    }
+    return {};
+  }
+
+  Result<std::vector<float>> run(const std::vector<float>& input) const override {
+    return network_->run(input);
+  }
+
+ private:
+  std::unique_ptr<CompiledNetwork> network_;
+  const std::vector<float> warm_up_input_;
+};
+
+Status unsupported(const std::string& what) { return {StatusCode::kUnsupported, what}; }
+
+// Whether this CPU has the instructions; without them the lower precisions are slower, not faster.
+Status check_cpu(Precision precision) {
+  const CpuArithmetic cpu = detect_cpu_arithmetic();
+  if (precision == Precision::kBf16 && !cpu.bf16) {
+    return unsupported("precision bf16 needs a CPU with AVX512_BF16; use fp32 on this one");
+  }
+  if (precision == Precision::kInt8 && !cpu.int8) {
+    return unsupported("precision int8 needs a CPU with AVX512_VNNI; use fp32 on this one");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<CompiledNetwork>> compile_at(const Graph& graph, Precision precision,
+                                                    const Ranges& ranges) {
+  const Format reduced = detect_cpu_arithmetic().bf16 ? Format::kReduced : Format::kFloat;
+  return CompiledNetwork::compile(graph, choose_formats(graph, precision, reduced, ranges), {});
+}
+
+// int8 without ranges would silently be the next higher precision.
+Status check_ranges(const Graph& graph, const NetworkOptions& options) {
+  if (options.precision != Precision::kInt8) return {};
+  const std::string remedy =
+      "; make them on photos with `imgrec-model calibrate`, or use bf16 or fp32";
+  if (options.ranges.empty()) {
+    return unsupported(
+        "precision int8 needs the ranges of the model's values, which this model "
+        "folder does not have" +
+        remedy);
+  }
+  for (const auto& [name, largest] : options.ranges) {
+    const auto known = [&](const Tensor& tensor) { return tensor.name == name; };
+    if (std::none_of(graph.tensors.begin(), graph.tensors.end(), known)) {
+      return unsupported("the ranges in this model folder are of another version (there is no \"" +
+                         name + "\")" + remedy);
+    }
+  }
+  return {};
+}
+
+// The graph is proved on fp32, where only rounding may differ; a lower precision then uses the same
+// graph, and its accuracy is a question of photos, which `imgrec-bench inference` answers.
+Result<std::unique_ptr<CompiledNetwork>> compile_proved(
+    const std::filesystem::path& module_file, NetworkShape shape, const NetworkOptions& options,
+    const std::vector<std::vector<float>>& expected) {
+  if (Status status = check_cpu(options.precision); !status.ok()) return status;
+  Result<Graph> graph = read_torch_graph(module_file, shape);
+  if (!graph) return graph.status();
+  simplify(*graph);
+  auto network = compile_at(*graph, Precision::kFp32, {});
+  if (!network) return network.status();
+  const std::vector<std::vector<float>> inputs = fixed_inputs(shape);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto scores = (*network)->run(inputs[i]);
+    if (!scores) return scores.status();
+    if (!same_scores(expected[i], *scores)) return unsupported("the graph gives other scores");
+  }
+  if (options.precision == Precision::kFp32) return network;
+  if (Status status = check_ranges(*graph, options); !status.ok()) return status;
+  return compile_at(*graph, options.precision, options.ranges);
+}
+
+}  // namespace
+
+std::string_view to_string(NetworkForm form) {
+  switch (form) {
+    case NetworkForm::kAsSaved:
+      return "as saved";
+    case NetworkForm::kFrozen:
+      return "frozen";
+    case NetworkForm::kOptimized:
+      return "optimized";
+    case NetworkForm::kCompiled:
+      return "compiled";
+  }
+  return "unknown";
+}
+
+// Two pictures that are always the same, in the range of real inputs: noise and a slope.
+std::vector<std::vector<float>> fixed_inputs(const NetworkShape& shape) {
+  std::vector<float> noise(shape.input_values());
+  std::vector<float> slope(shape.input_values());
+  std::uint32_t state = 12345;
+  for (std::size_t i = 0; i < noise.size(); ++i) {
+    state = state * 1664525U + 1013904223U;  // Numerical Recipes' generator
+    noise[i] = static_cast<float>(state >> 24) - 128.0F;
+    slope[i] =
+        static_cast<float>(i % shape.width) * 255.0F / static_cast<float>(shape.width) - 128.0F;
+  }
+  return {std::move(noise), std::move(slope)};
+}
+
+bool same_scores(const std::vector<float>& expected, const std::vector<float>& actual) {
+  float largest = 0;
+  float difference = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    largest = std::max(largest, std::abs(expected[i]));
+    difference = std::max(difference, std::abs(expected[i] - actual[i]));
+    if (!std::isfinite(actual[i])) return false;
+  }
+  return difference <= kSameScores * largest;
+}
+
+Result<LoadedNetwork> load_network(const std::filesystem::path& module_file, NetworkShape shape,
+                                   const NetworkOptions& options) {
+  auto torch = TorchNetwork::load(module_file, shape);
+  if (!torch) return torch.status();
+  const NetworkForm wanted = options.form.value_or(NetworkForm::kCompiled);
+  if (wanted == NetworkForm::kCompiled) {
+    auto compiled = compile_proved(module_file, shape, options, (*torch)->expected_scores());
+    if (compiled) {
+      return LoadedNetwork{
+          std::make_unique<CompiledForm>(std::move(compiled).value(), fixed_inputs(shape).front()),
+          NetworkForm::kCompiled};
+    }
+    const bool needed = options.form || options.precision != Precision::kFp32;
+    if (needed) return compiled.status();
+    spdlog::warn("network_not_compiled reason=\"{}\"", compiled.status().message());
+  } else if (options.precision != Precision::kFp32) {
+    return unsupported("only the compiled network has other precisions than fp32");
+  }
+  (*torch)->optimize(std::min(wanted, NetworkForm::kOptimized));
+  const NetworkForm form = (*torch)->form();
+  if (options.form && form != wanted) {
+    return unsupported("the network cannot be had in the form \"" + std::string(to_string(wanted)) +
+                       "\"");
+  }
+  return LoadedNetwork{std::move(torch).value(), form};
+}
+
+}  // namespace imgrec::worker

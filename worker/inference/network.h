@@ -1,0 +1,69 @@
+// A classifier that runs: floats in, one score per class out.
+//
+// Thread rule: run() from any thread that called prepare_thread(), at the same time too.
+// Owns: the network's weights.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "proto/status.h"
+#include "worker/graph/formats.h"
+
+namespace imgrec::worker {
+
+// REQUIRES: all of them over 0.
+struct NetworkShape {
+  unsigned width = 0;
+  unsigned height = 0;
+  unsigned classes = 0;
+  std::size_t input_values() const { return std::size_t{3} * width * height; }
+};
+
+// How a model's network is run, from the slowest to the fastest: by LibTorch as it was saved,
+// frozen, and rewritten by LibTorch; and compiled to oneDNN by us.
+enum class NetworkForm { kAsSaved, kFrozen, kOptimized, kCompiled };
+std::string_view to_string(NetworkForm form);
+
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  // Sets this thread to compute alone, then runs the network until it is as fast as it gets.
+  virtual Status prepare_thread() = 0;
+
+  // Raw scores, as the network gives them.
+  // REQUIRES: input.size() == shape.input_values().
+  virtual Result<std::vector<float>> run(const std::vector<float>& input) const = 0;
+};
+
+struct NetworkOptions {
+  std::optional<NetworkForm> form =
+      std::nullopt;  // empty: the fastest that gives the scores of the saved one
+  Precision precision = Precision::kFp32;  // others: of kCompiled only
+  Ranges ranges = {};                      // for kInt8
+};
+
+struct LoadedNetwork {
+  std::unique_ptr<Network> network;
+  NetworkForm form = NetworkForm::kAsSaved;
+};
+
+// Loads module_file, checks on fixed inputs that it takes 1 x 3 x height x width and gives
+// 1 x classes finite scores, and takes the form that `options` says. A form is taken only where its
+// fp32 scores are those of the module as saved, to 0.1 % of the largest one.
+// kUnsupported: the form or precision asked for cannot be had of this module on this CPU.
+Result<LoadedNetwork> load_network(const std::filesystem::path& module_file, NetworkShape shape,
+                                   const NetworkOptions& options);
+
+// Two pictures that are always the same, in the range of real inputs: noise and a slope.
+std::vector<std::vector<float>> fixed_inputs(const NetworkShape& shape);
+
+// Whether two lists of scores differ by rounding only: by 0.1 % of the largest one at most.
+bool same_scores(const std::vector<float>& expected, const std::vector<float>& actual);
+
+}  // namespace imgrec::worker

@@ -1,0 +1,344 @@
+#include "worker/inference/onednn_plan.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <utility>
+
+#include "worker/inference/onednn_convolution.h"
+
+namespace imgrec::worker {
+namespace {
+
+using dnnl::memory;
+using dnnl::primitive_attr;
+using Tag = memory::format_tag;
+using Type = memory::data_type;
+using Dims = memory::dims;
+
+Type type_of(Format format) {
+  switch (format) {
+    case Format::kFloat:
+      return Type::f32;
+    case Format::kReduced:
+      return Type::bf16;
+    case Format::kByte:
+      return Type::u8;
+  }
+  return Type::f32;
+}
+
+class Planner {
+ public:
+  Planner(const Graph& graph, const Formats& formats, const PlanOptions& options)
+      : graph_(graph), formats_(formats), options_(options) {
+    plan_.engine = dnnl::engine(dnnl::engine::kind::cpu, 0);
+    stream_ = dnnl::stream(plan_.engine);
+  }
+
+  OneDnnPlan plan() {
+    plan_.input = add_buffer({dims(graph_.shape(graph_.input)), Type::f32, Tag::nchw}, graph_.input,
+                             Format::kFloat);
+    reorder(plan_.input, buffer(graph_.input, own_format(graph_.input)), 1);
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const Node& node = graph_.nodes[i];
+      at_ = std::string(kind_name(node.kind)) + " " + graph_.tensors[node.output].name;
+      byte_node_ = formats_.bytes[i];
+      try {
+        std::visit([&](const auto& kind) { add(node, kind); }, node.kind);
+      } catch (const dnnl::error& error) {
+        throw dnnl::error(error.status, (at_ + ": " + error.what()).c_str());
+      }
+    }
+    plan_.output = readable(graph_.output, Format::kFloat);
+    lay_out();
+    return std::move(plan_);
+  }
+
+ private:
+  static constexpr std::size_t kNone = SIZE_MAX;
+
+  Dims dims(const Shape& shape) const {
+    return {static_cast<std::int64_t>(options_.batch), shape.channels, shape.height, shape.width};
+  }
+
+  Format own_format(TensorId tensor) const { return formats_.tensors[tensor].format; }
+  float scale(TensorId tensor) const { return formats_.tensors[tensor].scale; }
+
+  memory::desc desc(TensorId tensor, Format format) const {
+    return {dims(graph_.shape(tensor)), type_of(format), Tag::nhwc};
+  }
+
+  std::size_t add_buffer(const memory::desc& desc, TensorId tensor, Format format) {
+    plan_.buffers.push_back({desc, tensor, format});
+    return plan_.buffers.size() - 1;
+  }
+
+  // The buffer of a tensor in a format, new where there is none.
+  std::size_t buffer(TensorId tensor, Format format) {
+    const auto [place, is_new] = buffers_.try_emplace({tensor, format}, kNone);
+    if (is_new) place->second = add_buffer(desc(tensor, format), tensor, format);
+    return place->second;
+  }
+
+  // The same, for reading: converted where the tensor was written in another format.
+  std::size_t readable(TensorId tensor, Format format) {
+    if (const auto found = buffers_.find({tensor, format}); found != buffers_.end()) {
+      return found->second;
+    }
+    const Format own = own_format(tensor);
+    const std::size_t from = buffer(tensor, own);
+    const std::size_t to = buffer(tensor, format);
+    float factor = 1;
+    if (own == Format::kByte) factor *= scale(tensor);
+    if (format == Format::kByte) factor /= scale(tensor);
+    reorder(from, to, factor);
+    return to;
+  }
+
+  void reorder(std::size_t from, std::size_t to, float factor) {
+    primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (factor != 1) attributes.set_output_scales(0, {factor});
+    const dnnl::reorder::primitive_desc pd(plan_.engine, plan_.buffers[from].desc, plan_.engine,
+                                           plan_.buffers[to].desc, attributes);
+    step(dnnl::reorder(pd), pd, {{DNNL_ARG_FROM, false, from}, {DNNL_ARG_TO, false, to}});
+  }
+
+  // REQUIRES: at_ says for what.
+  template <class Descriptor>
+  void step(dnnl::primitive primitive, const Descriptor& pd, std::vector<PlanArgument> arguments) {
+    const std::string how = pd.impl_info_str();
+    if (how.starts_with("ref")) {
+      throw std::runtime_error(at_ + ": oneDNN has only its reference code for this");
+    }
+    PlanStep step{std::move(primitive), std::move(arguments), pd.scratchpad_desc().get_size(),
+                  pd.scratchpad_desc(), at_ + ", " + how};
+    plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.scratch_bytes);
+    plan_.steps.push_back(std::move(step));
+  }
+
+  std::size_t add_constant(const void* values, const memory::desc& from, const memory::desc& to) {
+    memory source(from, plan_.engine, const_cast<void*>(values));
+    memory own(to, plan_.engine);
+    dnnl::reorder(source, own).execute(stream_, source, own);
+    stream_.wait();
+    return keep(std::move(own));
+  }
+
+  // What floats would be computed in: a node of bytes elsewhere is of the usual format here.
+  Format compute_format(const Node& node) const {
+    return byte_node_ ? Format::kByte : float_format(own_format(node.output));
+  }
+  Format float_format(Format format) const {
+    return format == Format::kByte ? own_format(graph_.input) : format;
+  }
+
+  void add(const Node& node, const Convolution& kind) {
+    const Format in = compute_format(node);
+    const Format out = own_format(node.output);
+    if (!byte_node_ && out == Format::kByte) {
+      throw std::runtime_error(at_ + ": floats cannot become bytes in a convolution");
+    }
+    const TensorId input = node.inputs[0];
+    ConvolutionFormats formats{desc(input, in), desc(node.output, out), byte_node_};
+    if (byte_node_) formats.source_scale = scale(input);
+    if (out == Format::kByte) formats.target_scale = scale(node.output);
+    PlannedConvolution planned =
+        plan_convolution(plan_.engine, kind, graph_.shape(input).channels, formats);
+    const auto& pd = planned.primitive;
+    const std::size_t source = laid_out(input, in, pd.src_desc());
+    const std::size_t target = pd.dst_desc() == formats.target
+                                   ? buffer(node.output, out)
+                                   : add_buffer(pd.dst_desc(), node.output, out);
+    step(dnnl::convolution_forward(pd), pd,
+         {{DNNL_ARG_SRC, false, source},
+          {DNNL_ARG_WEIGHTS, true, keep(std::move(planned.weights))},
+          {DNNL_ARG_BIAS, true, keep(std::move(planned.bias))},
+          {DNNL_ARG_DST, false, target}});
+    if (pd.dst_desc() != formats.target) reorder(target, buffer(node.output, out), 1);
+  }
+
+  // A tensor for reading in a layout of the reader's own.
+  std::size_t laid_out(TensorId tensor, Format format, const memory::desc& desc) {
+    const std::size_t usual = readable(tensor, format);
+    if (plan_.buffers[usual].desc == desc) return usual;
+    const std::size_t own = add_buffer(desc, tensor, format);
+    reorder(usual, own, 1);
+    return own;
+  }
+
+  std::size_t keep(memory constant) {
+    plan_.constants.push_back(std::move(constant));
+    return plan_.constants.size() - 1;
+  }
+
+  std::size_t add_bias(const std::vector<float>& bias) {
+    const memory::desc desc({static_cast<std::int64_t>(bias.size())}, Type::f32, Tag::x);
+    return add_constant(bias.data(), desc, desc);
+  }
+
+  void add(const Node& node, const Dense& kind) {
+    const Shape& in = graph_.shape(node.inputs[0]);
+    const std::size_t source = readable(node.inputs[0], Format::kFloat);
+    const std::size_t target = buffer(node.output, Format::kFloat);
+    const Dims shape{kind.outputs, in.channels, in.height, in.width};
+    const dnnl::inner_product_forward::desc what(
+        dnnl::prop_kind::forward_inference, plan_.buffers[source].desc,
+        {shape, Type::f32, Tag::any}, {{kind.outputs}, Type::f32, Tag::x},
+        memory::desc({static_cast<std::int64_t>(options_.batch), kind.outputs}, Type::f32,
+                     Tag::nc));
+    const dnnl::inner_product_forward::primitive_desc pd(what, plan_attributes(kind.activation),
+                                                         plan_.engine);
+    // batch x outputs x 1 x 1, channels last, is the same memory as batch x outputs.
+    plan_.buffers[target].desc = pd.dst_desc().reshape(dims(graph_.shape(node.output)));
+    const std::size_t weights =
+        add_constant(kind.weights->data(), {shape, Type::f32, Tag::oihw}, pd.weights_desc());
+    step(dnnl::inner_product_forward(pd), pd,
+         {{DNNL_ARG_SRC, false, source},
+          {DNNL_ARG_WEIGHTS, true, weights},
+          {DNNL_ARG_BIAS, true, add_bias(*kind.bias)},
+          {DNNL_ARG_DST, false, target}});
+  }
+
+  void add(const Node& node, const Pooling& kind) {
+    const Window& w = kind.window;
+    const bool average = kind.method != Pooling::Method::kMax;
+    const Format format = own_format(node.output);
+    const std::size_t source = readable(node.inputs[0], format);
+    const std::size_t target = buffer(node.output, format);
+    const auto how = !average ? dnnl::algorithm::pooling_max
+                     : kind.method == Pooling::Method::kAverage
+                         ? dnnl::algorithm::pooling_avg_exclude_padding
+                         : dnnl::algorithm::pooling_avg_include_padding;
+    const dnnl::pooling_forward::desc what(dnnl::prop_kind::forward_inference, how,
+                                           plan_.buffers[source].desc, plan_.buffers[target].desc,
+                                           {w.stride_h, w.stride_w}, {w.kernel_h, w.kernel_w},
+                                           {w.top, w.left}, {w.bottom, w.right});
+    const dnnl::pooling_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
+                                                   plan_.engine);
+    step(dnnl::pooling_forward(pd), pd,
+         {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+  }
+
+  void add(const Node& node, const LocalNormalisation& kind) {
+    const Format format = own_format(node.output);
+    const std::size_t source = readable(node.inputs[0], format);
+    const std::size_t target = buffer(node.output, format);
+    const dnnl::lrn_forward::desc what(
+        dnnl::prop_kind::forward_inference, dnnl::algorithm::lrn_across_channels,
+        plan_.buffers[source].desc, kind.size, kind.alpha, kind.beta, kind.k);
+    const dnnl::lrn_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
+                                               plan_.engine);
+    step(dnnl::lrn_forward(pd), pd, {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+  }
+
+  void add(const Node& node, const Activate& kind) {
+    if (kind.activation == Activation::kRelu6) {
+      elementwise(node, dnnl::algorithm::eltwise_clip, 0, 6);
+    } else {
+      elementwise(node, dnnl::algorithm::eltwise_relu, 0, 0);
+    }
+  }
+  void add(const Node& node, const Power& kind) {
+    elementwise(node, dnnl::algorithm::eltwise_pow, 1, kind.exponent);
+  }
+
+  void elementwise(const Node& node, dnnl::algorithm how, float alpha, float beta) {
+    const Format format = own_format(node.output);
+    const std::size_t source = readable(node.inputs[0], format);
+    const std::size_t target = buffer(node.output, format);
+    const dnnl::eltwise_forward::desc what(dnnl::prop_kind::forward_inference, how,
+                                           plan_.buffers[source].desc, alpha, beta);
+    const dnnl::eltwise_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
+                                                   plan_.engine);
+    step(dnnl::eltwise_forward(pd), pd,
+         {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+  }
+
+  void add(const Node& node, const Add& kind) {
+    binary(node, dnnl::algorithm::binary_add, kind.activation);
+  }
+  void add(const Node& node, const Multiply&) {
+    binary(node, dnnl::algorithm::binary_mul, Activation::kNone);
+  }
+
+  void binary(const Node& node, dnnl::algorithm how, Activation activation) {
+    const Format format = own_format(node.output);
+    const std::size_t a = readable(node.inputs[0], format);
+    const std::size_t b = readable(node.inputs[1], format);
+    const std::size_t target = buffer(node.output, format);
+    const dnnl::binary::desc what(how, plan_.buffers[a].desc, plan_.buffers[b].desc,
+                                  plan_.buffers[target].desc);
+    const dnnl::binary::primitive_desc pd(what, plan_attributes(activation), plan_.engine);
+    step(dnnl::binary(pd), pd,
+         {{DNNL_ARG_SRC_0, false, a}, {DNNL_ARG_SRC_1, false, b}, {DNNL_ARG_DST, false, target}});
+  }
+
+  // One copy for each input, into its channels of the output.
+  void add(const Node& node, const Concatenate&) {
+    const Format format = own_format(node.output);
+    const std::size_t target = buffer(node.output, format);
+    std::vector<memory::desc> sources;
+    std::vector<PlanArgument> arguments;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const std::size_t source = readable(node.inputs[i], format);
+      sources.push_back(plan_.buffers[source].desc);
+      arguments.push_back({DNNL_ARG_MULTIPLE_SRC + static_cast<int>(i), false, source});
+    }
+    arguments.push_back({DNNL_ARG_DST, false, target});
+    const dnnl::concat::primitive_desc pd(plan_.buffers[target].desc, 1, sources, plan_.engine,
+                                          plan_attributes(Activation::kNone));
+    at_ = "concatenation " + graph_.tensors[node.output].name;
+    step(dnnl::concat(pd), pd, std::move(arguments));
+  }
+
+  void add(const Node& node, const Softmax&) {
+    const std::size_t source = readable(node.inputs[0], Format::kFloat);
+    const std::size_t target = buffer(node.output, Format::kFloat);
+    const dnnl::softmax_forward::desc what(dnnl::prop_kind::forward_inference,
+                                           plan_.buffers[source].desc, 1);
+    const dnnl::softmax_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
+                                                   plan_.engine);
+    step(dnnl::softmax_forward(pd), pd,
+         {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+  }
+
+  void lay_out() {
+    const std::size_t last = plan_.steps.size() - 1;
+    std::vector<BufferLife> lives(plan_.buffers.size());
+    std::vector<bool> seen(plan_.buffers.size(), false);
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+      for (const PlanArgument& argument : plan_.steps[i].arguments) {
+        if (argument.constant) continue;
+        BufferLife& life = lives[argument.index];
+        if (!seen[argument.index]) life.first_step = i;
+        seen[argument.index] = true;
+        life.last_step = options_.keep_tensors ? last : i;
+      }
+    }
+    for (std::size_t i = 0; i < lives.size(); ++i) {
+      lives[i].bytes = i == plan_.input ? 0 : plan_.buffers[i].desc.get_size();
+    }
+    lives[plan_.output].last_step = last;
+    plan_.arena = plan_arena(lives);
+  }
+
+  const Graph& graph_;
+  const Formats& formats_;
+  const PlanOptions options_;
+  OneDnnPlan plan_;
+  dnnl::stream stream_;
+  std::map<std::pair<TensorId, Format>, std::size_t> buffers_;
+  std::string at_;          // the node being planned, for messages
+  bool byte_node_ = false;  // it counts in bytes
+};
+
+}  // namespace
+
+OneDnnPlan plan_graph(const Graph& graph, const Formats& formats, const PlanOptions& options) {
+  return Planner(graph, formats, options).plan();
+}
+
+}  // namespace imgrec::worker
