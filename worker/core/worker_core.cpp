@@ -42,6 +42,10 @@ std::vector<Action> WorkerCore::on_event(Event event, TimePoint now) {
     dispatch();
     say_goodbyes();
   }
+  // A stream that got free works on while its last answer is being sent.
+  std::stable_partition(actions_.begin(), actions_.end(), [](const Action& action) {
+    return std::holds_alternative<StartInfer>(action);
+  });
   return std::exchange(actions_, {});
 }
 
