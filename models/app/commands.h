@@ -20,10 +20,12 @@ inline constexpr int kWrongUsage = 2;
 int run_import_caffe(const std::vector<std::string>& words);
 int run_classify(const std::vector<std::string>& words);
 int run_check(const std::vector<std::string>& words);
+int run_describe(const std::vector<std::string>& words);
 
 extern const std::string_view kImportCaffeHelp;
 extern const std::string_view kClassifyHelp;
 extern const std::string_view kCheckHelp;
+extern const std::string_view kDescribeHelp;
 
 // "imgrec-model: …" on stderr; returns `code`.
 int complain(const Status& status, int code);

@@ -22,7 +22,7 @@ std::vector<float> preprocess(const cv::Mat& pixels, const ModelSpec& spec) {
   for (int channel = 0; channel < 3; ++channel) {
     const int source = spec.channels == ChannelOrder::kRgb ? 2 - channel : channel;
     const auto mean = static_cast<float>(spec.mean[static_cast<std::size_t>(channel)]);
-    const auto scale = static_cast<float>(spec.scale);
+    const auto scale = static_cast<float>(spec.scale[static_cast<std::size_t>(channel)]);
     float* out = input.data() + static_cast<std::size_t>(channel) * plane;
     for (int y = 0; y < height; ++y) {
       const std::uint8_t* in = cropped.ptr<std::uint8_t>(y) + source;
