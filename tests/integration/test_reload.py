@@ -352,7 +352,7 @@ def versions_of(model, directory):
 
 
 def use(directory, name):
-    """As docs/training.md does it: the name that the worker knows becomes the new folder's."""
+    """As docs/model-rollout.md does it: the name that the worker knows becomes the new folder's."""
     os.symlink(name, directory / "new")
     os.replace(directory / "new", directory / "current")
 

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
@@ -218,6 +219,9 @@ void ModelService::stop_links() {
 void ModelService::stop_computing() {
   pool_.stop();
   engine_.reset();
+  // What a model's weights and plans leave lies between other things, and the allocator would keep
+  // it: measured with GoogLeNet, a third of the worker's memory.
+  ::malloc_trim(0);
 }
 
 bool ModelService::has_thread_at_work() const {
