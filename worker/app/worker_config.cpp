@@ -95,6 +95,12 @@ Status load_security(const WorkerConfig& config, ManagerLinkOptions& link) {
 }  // namespace
 
 void add_worker_options(OptionSet& set, WorkerConfig& c) {
+  set.describe(
+      "",
+      "Signals:\n"
+      "  HUP         look whether there is another model in place of the one that serves; load\n"
+      "              it, warm it up beside that one, and change to it without losing an image\n"
+      "  TERM, INT   finish what has begun, hand back the rest, leave; twice: end at once\n");
   set.add({"worker.managers", &c.managers, "managers to work for", "manager",
            "HOST:PORT[,HOST:PORT...]", [&c] { return check_managers(c); }});
   set.add(
