@@ -26,7 +26,7 @@ manager/net       : manager/net manager/core manager/http net common proto     :
 manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
 worker/core       : worker/core media proto                                    : -
 worker/inference  : worker/inference worker/core common media proto            : torch ATen c10 opencv2 openssl yaml-cpp spdlog
-worker/net        : worker/net worker/core net common proto                    : boost spdlog
+worker/net        : worker/net worker/core net common proto                    : boost spdlog malloc.h
 worker/app        : worker net common media proto                              : boost spdlog
 client/core       : client/core proto                                          : -
 client/text       : client/text client/core proto                              : nlohmann
