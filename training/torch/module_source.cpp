@@ -56,7 +56,7 @@ ModuleSource module_source(const InceptionNet& net, double temperature) {
   writer.weight("head_w", net->head->weight / temperature);
   writer.weight("head_b", net->head->bias / temperature);
   writer.line("x = torch.mean(x, [2, 3])");
-  writer.line("return torch.softmax(torch.addmm(self.head_b, x, self.head_w.t()), 1)");
+  writer.line("return torch.softmax(torch.linear(x, self.head_w, self.head_b), 1)");
   return writer.take();
 }
 
