@@ -121,7 +121,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--images", type=int, default=1000, help="of each half of a pair")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--parallel", type=int, default=4, help="uploads at once")
+    parser.add_argument("--parallel", type=int, default=8, help="uploads at once")
     parser.add_argument("--pin", action="store_true",
                         help="each loop and each worker to a core of its own, for a machine that is "
                              "not quiet: the system then cannot put two of them on one")
