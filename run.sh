@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
   cat <<'EOF'
 Usage: ./run.sh [--workers N] [--port P] [--model DIR] [--data DIR] [--listen ADDR]
+                [--precision P]
 
 Installs what is missing, builds, and runs the website with its workers on this
 machine, until Ctrl-C. The first time takes some minutes; later ones, seconds.
@@ -15,6 +16,8 @@ machine, until Ctrl-C. The first time takes some minutes; later ones, seconds.
   --model DIR      model folder: model.pt, labels.txt, model.yaml
                    (default models/googlenet where models/get-googlenet.sh has made
                    it, else models/cifar10-inception, which comes with imgrec)
+  --precision P    fp32, bf16 or int8: what workers compute in (default fp32; int8
+                   wants a model that imgrec-model calibrate has prepared)
   --data DIR       where photos and results are kept (default data)
   --listen ADDR    address of the website (default 127.0.0.1: this machine only;
                    0.0.0.0: every network this machine is in, without a login)
@@ -43,18 +46,20 @@ worker_port=2888
 listen=127.0.0.1
 data=data
 model=
+precision=fp32
 
 while [ $# -gt 0 ]; do
   case "$1" in
     --help) usage; exit 0 ;;
     --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}"; continue ;;
-    --workers | --port | --worker-port | --model | --data | --listen)
+    --workers | --port | --worker-port | --model | --data | --listen | --precision)
       [ $# -ge 2 ] || wrong_usage "$1 needs a value behind it"
       case "$1" in
         --workers) workers=$2 ;;
         --port) port=$2 ;;
         --worker-port) worker_port=$2 ;;
         --model) model=$2 ;;
+        --precision) precision=$2 ;;
         --data) data=$2 ;;
         --listen) listen=$2 ;;
       esac
@@ -73,6 +78,10 @@ whole_number --workers "$workers" 1 256
 whole_number --port "$port" 0 65535
 whole_number --worker-port "$worker_port" 0 65535
 [ -n "$data" ] || wrong_usage "--data needs the name of a directory"
+case "$precision" in
+  fp32 | bf16 | int8) ;;
+  *) wrong_usage "--precision: \"$precision\" is not fp32, bf16 or int8" ;;
+esac
 [ -n "$listen" ] || wrong_usage "--listen needs an address"
 
 build() {
@@ -219,7 +228,7 @@ start_manager() {
 
 start_worker() {  # SLOT
   start_process "$data/logs/worker-$1.log" "$bin/imgrec-worker" --manager "$worker_address" \
-    --model "$model" --name "worker-$1"
+    --model "$model" --precision "$precision" --name "worker-$1"
   worker_pid[$1]=$!
   started_at[$1]=$SECONDS
 }

@@ -23,7 +23,7 @@ cv::Mat input_of(const std::string& bytes, const ModelSpec& spec) {
              0, spec.filter == worker::ResizeFilter::kArea ? cv::INTER_AREA : cv::INTER_LINEAR);
   const cv::Size size(static_cast<int>(spec.input_width), static_cast<int>(spec.input_height));
   const cv::Point corner((squashed.cols - size.width) / 2, (squashed.rows - size.height) / 2);
-  return cv::dnn::blobFromImage(squashed(cv::Rect(corner, size)), 1, size,
+  return cv::dnn::blobFromImage(squashed(cv::Rect(corner, size)), spec.scale[0], size,
                                 cv::Scalar(spec.mean[0], spec.mean[1], spec.mean[2]),
                                 spec.channels == worker::ChannelOrder::kRgb, /*crop=*/false);
 }

@@ -35,6 +35,7 @@ test_packages=(
   libbenchmark-dev
   clang-14 libclang-rt-14-dev clang-format-14
   chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema
+  python3-torchvision
   shellcheck fonts-dejavu-core iproute2 openssl strace
 )
 

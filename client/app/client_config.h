@@ -20,7 +20,7 @@ struct ClientConfig {
   std::string token;
   std::string authorities;  // PEM; empty: the system's
   unsigned top = 0;         // 0: one, or five in JSON
-  unsigned parallel = 4;
+  unsigned parallel = 8;
   std::chrono::milliseconds timeout{120'000};
   bool json = false;
   bool json_lines = false;

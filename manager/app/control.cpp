@@ -244,7 +244,12 @@ void Control::perform(const DropReport& action) {
 
 void Control::perform(const WelcomeWorker& action) {
   workers_.welcome(action.worker);
+  const WorkerRegistry& registry = core_.registry();
   spdlog::info("worker_joined worker={} name={}", action.worker.value, name_of(action.worker));
+  if (const auto replaced = registry.replaced_model()) {
+    spdlog::info("model_changing from={} to={} digest={}", log_text(replaced->name),
+                 log_text(registry.model()->name), registry.model()->digest.substr(0, 12));
+  }
 }
 
 void Control::perform(const RefuseWorker& action) {

@@ -68,9 +68,12 @@ bool is_clients_fault(const ImageError& error) {
          error.code == "too_many_pixels";
 }
 
-// Every class that is needed, of the model that was asked.
+// Every class that is needed, of the model that was asked. A newer one of the same name is that
+// too: its name is all that a request says.
 bool answers(const ImageRecord& image, const ModelIdentity& model, std::size_t classes) {
-  return image.model == model.name && image.top.size() >= classes &&
+  if (image.model != model.name || image.top.size() < classes) return false;
+  // Where all are needed there is a place for each; else their number does not matter.
+  return classes < model.classes ||
          std::all_of(image.top.begin(), image.top.end(),
                      [&](const Prediction& p) { return p.index < model.classes; });
 }
@@ -326,7 +329,11 @@ HttpResponse InferenceApi::answer(const Inference& inference,
     if (image.state != ImageState::kDone) {
       return inference_problem(intake_.open() ? not_in_time(inference.wait) : shutting_down());
     }
-    if (!answers(image, inference.model, classes)) return inference_problem(model_changed());
+    // Numbers of classes mean something to one model only: all of an answer are of the same.
+    const bool same = image.model_digest == images.front().model_digest;
+    if (!same || !answers(image, inference.model, classes)) {
+      return inference_problem(model_changed());
+    }
     results.push_back(std::move(image.top));
   }
   return with_tensors(

@@ -64,7 +64,8 @@ struct ImageRecord {
   ImageState state = ImageState::kQueued;
   WallTime created{};
   std::optional<WallTime> settled;
-  std::string model;  // name of the model that answered
+  std::string model;         // name of the model that answered
+  std::string model_digest;  // which tells it from others of that name
   bool unsure = false;
   std::vector<Prediction> top;  // best first, up to top_k
   std::uint32_t attempts = 0;

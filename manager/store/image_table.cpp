@@ -192,7 +192,10 @@ ImageRecord ImageTable::read(Query& row) const {
   if (settled) image.settled = from_us(settled_us);
   image.settle_seq = static_cast<std::uint64_t>(row.next_integer());
   const ModelInfo* model = models_.find(row.next_integer());
-  if (model != nullptr) image.model = model->name;
+  if (model != nullptr) {
+    image.model = model->name;
+    image.model_digest = model->digest;
+  }
   image.unsure = row.next_integer() != 0;
   image.top = read_top(row.next_text(), model);
   image.attempts = static_cast<std::uint32_t>(row.next_integer());

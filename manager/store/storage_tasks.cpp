@@ -173,6 +173,7 @@ void SettleTask::fill_in(StoreContext& store, const ModelInfo* model) {
   }
   record_.state = ImageState::kDone;
   record_.model = model->name;
+  record_.model_digest = model->digest;
   const std::size_t kept = std::min<std::size_t>(settlement_.top.size(), record_.top_k);
   for (std::size_t i = 0; i < kept; ++i) {
     const auto& [index, score] = settlement_.top[i];

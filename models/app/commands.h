@@ -21,12 +21,14 @@ int run_import_caffe(const std::vector<std::string>& words);
 int run_classify(const std::vector<std::string>& words);
 int run_evaluate(const std::vector<std::string>& words);
 int run_check(const std::vector<std::string>& words);
+int run_describe(const std::vector<std::string>& words);
 int run_calibrate(const std::vector<std::string>& words);
 
 extern const std::string_view kImportCaffeHelp;
 extern const std::string_view kClassifyHelp;
 extern const std::string_view kEvaluateHelp;
 extern const std::string_view kCheckHelp;
+extern const std::string_view kDescribeHelp;
 extern const std::string_view kCalibrateHelp;
 
 // "imgrec-model: …" on stderr; returns `code`.

@@ -66,7 +66,7 @@ Result<ImportOptions> import_options(const Arguments& arguments) {
   std::copy(mean->begin(), mean->end(), spec.mean.begin());
   const auto scale = parse_numbers("--scale", arguments.value("--scale", "1"), 1);
   if (!scale) return scale.status();
-  spec.scale = scale->front();
+  spec.scale.fill(scale->front());
   const auto unsure = parse_numbers("--unsure-below", arguments.value("--unsure-below", "0"), 1);
   if (!unsure) return unsure.status();
   spec.unsure_below = unsure->front();

@@ -18,6 +18,7 @@ constexpr std::string_view kHelp =
     "Makes and tries model folders, the form in which imgrec-worker takes its network.\n"
     "\n"
     "  import-caffe  make a folder from a Caffe network and check it against OpenCV\n"
+    "  describe DIR  make a folder of a TorchScript network and its labels\n"
     "  check DIR     check a folder and say what it is\n"
     "  classify      recognise pictures with it\n"
     "  evaluate      say how good it is on pictures whose classes are known\n"
@@ -43,6 +44,7 @@ bool asks_for_help(const std::vector<std::string>& words) {
 int run(int argc, char** argv) {
   using namespace imgrec::models;
   const Command commands[] = {{"import-caffe", run_import_caffe, kImportCaffeHelp},
+                              {"describe", run_describe, kDescribeHelp},
                               {"check", run_check, kCheckHelp},
                               {"classify", run_classify, kClassifyHelp},
                               {"evaluate", run_evaluate, kEvaluateHelp},

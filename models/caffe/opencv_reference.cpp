@@ -83,7 +83,8 @@ class Reference {
     const cv::Point corner((squashed.cols - input.width) / 2, (squashed.rows - input.height) / 2);
     const cv::Scalar mean(spec_.mean[0], spec_.mean[1], spec_.mean[2]);
     const bool rgb = spec_.channels == ChannelOrder::kRgb;
-    net_.setInput(cv::dnn::blobFromImage(squashed(cv::Rect(corner, input)), spec_.scale, input,
+    // The importer gives all channels the same scale, which is all that OpenCV can do.
+    net_.setInput(cv::dnn::blobFromImage(squashed(cv::Rect(corner, input)), spec_.scale[0], input,
                                          mean,
                                          /*swapRB=*/rgb, /*crop=*/false));
     const cv::Mat output = net_.forward().reshape(1, 1);

@@ -19,7 +19,7 @@ void check_ranges(const ModelSpec& spec) {
   require(spec.input_height >= 1 && spec.input_height <= spec.resize_height);
   require(spec.resize_width <= 8192 && spec.resize_height <= 8192);
   for (const double mean : spec.mean) require(std::isfinite(mean));
-  require(std::isfinite(spec.scale) && spec.scale > 0);
+  for (const double scale : spec.scale) require(std::isfinite(scale) && scale > 0);
   require(spec.unsure_below >= 0 && spec.unsure_below <= 1);
   require(spec.classes >= 1 && spec.classes <= 65535);
   require(spec.model_sha256.size() == 64 && spec.labels_sha256.size() == 64);

@@ -4,7 +4,7 @@ decode and recognise the same photos, a thread each. Pair by pair, so that what 
 falls on both; figures are medians. Also says where the processor's time went.
 
     IMGREC_BIN_DIR=build/release/bin IMGREC_MODEL=DIR tests/integration/system_bench.py \\
-        [--pairs N] [--images N] [--workers N] [--parallel N]
+        [--pairs N] [--images N] [--workers N] [--parallel N] [--pin]
 
 Asserts nothing but that every photo was recognised. Needs a model, the development photos
 (IMGREC_SHARED) and the program engine_loop, which lies beside the tests.
@@ -75,6 +75,13 @@ def run_system(cluster, files, parallel):
     return len(files) / elapsed, {name: seconds / len(files) for name, seconds in used.items()}
 
 
+def pin(pids):
+    """Every thread of each process to one core."""
+    for core, pid in zip(itertools.cycle(sorted(os.sched_getaffinity(0))), pids):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(thread), {core})
+
+
 def link_photos(directory, photos, count):
     """`count` names for the photos, since each file of a call is an image of its own."""
     names = []
@@ -114,7 +121,10 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--images", type=int, default=1000, help="of each half of a pair")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--parallel", type=int, default=4, help="uploads at once")
+    parser.add_argument("--parallel", type=int, default=8, help="uploads at once")
+    parser.add_argument("--pin", action="store_true",
+                        help="each loop and each worker to a core of its own, for a machine that is "
+                             "not quiet: the system then cannot put two of them on one")
     parser.add_argument("--worker-arg", action="append", default=[], help="also for the workers")
     arguments = parser.parse_args()
     model = os.environ.get("IMGREC_MODEL")
@@ -132,6 +142,9 @@ def main():
         try:
             cluster.start()
             cluster.add_workers(arguments.workers)
+            if arguments.pin:
+                pin([process.pid for process in loops.processes])
+                pin([worker.pid for worker in cluster.workers])
             print(f"{arguments.workers} workers are ready", flush=True)
             alone, together = [], []
             for pair in range(arguments.pairs):

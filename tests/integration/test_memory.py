@@ -5,7 +5,7 @@ from cluster import BIN_DIR
 from memory_bench import recognise
 from pictures import of_many_sizes
 
-PHOTOS = 300
+PHOTOS = 200
 # Of one round over photos of sizes it had not seen: a worker that kept each decoded picture would
 # grow by 100 MiB, and one whose malloc gives memory back after each inference faults 3,000 times.
 MOST_GROWTH_MIB = 32

@@ -21,11 +21,12 @@ EngineFailure refuse(FailCode code, std::string text) { return {code, false, std
 
 }  // namespace
 
-FakeEngine::FakeEngine(FakeEngineOptions options) : options_(std::move(options)) {
+FakeEngine::FakeEngine(FakeEngineOptions options)
+    : options_(std::move(options)), warm_up_failure_(options_.warm_up_failure) {
   model_.name = options_.model_name;
   model_.digest = options_.model_digest;
   for (unsigned i = 0; i < options_.labels; ++i) {
-    model_.labels.push_back("fake " + std::to_string(i));
+    model_.labels.push_back(options_.label_prefix + " " + std::to_string(i));
   }
 }
 

@@ -25,7 +25,9 @@ namespace imgrec::test {
 struct FakeEngineOptions {
   std::string model_name = "fake";
   std::string model_digest = std::string(64, 'f');
-  unsigned labels = 10;               // "fake 0", "fake 1", …
+  unsigned labels = 10;  // "fake 0", "fake 1", …
+  std::string label_prefix = "fake";
+  std::string warm_up_failure{};      // not empty: it cannot be warmed up, and this is why
   std::chrono::milliseconds delay{};  // of each inference
   std::uint64_t max_pixels = 100'000'000;
 };

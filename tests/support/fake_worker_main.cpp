@@ -1,9 +1,12 @@
 // imgrec-fake-worker: the worker, with an engine that needs no model. For tests only.
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "tests/support/fake_engine.h"
+#include "tests/support/fake_model_file.h"
 #include "worker/app/run_worker.h"
 #include "worker/app/worker_config.h"
 
@@ -13,6 +16,8 @@ int main(int argc, char** argv) {
   worker::WorkerConfig config;
   test::FakeEngineOptions engine;
   std::uint64_t delay_ms = 0;
+  std::uint64_t load_ms = 0;
+  std::string model_file;
   OptionSet options(program, "Answers without a model; for tests only.");
   worker::add_worker_options(options, config);
   options.add({"fake.delay-ms", &delay_ms, "milliseconds that each image takes", "delay-ms", "N"});
@@ -31,11 +36,25 @@ int main(int argc, char** argv) {
                              : Status(StatusCode::kInvalidArgument,
                                       "model-digest must be 64 lower-case hex digits");
                }});
+  options.add({"fake.model-file", &model_file,
+               "file that says what the model is, read again on SIGHUP (fake_model_file.h)",
+               "model-file", "FILE"});
+  options.add(
+      {"fake.load-ms", &load_ms, "milliseconds that loading the model takes", "load-ms", "N"});
   options.add(
       {"fake.max-pixels", &engine.max_pixels, "larger images are refused", "max-pixels", "N"});
   return worker::run_worker(
-      program, options, config, argc, argv, [&]() -> Result<std::unique_ptr<worker::Engine>> {
-        engine.delay = std::chrono::milliseconds(delay_ms);
-        return std::unique_ptr<worker::Engine>(std::make_unique<test::FakeEngine>(engine));
+      program, options, config, argc, argv,
+      [&](const std::string& serving) -> Result<std::unique_ptr<worker::Engine>> {
+        test::FakeEngineOptions model = engine;
+        if (!model_file.empty()) {
+          auto read = test::read_fake_model(model_file, engine);
+          if (!read.ok()) return read.status();
+          model = *std::move(read);
+        }
+        if (model.model_digest == serving) return std::unique_ptr<worker::Engine>();
+        std::this_thread::sleep_for(std::chrono::milliseconds(load_ms));
+        model.delay = std::chrono::milliseconds(delay_ms);
+        return std::unique_ptr<worker::Engine>(std::make_unique<test::FakeEngine>(model));
       });
 }

@@ -110,7 +110,7 @@ worker::ModelSpec spec_of(const TrainOptions& options, const Photos& photos, dou
   spec.channels = worker::ChannelOrder::kRgb;
   const Normalisation& how = options.trainer.normalisation;
   std::copy(std::begin(how.mean), std::end(how.mean), spec.mean.begin());
-  spec.scale = how.scale;
+  spec.scale.fill(how.scale);
   spec.outputs = worker::OutputKind::kProbabilities;
   spec.unsure_below = threshold;
   spec.classes = static_cast<unsigned>(photos.classes.size());

@@ -5,6 +5,7 @@
 #include "worker/app/run_worker.h"
 #include "worker/app/worker_config.h"
 #include "worker/inference/blas_choice.h"
+#include "worker/inference/model_folder.h"
 #include "worker/inference/torch_engine.h"
 
 namespace {
@@ -14,7 +15,8 @@ using imgrec::Status;
 using imgrec::StatusCode;
 using imgrec::worker::Engine;
 
-Result<std::unique_ptr<Engine>> open_engine(const imgrec::worker::WorkerConfig& config) {
+Result<std::unique_ptr<Engine>> open_engine(const imgrec::worker::WorkerConfig& config,
+                                            const std::string& serving) {
   const std::filesystem::path dir = config.model_dir;
   std::error_code ignored;
   if (!std::filesystem::exists(dir / "model.yaml", ignored)) {
@@ -23,9 +25,15 @@ Result<std::unique_ptr<Engine>> open_engine(const imgrec::worker::WorkerConfig& 
                       " (it has no model.yaml); give another directory with --model, or make one "
                       "with `imgrec-model import-caffe` (see its --help)");
   }
+  if (!serving.empty()) {
+    const auto folder = imgrec::worker::load_model_folder(dir);
+    if (!folder.ok()) return folder.status();
+    if (folder->digest == serving) return std::unique_ptr<Engine>();
+  }
   imgrec::worker::TorchEngineOptions options;
   options.model_dir = dir;
   options.max_pixels = config.max_pixels;
+  options.precision = *imgrec::worker::parse_precision(config.precision);  // checked when parsed
   return imgrec::worker::TorchEngine::open(std::move(options));
 }
 
@@ -38,6 +46,7 @@ int main(int argc, char** argv) {
   imgrec::OptionSet options(program, "Recognises images for one or several managers.");
   imgrec::worker::add_worker_options(options, config);
   imgrec::worker::add_model_options(options, config);
-  return imgrec::worker::run_worker(program, options, config, argc, argv,
-                                    [&config] { return open_engine(config); });
+  return imgrec::worker::run_worker(
+      program, options, config, argc, argv,
+      [&config](const std::string& serving) { return open_engine(config, serving); });
 }

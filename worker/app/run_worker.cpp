@@ -19,18 +19,28 @@ int fail(const std::string& program, const std::string& text, int code) {
   return code;
 }
 
+// A SIGHUP while the first model is loaded waits for the runner instead of ending the process: the
+// model may have been replaced after it was read.
+void block_until_running(int signal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 int work(const std::string& program, const WorkerConfig& config,
-         const std::function<Result<std::unique_ptr<Engine>>()>& open_engine) {
+         const EngineReopener& open_engine) {
   // SIGTERM and SIGINT are the runner's, by way of Asio; a closed log pipe must not kill us.
   std::signal(SIGPIPE, SIG_IGN);
+  block_until_running(SIGHUP);
   if (const Status s = init_logging(program, config.log_level); !s.ok()) {
     return fail(program, s.message(), kWrongUsage);
   }
   auto options = runner_options(config);
   if (!options.ok()) return fail(program, options.status().message(), kWrongUsage);
-  const auto engine = open_engine();
+  auto engine = open_engine("");
   if (!engine.ok()) return fail(program, engine.status().message(), kWrongUsage);
-  WorkerRunner runner(*std::move(options), **engine);
+  WorkerRunner runner(*std::move(options), *std::move(engine), open_engine);
   const WorkerExit exit = runner.run();
   if (exit.code != 0) fail(program, exit.reason, exit.code);
   // A thread inside a hung engine or resolver would keep the process from ending.
@@ -41,7 +51,7 @@ int work(const std::string& program, const WorkerConfig& config,
 }  // namespace
 
 int run_worker(const std::string& program, OptionSet& options, const WorkerConfig& config, int argc,
-               char** argv, const std::function<Result<std::unique_ptr<Engine>>()>& open_engine) {
+               char** argv, const EngineReopener& open_engine) {
   try {
     const auto command = options.parse(argc, argv);
     if (!command.ok()) return fail(program, command.status().message(), kWrongUsage);

@@ -9,6 +9,7 @@
 
 #include "net/join_token.h"
 #include "net/tls_context.h"
+#include "worker/graph/formats.h"
 
 namespace imgrec::worker {
 namespace {
@@ -94,6 +95,12 @@ Status load_security(const WorkerConfig& config, ManagerLinkOptions& link) {
 }  // namespace
 
 void add_worker_options(OptionSet& set, WorkerConfig& c) {
+  set.describe(
+      "",
+      "Signals:\n"
+      "  HUP         look whether there is another model in place of the one that serves; load\n"
+      "              it, warm it up beside that one, and change to it without losing an image\n"
+      "  TERM, INT   finish what has begun, hand back the rest, leave; twice: end at once\n");
   set.add({"worker.managers", &c.managers, "managers to work for", "manager",
            "HOST:PORT[,HOST:PORT...]", [&c] { return check_managers(c); }});
   set.add(
@@ -127,6 +134,14 @@ void add_model_options(OptionSet& set, WorkerConfig& c) {
   set.add({"worker.max-pixels", &c.max_pixels, "larger images are refused before decoding",
            "max-pixels", "N",
            [&c] { return require(c.max_pixels >= 1, "max-pixels must be 1 or more"); }});
+  set.add(
+      {"worker.precision", &c.precision,
+       "fp32; bf16, faster where the CPU has AVX512_BF16; int8, fastest where it has AVX512_VNNI "
+       "and the model was calibrated (imgrec-model calibrate)",
+       "precision", "P", [&c] {
+         return require(parse_precision(c.precision).has_value(),
+                        "precision must be fp32, bf16 or int8");
+       }});
 }
 
 Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {

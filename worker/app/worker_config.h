@@ -34,12 +34,13 @@ struct WorkerConfig {
   // Of the engine with a model only.
   std::string model_dir = "models/googlenet";
   std::uint64_t max_pixels = 100'000'000;
+  std::string precision = "fp32";  // a name of worker/graph/formats.h
 };
 
 // Adds the options of every worker; their targets are in `config`, which must outlive `set`.
 void add_worker_options(OptionSet& set, WorkerConfig& config);
 
-// Adds those of the engine with a model: --model, --max-pixels.
+// Adds those of the engine with a model: --model, --max-pixels, --precision.
 void add_model_options(OptionSet& set, WorkerConfig& config);
 
 // What the runner needs. An error where a file of the join token or of TLS cannot be used.

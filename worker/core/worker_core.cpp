@@ -42,6 +42,10 @@ std::vector<Action> WorkerCore::on_event(Event event, TimePoint now) {
     dispatch();
     say_goodbyes();
   }
+  // A stream that got free works on while its last answer is being sent.
+  std::stable_partition(actions_.begin(), actions_.end(), [](const Action& action) {
+    return std::holds_alternative<StartInfer>(action);
+  });
   return std::exchange(actions_, {});
 }
 
@@ -73,7 +77,7 @@ void WorkerCore::handle(LinkUp&& event, TimePoint) {
     actions_.push_back(SendBye{event.link, drain_reason_});
     return;
   }
-  links_[event.link] = {std::move(event.manager_id), false};
+  links_[event.link] = {std::move(event.manager_id)};
 }
 
 void WorkerCore::handle(LinkLost&& event, TimePoint) {
@@ -84,8 +88,19 @@ void WorkerCore::handle(LinkLost&& event, TimePoint) {
 void WorkerCore::handle(ManagerDraining&& event, TimePoint) {
   const auto link = links_.find(event.link);
   if (link == links_.end()) return;
-  link->second.manager_draining = true;  // say_goodbyes() does the rest
+  link->second.goodbye = "finished; you drain";  // say_goodbyes() does the rest
   hand_back("The manager is leaving; this worker had not begun.",
+            [&](const Waiter& waiter) { return waiter.link == event.link; });
+}
+
+void WorkerCore::handle(LinkRetired&& event, TimePoint) {
+  const auto found = links_.find(event.link);
+  if (found == links_.end()) return;
+  Link& link = found->second;
+  if (!link.drain_sent) actions_.push_back(SendDrain{event.link, {event.deadline, event.reason}});
+  link.drain_sent = true;
+  link.goodbye = std::move(event.reason);
+  hand_back("Another connection of this worker takes over; this one had not begun.",
             [&](const Waiter& waiter) { return waiter.link == event.link; });
 }
 
@@ -107,7 +122,7 @@ void WorkerCore::handle(JobAssigned&& event, TimePoint now) {
   if (assign.deadline > assign.deadline.zero()) waiter.expires = now + assign.deadline;
   if (join(key, event, waiter)) return;
 
-  if (state_ == WorkerState::kDraining || link->second.manager_draining) {
+  if (state_ == WorkerState::kDraining || link->second.leaving()) {
     fail(event.link, assign.job, assign.attempt, FailCode::kDraining, true,
          "This worker is leaving and takes no new work.");
     return;
@@ -162,7 +177,7 @@ bool WorkerCore::join(const JobKey& key, const JobAssigned& event, const Waiter&
   }
   // Nobody on this link waits for it: it was cancelled, or came over an earlier connection. What
   // has not begun is refused below like any other new attempt while the worker drains.
-  const bool leaving = state_ == WorkerState::kDraining || links_[event.link].manager_draining;
+  const bool leaving = state_ == WorkerState::kDraining || links_[event.link].leaving();
   if (leaving && found->second.stage != Stage::kInferring) return false;
   if (held(event.link) >= options_.credit) return false;
   waiters.push_back(waiter);
@@ -279,8 +294,9 @@ void WorkerCore::handle(DrainRequested&& event, TimePoint now) {
   transition(WorkerState::kDraining);
   drain_deadline_ = now + event.deadline;
   drain_reason_ = std::move(event.reason);
-  for (const auto& [id, link] : links_) {
-    actions_.push_back(SendDrain{id, {event.deadline, drain_reason_}});
+  for (auto& [id, link] : links_) {
+    if (!link.drain_sent) actions_.push_back(SendDrain{id, {event.deadline, drain_reason_}});
+    link.drain_sent = true;
   }
   hand_back("This worker is leaving; it had not begun.", [](const Waiter&) { return true; });
 }
@@ -298,8 +314,9 @@ void WorkerCore::hand_back(std::string_view why, Predicate whose) {
 void WorkerCore::say_goodbyes() {
   const bool draining = state_ == WorkerState::kDraining;
   for (auto link = links_.begin(); link != links_.end();) {
-    if ((draining || link->second.manager_draining) && held(link->first) == 0) {
-      actions_.push_back(SendBye{link->first, draining ? drain_reason_ : "finished; you drain"});
+    const bool leaving = link->second.leaving();
+    if ((draining || leaving) && held(link->first) == 0) {
+      actions_.push_back(SendBye{link->first, leaving ? link->second.goodbye : drain_reason_});
       link = links_.erase(link);
     } else {
       ++link;

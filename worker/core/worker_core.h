@@ -16,9 +16,9 @@
 // - "Begun" means that its inference has begun. Work not begun that nobody waits for any more
 //   (cancelled, its link lost) is dropped; begun work goes on, and its answer goes to the cache.
 // - An attempt not begun at its deadline is given up (kDeadline); a begun one is answered, late.
-// - Draining, the worker's own or a manager's, hands back what has not begun (kDraining), finishes
-// the
-//   rest, then says BYE: to every manager, or to the one that drains.
+// - Draining, the worker's own, a manager's or that of one link, hands back what has not begun
+//   (kDraining), finishes the rest, then says BYE: to every manager, or on that link.
+// - One core, one model: what it computes and remembers is never an answer of another model.
 #pragma once
 
 #include <chrono>
@@ -62,6 +62,11 @@ struct AttemptCancelled {
 struct ManagerDraining {  // it sends nothing new, and leaves when what has begun is answered
   LinkId link;
 };
+struct LinkRetired {  // another link of this process serves this manager from now on
+  LinkId link;
+  std::chrono::milliseconds deadline{};
+  std::string reason;
+};
 struct PrepareDone {
   WorkId work;
   EngineResult<std::shared_ptr<const PreparedImage>> result;
@@ -78,7 +83,7 @@ struct DrainRequested {  // the worker is to leave, within `deadline`
 };
 struct Tick {};  // time passed; send it when next_deadline() is reached
 using Event = std::variant<LinkUp, LinkLost, JobAssigned, AttemptCancelled, ManagerDraining,
-                           PrepareDone, InferDone, DrainRequested, Tick>;
+                           LinkRetired, PrepareDone, InferDone, DrainRequested, Tick>;
 
 // ---- actions: what is to be done, in this order -----------------------------------------------
 struct StartPrepare {
@@ -155,7 +160,10 @@ class WorkerCore {
  private:
   struct Link {
     std::string manager_id;
-    bool manager_draining = false;
+    bool drain_sent = false;
+    std::string
+        goodbye{};  // not empty: it takes nothing new, and BYE says this once all is answered
+    bool leaving() const { return !goodbye.empty(); }
   };
   // Who waits for a piece of work. More than one only where two links lead to the same manager.
   struct Waiter {
@@ -182,6 +190,7 @@ class WorkerCore {
   void handle(JobAssigned&& event, TimePoint now);
   void handle(AttemptCancelled&& event, TimePoint now);
   void handle(ManagerDraining&& event, TimePoint now);
+  void handle(LinkRetired&& event, TimePoint now);
   void handle(PrepareDone&& event, TimePoint now);
   void handle(InferDone&& event, TimePoint now);
   void handle(DrainRequested&& event, TimePoint now);

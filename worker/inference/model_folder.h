@@ -31,8 +31,8 @@ struct ModelSpec {
   unsigned resize_height = 0;
   ResizeFilter filter = ResizeFilter::kBilinear;
   ChannelOrder channels = ChannelOrder::kBgr;
-  std::array<double, 3> mean{};  // subtracted from 0…255, in the order of `channels`
-  double scale = 1;              // multiplied after that
+  std::array<double, 3> mean{};          // subtracted from 0…255, in the order of `channels`
+  std::array<double, 3> scale{1, 1, 1};  // multiplied after that, in the same order
   OutputKind outputs = OutputKind::kProbabilities;
   double unsure_below = 0;  // best score under which the answer is "not sure"; 0: never
   unsigned classes = 0;

@@ -126,6 +126,14 @@ class SpecReader {
     return 0;
   }
 
+  // One number for all channels, or a list.
+  std::array<double, 3> one_or_three_numbers(const std::string& key, double min, double max) {
+    const YAML::Node* node = find(key);
+    if (node == nullptr || node->IsSequence()) return three_numbers(key, min, max);
+    const double all = number(key, min, max);
+    return {all, all, all};
+  }
+
   std::array<double, 3> three_numbers(const std::string& key, double min, double max) {
     const YAML::Node* node = find(key);
     if (node == nullptr) return {};
@@ -220,6 +228,11 @@ std::string number_text(double value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
+std::string list_text(const std::array<double, 3>& values) {
+  return "[" + number_text(values[0]) + ", " + number_text(values[1]) + ", " +
+         number_text(values[2]) + "]";
+}
+
 // A YAML double-quoted scalar.
 std::string quoted(const std::string& text) {
   YAML::Emitter out;
@@ -247,7 +260,7 @@ Result<ModelSpec> parse_model_spec(const std::string& text, const std::string& f
   spec.channels =
       in.choice("channels", {"bgr", "rgb"}) == 0 ? ChannelOrder::kBgr : ChannelOrder::kRgb;
   spec.mean = in.three_numbers("mean", -1e6, 1e6);
-  spec.scale = in.number("scale", 1e-9, 1e6);
+  spec.scale = in.one_or_three_numbers("scale", 1e-9, 1e6);
   spec.outputs = in.choice("outputs", {"probabilities", "logits"}) == 0 ? OutputKind::kProbabilities
                                                                         : OutputKind::kLogits;
   spec.unsure_below = in.number("unsure_below", 0, 1);
@@ -265,7 +278,7 @@ Result<ModelSpec> parse_model_spec(const std::string& text, const std::string& f
 }
 
 std::string format_model_spec(const ModelSpec& spec) {
-  const auto& mean = spec.mean;
+  const bool same = spec.scale[0] == spec.scale[1] && spec.scale[0] == spec.scale[2];
   std::ostringstream out;
   out << "# What model.pt is and how a picture becomes its input; models/README.md explains it.\n"
       << "format: 1\n"
@@ -280,9 +293,8 @@ std::string format_model_spec(const ModelSpec& spec) {
       << "    filter: " << (spec.filter == ResizeFilter::kArea ? "area" : "bilinear") << "\n"
       << "  crop: center\n"
       << "channels: " << (spec.channels == ChannelOrder::kRgb ? "rgb" : "bgr") << "\n"
-      << "mean: [" << number_text(mean[0]) << ", " << number_text(mean[1]) << ", "
-      << number_text(mean[2]) << "]\n"
-      << "scale: " << number_text(spec.scale) << "\n"
+      << "mean: " << list_text(spec.mean) << "\n"
+      << "scale: " << (same ? number_text(spec.scale[0]) : list_text(spec.scale)) << "\n"
       << "outputs: " << (spec.outputs == OutputKind::kLogits ? "logits" : "probabilities") << "\n"
       << "unsure_below: " << number_text(spec.unsure_below) << "\n"
       << "classes: " << spec.classes << "\n"

@@ -71,7 +71,7 @@ cv::Mat turned(const cv::Mat& stored, Orientation orientation) {
 // Channels in the order of the pixels: blue, green, red.
 struct Affine {
   std::array<float, 3> mean;
-  float scale;
+  std::array<float, 3> scale;
   std::array<std::size_t, 3> plane;  // where each channel goes, in values from the start
 };
 
@@ -81,11 +81,11 @@ struct Affine {
   float* __restrict green = out + affine.plane[1];
   float* __restrict red = out + affine.plane[2];
   const auto [blue_mean, green_mean, red_mean] = affine.mean;
-  const float scale = affine.scale;
+  const auto [blue_scale, green_scale, red_scale] = affine.scale;
   for (int x = 0; x < width; ++x) {
-    blue[x] = (static_cast<float>(in[3 * x]) - blue_mean) * scale;
-    green[x] = (static_cast<float>(in[3 * x + 1]) - green_mean) * scale;
-    red[x] = (static_cast<float>(in[3 * x + 2]) - red_mean) * scale;
+    blue[x] = (static_cast<float>(in[3 * x]) - blue_mean) * blue_scale;
+    green[x] = (static_cast<float>(in[3 * x + 1]) - green_mean) * green_scale;
+    red[x] = (static_cast<float>(in[3 * x + 2]) - red_mean) * red_scale;
   }
 }
 
@@ -131,10 +131,11 @@ void preprocess(const Picture& picture, const ModelSpec& spec, std::span<float> 
 
   const std::size_t plane = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
   assert(input.size() == 3 * plane);
-  Affine affine{{}, static_cast<float>(spec.scale), {}};
+  Affine affine{};
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const std::size_t position = spec.channels == ChannelOrder::kRgb ? 2 - channel : channel;
     affine.mean[channel] = static_cast<float>(spec.mean[position]);
+    affine.scale[channel] = static_cast<float>(spec.scale[position]);
     affine.plane[channel] = position * plane;
   }
   for (int y = 0; y < height; ++y) {

@@ -22,8 +22,8 @@ namespace imgrec::worker {
 cv::Size least_size(const ModelSpec& spec);
 
 // Squashes the picture to resize_width x resize_height in 8 bits, turns it upright, cuts
-// input_width x input_height out of the middle, then (value - mean) * scale. The result is
-// 3 x input_height x input_width, row by row, channel by channel.
+// input_width x input_height out of the middle, then (value - mean) * scale of each channel. The
+// result is 3 x input_height x input_width, row by row, channel by channel.
 //
 // With filter `bilinear`, pictures of less than twice the size give the same values as OpenCV's
 // cv::resize(INTER_LINEAR) followed by cv::dnn::blobFromImage, which trained models were measured

@@ -62,6 +62,7 @@ class Reader {
       return read_convolution(op, 3, 4, 5, 7, 8);
     }
     if (kind == "aten::linear") return read_linear(op);
+    if (kind == "aten::addmm") return read_addmm(op);
     if (kind == "aten::relu" || kind == "aten::relu_") {
       return read_activation(op, Activation::kRelu);
     }
@@ -200,6 +201,19 @@ class Reader {
     add(op, std::move(node), {tensor(op.input(0))});
   }
 
+  // bias + x * weights, where linear has its weights the other way round.
+  void read_addmm(const Operation& op) {
+    if (number(op.input(3)) != 1 || number(op.input(4)) != 1) throw Unsupported("a scaled addmm");
+    const at::Tensor weight = constant(op.input(2)).toTensor().t();
+    const at::Tensor added = constant(op.input(0)).toTensor();
+    if (added.dim() != 1) throw Unsupported("an addmm with another bias for each picture");
+    Dense node;
+    node.outputs = weight.size(0);
+    node.weights = weights_of(weight);
+    node.bias = weights_of(added);
+    add(op, std::move(node), {tensor(op.input(1))});
+  }
+
   // An operation in place changes its input for those who read it later.
   void read_activation(const Operation& op, Activation activation) {
     add(op, Activate{activation}, {tensor(op.input(0))});
@@ -308,7 +322,7 @@ class Reader {
     const bool for_dense_layers =
         std::all_of(op.output()->uses().begin(), op.output()->uses().end(), [](const auto& use) {
           const std::string user = use.user->kind().toQualString();
-          return user == "aten::linear";
+          return user == "aten::linear" || user == "aten::addmm";
         });
     if (in.height * in.width != 1 && !for_dense_layers) {
       throw Unsupported("a flatten before other than a dense layer");

@@ -131,8 +131,9 @@ void ComputePool::prepare(WorkId work, proto::SharedBytes image) {
       return Shared(std::get<std::unique_ptr<PreparedImage>>(std::move(result)));
     });
     done.decode = since(start);
-    boost::asio::post(executor_,
-                      [this, done = std::move(done)]() mutable { on_done_(std::move(done)); });
+    boost::asio::post(executor_, [on_done = on_done_, done = std::move(done)]() mutable {
+      on_done(std::move(done));
+    });
   });
 }
 
@@ -143,8 +144,9 @@ void ComputePool::infer(WorkId work, std::shared_ptr<const PreparedImage> image,
     InferDone done{work, EngineFailure{}, {}};
     done.result = guarded<Classes>([&] { return engine_.infer(*image, top_k); });
     done.inference = since(start);
-    boost::asio::post(executor_,
-                      [this, done = std::move(done)]() mutable { on_done_(std::move(done)); });
+    boost::asio::post(executor_, [on_done = on_done_, done = std::move(done)]() mutable {
+      on_done(std::move(done));
+    });
   });
 }
 

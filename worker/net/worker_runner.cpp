@@ -1,29 +1,34 @@
 #include "worker/net/worker_runner.h"
 
+#include <algorithm>
 #include <csignal>
+#include <exception>
 #include <random>
-#include <type_traits>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
+#include "proto/instance_id.h"
 
 namespace imgrec::worker {
 namespace asio = boost::asio;
 namespace {
 
-using Clock = std::chrono::steady_clock;
+constexpr std::string_view kReplaced = "another model takes over";
 
+// Shared by all copies: a new model must not meet the old one's dice again.
 std::function<double()> system_random() {
-  return [generator = std::mt19937_64(std::random_device{}())]() mutable {
-    return std::uniform_real_distribution<double>(0, 1)(generator);
+  return [generator = std::make_shared<std::mt19937_64>(std::random_device{}())] {
+    return std::uniform_real_distribution<double>(0, 1)(*generator);
   };
 }
 
 // 32 hex digits, new at each start: tells a restarted worker from a reconnected one.
-std::string new_instance_id() {
+std::string new_process_id() {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::random_device device;
   std::string id;
@@ -36,177 +41,230 @@ WorkerRunnerOptions completed(WorkerRunnerOptions options) {
   return options;
 }
 
-WorkerCoreOptions core_options(const WorkerRunnerOptions& options) {
-  WorkerCoreOptions core;
-  core.credit = options.credit;
-  core.streams = options.streams;
-  core.decode_ahead = options.streams;  // one for each stream that may get free
-  core.cached_answers = options.cached_answers;
-  core.fail_probability = options.fail_probability;
-  core.random = options.random;
-  return core;
+void add(WorkerCounters& sum, const WorkerCounters& more) {
+  sum.assigned += more.assigned;
+  sum.done += more.done;
+  sum.failed += more.failed;
+  sum.from_cache += more.from_cache;
+  sum.unwanted += more.unwanted;
 }
 
-proto::Hello make_hello(const WorkerRunnerOptions& options, const ModelDescription& model) {
-  proto::Hello hello;
-  hello.min_version = proto::kMinProtocolVersion;
-  hello.max_version = proto::kMaxProtocolVersion;
-  hello.name = options.name;
-  hello.instance_id = new_instance_id();
-  hello.model_name = model.name;
-  hello.model_digest = model.digest;
-  hello.labels = model.labels;
-  hello.unsure_below = model.unsure_below;
-  hello.streams = static_cast<std::uint16_t>(options.streams);
-  hello.credit = static_cast<std::uint16_t>(options.credit);
-  return hello;
+void unblock(int signal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 }  // namespace
 
-WorkerRunner::WorkerRunner(WorkerRunnerOptions options, Engine& engine)
+WorkerRunner::WorkerRunner(WorkerRunnerOptions options, std::shared_ptr<Engine> engine,
+                           EngineReopener reopen)
     : options_(completed(std::move(options))),
-      engine_(engine),
+      reopen_(std::move(reopen)),
+      process_id_(new_process_id()),
       work_guard_(asio::make_work_guard(io_)),
       signals_(io_),
-      core_timer_(io_),
-      core_(core_options(options_)),
-      pool_(engine, {options_.streams, 1}, io_.get_executor(),
-            [this](Event event) { apply(std::move(event)); }) {}
+      newest_(make_service(std::move(engine))) {}
 
-WorkerRunner::~WorkerRunner() = default;
+WorkerRunner::~WorkerRunner() {
+  if (loader_.joinable()) loader_.join();
+  for (Unloading& each : unloading_) each.thread.join();
+}
+
+std::unique_ptr<ModelService> WorkerRunner::make_service(std::shared_ptr<Engine> engine) {
+  ModelService::Owner& owner = *this;
+  return std::make_unique<ModelService>(io_, options_, proto::instance_id(process_id_, made_++),
+                                        std::move(engine), owner);
+}
 
 WorkerExit WorkerRunner::run() {
   if (options_.handle_signals) {
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
+    if (reopen_) {
+      signals_.add(SIGHUP);
+      unblock(SIGHUP);
+    }
     await_signal();
   }
-  spdlog::info("worker_warming_up model={} streams={}", log_text(engine_.model().name),
-               options_.streams);
-  pool_.start([this](const Status& status) {
-    if (exit_) return;
+  newest_->warm_up([this](const Status& status) {
+    if (exit_ || stopping_) return;
     if (!status.ok()) return leave(1, "the engine cannot warm up: " + status.message());
-    connect_all();
+    begin();
   });
   io_.run();
-  exit_->abandoned_work = !pool_.idle();
-  for (const auto& [id, link] : links_) exit_->abandoned_work |= link->resolving();
-  const WorkerCounters& counters = core_.counters();
+  return exit_report();
+}
+
+void WorkerRunner::begin() {
+  ready_ = true;
+  newest_->connect();
+  end_reload();  // one may have been asked for meanwhile
+}
+
+WorkerExit WorkerRunner::exit_report() {
+  exit_->abandoned_work = reloading_;
+  for (const ModelService* service : services()) {
+    exit_->abandoned_work |= service->has_thread_at_work();
+    add(past_, service->counters());
+  }
+  for (const Unloading& each : unloading_) {
+    exit_->abandoned_work |= each.service->has_thread_at_work();
+  }
   spdlog::info(
       "worker_left code={} reason={} assigned={} done={} failed={} from_cache={} unwanted={}",
-      exit_->code, log_text(exit_->reason), counters.assigned, counters.done, counters.failed,
-      counters.from_cache, counters.unwanted);
+      exit_->code, log_text(exit_->reason), past_.assigned, past_.done, past_.failed,
+      past_.from_cache, past_.unwanted);
   return *exit_;
 }
 
-void WorkerRunner::connect_all() {
-  const proto::Hello hello = make_hello(options_, engine_.model());
-  std::uint64_t next = 1;
-  for (const ManagerEndpoint& endpoint : options_.managers) {
-    const LinkId id{next++};
-    const auto link = std::make_shared<ManagerLink>(io_, id, endpoint, hello, options_.link,
-                                                    options_.random, *this);
-    links_.emplace(id, link);
-    link->start();
-  }
+std::vector<ModelService*> WorkerRunner::services() const {
+  std::vector<ModelService*> all;
+  for (const auto& service : older_) all.push_back(service.get());
+  all.push_back(newest_.get());
+  return all;
 }
 
-// ---- the core ---------------------------------------------------------------------------------
+// ---- another model ----------------------------------------------------------------------------
 
-void WorkerRunner::apply(Event event) {
-  for (Action& action : core_.on_event(std::move(event), Clock::now())) {
-    carry_out(std::move(action));
-  }
-  for (const auto& [id, link] : links_) link->set_load(core_.load());
-  arm_core_timer();
+void WorkerRunner::request_reload(std::string reason) {
+  asio::post(io_, [this, reason = std::move(reason)] { reload(reason); });
 }
 
-void WorkerRunner::carry_out(Action action) {
-  std::visit(
-      [this](auto&& a) {
-        using A = std::decay_t<decltype(a)>;
-        if constexpr (std::is_same_v<A, StartPrepare>) {
-          pool_.prepare(a.work, std::move(a.image));
-        } else if constexpr (std::is_same_v<A, StartInfer>) {
-          pool_.infer(a.work, std::move(a.image), a.top_k);
-        } else if constexpr (std::is_same_v<A, Leave>) {
-          leave(a.exit_code, std::move(a.reason));
-        } else {
-          ManagerLink& link = *links_.at(a.link);
-          if constexpr (std::is_same_v<A, SendOutcome>) {
-            spdlog::debug(
-                "job_answered job={} attempt={} from_cache={} decode_us={} queue_us={} "
-                "inference_us={}",
-                a.outcome.job.value, a.outcome.attempt, a.outcome.from_cache,
-                a.outcome.timing.decode.count(), a.outcome.timing.queue.count(),
-                a.outcome.timing.inference.count());
-            link.send_outcome(a.outcome);
-          } else if constexpr (std::is_same_v<A, SendFail>) {
-            spdlog::debug("job_failed job={} attempt={} code={} text={}", a.fail.job.value,
-                          a.fail.attempt, static_cast<unsigned>(a.fail.code),
-                          log_text(a.fail.text));
-            link.send_fail(a.fail);
-          } else if constexpr (std::is_same_v<A, SendDrain>) {
-            link.send_drain(a.drain);
-          } else {
-            static_assert(std::is_same_v<A, SendBye>);
-            link.send_bye(std::move(a.reason));
-            if (core_.state() != WorkerState::kServing) link.stop();
-          }
-        }
-      },
-      std::move(action));
-}
-
-void WorkerRunner::arm_core_timer() {
-  const auto deadline = core_.next_deadline();
-  if (!deadline) {
-    core_timer_.cancel();
+void WorkerRunner::reload(const std::string& reason) {
+  if (!reopen_) return;
+  if (exit_ || stopping_) {
+    spdlog::info("reload_ignored reason=\"this worker is leaving\"");
     return;
   }
-  core_timer_.expires_at(*deadline);
-  core_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) apply(Tick{});
+  if (!ready_ || reloading_) {
+    reload_again_ = true;
+    spdlog::info("reload_postponed until=\"the model in hand is loaded and warm\"");
+    return;
+  }
+  reloading_ = true;
+  const ModelDescription& serving = newest_->model();
+  spdlog::info("reload_begins reason={} serving={} digest={}", log_text(reason),
+               log_text(serving.name), serving.digest.substr(0, 12));
+  loader_ = std::thread([this, digest = serving.digest] {
+    Opened opened = Status(StatusCode::kInternal, "it was not opened");
+    try {
+      opened = reopen_(digest);
+    } catch (const std::exception& error) {  // no memory for two of them
+      opened = Status(StatusCode::kInternal, std::string("loading it failed: ") + error.what());
+    }
+    asio::post(io_, [this, opened = std::move(opened)]() mutable { on_opened(std::move(opened)); });
+  });
+  pthread_setname_np(loader_.native_handle(), "load-model");
+}
+
+void WorkerRunner::on_opened(Opened opened) {
+  loader_.join();
+  const ModelDescription& serving = newest_->model();
+  if (exit_ || stopping_) {
+    reloading_ = false;
+    return;
+  }
+  if (!opened.ok()) {
+    spdlog::error("reload_failed error={} serving={} digest={} action=\"the old model goes on\"",
+                  log_text(opened.status().message()), log_text(serving.name),
+                  serving.digest.substr(0, 12));
+    return end_reload();
+  }
+  if (*opened == nullptr || (*opened)->model().digest == serving.digest) {
+    spdlog::info("reload_unchanged serving={} digest={} reason=\"it is the model on disk\"",
+                 log_text(serving.name), serving.digest.substr(0, 12));
+    return end_reload();
+  }
+  candidate_ = make_service(std::move(opened).value());
+  candidate_->warm_up([this](const Status& status) { on_warm(status); });
+}
+
+void WorkerRunner::on_warm(const Status& status) {
+  if (exit_ || stopping_) {
+    reloading_ = false;  // its threads are idle, and end with this object
+    return;
+  }
+  if (status.ok()) {
+    take_over();
+  } else {
+    spdlog::error("reload_failed error={} serving={} digest={} action=\"the old model goes on\"",
+                  log_text("the new model cannot warm up: " + status.message()),
+                  log_text(newest_->model().name), newest_->model().digest.substr(0, 12));
+    unload(std::move(candidate_));
+  }
+  end_reload();
+}
+
+// Links of an older model that are not registered would only compete with the new one's; those that
+// are keep what they serve until the new model is registered there.
+void WorkerRunner::take_over() {
+  older_.push_back(std::move(newest_));
+  newest_ = std::move(candidate_);
+  spdlog::info("model_warm model={} digest={} replaces={}", log_text(newest_->model().name),
+               newest_->model().digest.substr(0, 12), older_.back()->model().digest.substr(0, 12));
+  for (const auto& service : older_) {
+    service->retire_unregistered(options_.drain_timeout, std::string(kReplaced));
+  }
+  newest_->connect();
+}
+
+void WorkerRunner::end_reload() {
+  reloading_ = false;
+  if (std::exchange(reload_again_, false)) reload("asked for meanwhile");
+}
+
+void WorkerRunner::on_registered(ModelService& service, LinkId link) {
+  if (&service != newest_.get() || stopping_) return;
+  for (const auto& older : older_) {
+    older->retire(link, options_.drain_timeout, std::string(kReplaced));
+  }
+}
+
+void WorkerRunner::on_refused(ModelService& service, LinkId, const proto::Refuse& refuse) {
+  if (&service != newest_.get()) return;
+  if (older_.empty()) {
+    if (service.refused_by_all()) {
+      leave(3, "every manager refuses this worker; the last one said: " + refuse.reason);
+    }
+    return;
+  }
+  spdlog::warn(
+      "new_model_refused model={} digest={} reason={} action=\"the old model goes on there\"",
+      log_text(service.model().name), service.model().digest.substr(0, 12),
+      log_text(refuse.reason));
+}
+
+void WorkerRunner::unload(std::unique_ptr<ModelService> service) {
+  add(past_, service->counters());
+  Unloading& entry = unloading_.emplace_back();
+  entry.service = std::move(service);
+  const auto self = std::prev(unloading_.end());
+  // Waits for a thread that is inside the engine, which may last.
+  entry.thread = std::thread([this, self, &entry] {
+    entry.service->stop_computing();
+    asio::post(io_, [this, self] {
+      const ModelDescription& model = self->service->model();
+      spdlog::info("model_unloaded model={} digest={}", log_text(model.name),
+                   model.digest.substr(0, 12));
+      self->thread.join();
+      unloading_.erase(self);
+    });
   });
 }
 
-// ---- the links --------------------------------------------------------------------------------
-
-void WorkerRunner::on_registered(LinkId link, const proto::Welcome& welcome) {
-  refused_for_good_.erase(link);
-  apply(LinkUp{link, welcome.manager_id});
-}
-
-void WorkerRunner::on_message(LinkId link, proto::Message message) {
-  if (auto* assign = std::get_if<proto::Assign>(&message)) {
-    apply(JobAssigned{link, std::move(*assign)});
-  } else if (const auto* cancel = std::get_if<proto::Cancel>(&message)) {
-    apply(AttemptCancelled{link, *cancel});
-  } else if (const auto* drain = std::get_if<proto::Drain>(&message)) {
-    spdlog::info("manager_draining manager={} reason={}", links_.at(link)->endpoint().text(),
-                 log_text(drain->reason));
-    apply(ManagerDraining{link});
+void WorkerRunner::unload_those_that_left() {
+  if (stopping_ || exit_) return;  // all leave
+  for (auto each = older_.begin(); each != older_.end();) {
+    if ((*each)->left() && (*each)->links_stopped()) {
+      unload(std::move(*each));
+      each = older_.erase(each);
+    } else {
+      ++each;
+    }
   }
 }
-
-void WorkerRunner::on_lost(LinkId link) {
-  apply(LinkLost{link});
-  if (core_.state() != WorkerState::kServing) links_.at(link)->stop();  // not to come back
-}
-
-void WorkerRunner::on_refused(LinkId link, const proto::Refuse& refuse) {
-  if (refuse.retry) {
-    refused_for_good_.erase(link);
-    return;
-  }
-  refused_for_good_.insert(link);
-  if (refused_for_good_.size() == links_.size()) {
-    leave(3, "every manager refuses this worker; the last one said: " + refuse.reason);
-  }
-}
-
-void WorkerRunner::on_stopped(LinkId) { finish_if_stopped(); }
 
 // ---- leaving ----------------------------------------------------------------------------------
 
@@ -215,34 +273,50 @@ void WorkerRunner::request_stop(std::string reason) {
 }
 
 void WorkerRunner::stop(std::string reason) {
-  if (exit_ || core_.state() != WorkerState::kServing) return;
+  if (exit_ || stopping_) return;
+  stopping_ = true;
   spdlog::info("worker_draining reason={} timeout_ms={}", log_text(reason),
                options_.drain_timeout.count());
-  for (const auto& [id, link] : links_) {
-    if (!link->registered()) link->stop();
-  }
-  apply(DrainRequested{options_.drain_timeout, std::move(reason)});
+  for (ModelService* service : services()) service->drain(options_.drain_timeout, reason);
+}
+
+void WorkerRunner::on_left(ModelService&, int code, const std::string& reason) {
+  const auto all = services();
+  const bool none_left =
+      std::all_of(all.begin(), all.end(), [](const ModelService* each) { return each->left(); });
+  if (code != 0 || none_left) return leave(code, reason);
+  asio::post(io_, [this] { unload_those_that_left(); });  // not from inside its own call
 }
 
 void WorkerRunner::leave(int code, std::string reason) {
   if (exit_) return;
   exit_ = WorkerExit{code, std::move(reason), false};
-  for (const auto& [id, link] : links_) link->stop();
+  for (ModelService* service : services()) service->stop_links();
   finish_if_stopped();
+}
+
+void WorkerRunner::on_link_stopped(ModelService&) {
+  if (exit_) return finish_if_stopped();
+  asio::post(io_, [this] { unload_those_that_left(); });
 }
 
 void WorkerRunner::finish_if_stopped() {
   if (!exit_) return;
-  for (const auto& [id, link] : links_) {
-    if (!link->stopped()) return;
+  const auto all = services();
+  if (std::all_of(all.begin(), all.end(),
+                  [](const ModelService* each) { return each->links_stopped(); })) {
+    io_.stop();
   }
-  io_.stop();
 }
 
 void WorkerRunner::await_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
-    if (exit_ || core_.state() != WorkerState::kServing) {  // the second one
+    if (number == SIGHUP) {
+      reload("SIGHUP");
+      return await_signal();
+    }
+    if (exit_ || stopping_) {  // the second one
       if (!exit_) exit_ = WorkerExit{1, "a second signal", false};
       io_.stop();
       return;

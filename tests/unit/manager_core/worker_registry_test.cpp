@@ -40,10 +40,101 @@ TEST(WorkerRegistry, RefusesAnotherModelInWordsWhileOneServes) {
   EXPECT_FALSE(registry.judge(hello("2", "bbbb")).has_value());
 }
 
-TEST(WorkerRegistry, LetsTheOnlyWorkerComeBackWithANewModel) {
-  WorkerRegistry registry;
-  registry.add(WorkerId{1}, hello("1"), "", kNow);
-  EXPECT_FALSE(registry.judge(hello("1", "bbbb")).has_value());
+// A cluster whose workers change their models one by one.
+class ModelChange : public testing::Test {
+ protected:
+  // False: it is refused.
+  bool joins(std::uint64_t id, const std::string& instance, const std::string& digest) {
+    if (registry_.judge(hello(instance, digest))) return false;
+    registry_.add(WorkerId{id}, hello(instance, digest), "", kNow);
+    return true;
+  }
+  void leaves(std::uint64_t id) { registry_.remove(WorkerId{id}); }
+  std::string model() const { return registry_.model() ? registry_.model()->digest : ""; }
+  std::string replaced() const {
+    const auto model = registry_.replaced_model();
+    return model ? model->digest : "";
+  }
+
+  WorkerRegistry registry_;
+};
+
+TEST_F(ModelChange, OfTheOnlyWorkerOverlaps) {
+  ASSERT_TRUE(joins(1, "p", "aaaa"));
+  ASSERT_TRUE(joins(2, "p--1", "bbbb"));
+  EXPECT_EQ(model(), "bbbb");
+  EXPECT_EQ(replaced(), "aaaa");
+  leaves(1);
+  EXPECT_EQ(model(), "bbbb");
+  EXPECT_EQ(replaced(), "");
+}
+
+TEST_F(ModelChange, OfOneLetsTheOthersFollowAndGoOn) {
+  ASSERT_TRUE(joins(1, "p", "aaaa"));
+  ASSERT_TRUE(joins(2, "q", "aaaa"));
+  ASSERT_TRUE(joins(3, "p--1", "bbbb"));
+  leaves(1);
+  EXPECT_EQ(model(), "bbbb");
+  EXPECT_EQ(replaced(), "aaaa");
+  EXPECT_TRUE(joins(4, "stranger", "bbbb"));
+  EXPECT_TRUE(joins(5, "another", "aaaa"));
+  EXPECT_EQ(model(), "bbbb") << "who has the old one does not change it back";
+  leaves(5);
+  ASSERT_TRUE(joins(6, "q--1", "bbbb"));
+  leaves(2);
+  EXPECT_EQ(replaced(), "");
+  EXPECT_FALSE(joins(7, "another", "aaaa"));
+}
+
+TEST_F(ModelChange, IsNothingThatAStrangerMayBegin) {
+  ASSERT_TRUE(joins(1, "p", "aaaa"));
+  EXPECT_FALSE(joins(2, "q--1", "bbbb"));
+  EXPECT_FALSE(joins(3, "p-1", "bbbb"));
+}
+
+TEST_F(ModelChange, IsTakenBackTheSameWay) {
+  ASSERT_TRUE(joins(1, "p", "aaaa"));
+  ASSERT_TRUE(joins(2, "q", "aaaa"));
+  ASSERT_TRUE(joins(3, "p--1", "bbbb"));
+  leaves(1);
+  ASSERT_TRUE(joins(4, "p--2", "aaaa"));
+  leaves(3);
+  EXPECT_EQ(model(), "aaaa");
+  EXPECT_EQ(replaced(), "");
+}
+
+TEST_F(ModelChange, WaitsForTheOneBefore) {
+  ASSERT_TRUE(joins(1, "p", "aaaa"));
+  ASSERT_TRUE(joins(2, "q", "aaaa"));
+  ASSERT_TRUE(joins(3, "r--1", "aaaa"));
+  ASSERT_TRUE(joins(4, "p--1", "bbbb"));
+  leaves(1);
+  ASSERT_TRUE(joins(5, "q--1", "bbbb"));
+  leaves(2);
+  const auto refuse = registry_.judge(hello("p--2", "cccc"));
+  ASSERT_TRUE(refuse.has_value());
+  EXPECT_EQ(refuse->code, proto::RefuseCode::kModel);
+  EXPECT_TRUE(refuse->retry);
+  EXPECT_NE(refuse->reason.find("third"), std::string::npos) << refuse->reason;
+  ASSERT_TRUE(joins(6, "r--2", "bbbb"));
+  leaves(3);
+  EXPECT_TRUE(joins(7, "p--2", "cccc"));
+}
+
+TEST_F(ModelChange, MayBeginWithAProcessThatLostItsConnectionMeanwhile) {
+  ASSERT_TRUE(joins(1, "p", "aaaa"));
+  ASSERT_TRUE(joins(2, "q", "aaaa"));
+  leaves(1);
+  EXPECT_TRUE(joins(3, "p--1", "bbbb"));
+  leaves(3);
+  EXPECT_EQ(model(), "aaaa");
+  EXPECT_TRUE(joins(4, "p--1", "bbbb")) << "and so may it come back";
+  EXPECT_EQ(model(), "bbbb");
+}
+
+TEST_F(ModelChange, LetsTheOnlyWorkerComeBackOnTheSameConnectionNumber) {
+  ASSERT_TRUE(joins(1, "p", "aaaa"));
+  EXPECT_FALSE(registry_.judge(hello("p", "bbbb")).has_value());
 }
 
 TEST(WorkerRegistry, RefusesAModelWithoutLabelsForGood) {

@@ -66,6 +66,37 @@ TEST_F(WorkerCoreLinks, WhoseManagerDrainsGetBackWhatHasNotBegunAndTheAnswersThe
   EXPECT_THAT(all<StartPrepare>(assign(9, 1, kOther)), testing::SizeIs(1));
 }
 
+TEST_F(WorkerCoreLinks, ThatAreRetiredDrainAndTheOthersGoOn) {
+  up(kOther, "manager-b");
+  begin(1);
+  assign(2);
+  const auto actions = on(LinkRetired{kLink, 10s, "another model takes over"});
+  ASSERT_THAT(all<SendDrain>(actions), testing::SizeIs(1));
+  EXPECT_TRUE(std::holds_alternative<SendDrain>(actions.front()));
+  EXPECT_EQ(all<SendDrain>(actions)[0].drain.reason, "another model takes over");
+  ASSERT_THAT(all<SendFail>(actions), testing::SizeIs(1));
+  EXPECT_EQ(all<SendFail>(actions)[0].fail.job, JobId{2});
+  EXPECT_EQ(all<SendFail>(actions)[0].fail.code, FailCode::kDraining);
+  EXPECT_EQ(all<SendFail>(assign(3)).at(0).fail.code, FailCode::kDraining);
+  prepared(2);
+  const auto last = inferred(1);
+  ASSERT_EQ(last.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<SendOutcome>(last[0]));
+  EXPECT_EQ(std::get<SendBye>(last[1]).reason, "another model takes over");
+  EXPECT_EQ(core_->state(), WorkerState::kServing);
+  EXPECT_THAT(all<StartPrepare>(assign(9, 1, kOther)), testing::SizeIs(1));
+  EXPECT_THAT(on(LinkRetired{kLink, 10s, "again"}), IsEmpty());
+}
+
+TEST_F(WorkerCoreLinks, ThatAreRetiredAreToldOfADrainOnce) {
+  begin(1);
+  ASSERT_THAT(all<SendDrain>(on(LinkRetired{kLink, 10s, "another model"})), testing::SizeIs(1));
+  EXPECT_THAT(all<SendDrain>(drain()), IsEmpty());
+  const auto last = inferred(1);
+  EXPECT_THAT(all<SendOutcome>(last), testing::SizeIs(1));
+  EXPECT_THAT(all<Leave>(last), testing::SizeIs(1));
+}
+
 // ---- draining ---------------------------------------------------------------------------------
 
 TEST_F(WorkerCoreDrain, HandsBackUnbegunWorkFinishesTheRestAndLeaves) {

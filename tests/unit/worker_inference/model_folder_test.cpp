@@ -36,7 +36,7 @@ TEST(ModelSpec, ReadsBackWhatItWrites) {
   spec.filter = ResizeFilter::kArea;
   spec.channels = ChannelOrder::kRgb;
   spec.mean = {103.939, -1, 0.1};
-  spec.scale = 0.017;
+  spec.scale = {0.017, 0.018, 0.019};
   spec.outputs = OutputKind::kLogits;
   spec.unsure_below = 0.25;
   const Result<ModelSpec> again = parse_model_spec(format_model_spec(spec), "model.yaml");
@@ -48,6 +48,15 @@ TEST(ModelSpec, ReadsBackWhatItWrites) {
   EXPECT_EQ(again->filter, ResizeFilter::kArea);
   EXPECT_EQ(again->channels, ChannelOrder::kRgb);
   EXPECT_EQ(again->outputs, OutputKind::kLogits);
+}
+
+TEST(ModelSpec, TakesOneScaleForAllChannelsOrThree) {
+  using Three = std::array<double, 3>;
+  EXPECT_EQ(parse_model_spec(spec_text(), "model.yaml")->scale, (Three{1, 1, 1}));
+  const std::string each = spec_text("scale: 1\n", "scale: [0.017, 0.018, 2]\n");
+  EXPECT_EQ(parse_model_spec(each, "model.yaml")->scale, (Three{0.017, 0.018, 2}));
+  // One where they are the same, so that files of before keep their sums.
+  EXPECT_THAT(spec_text(), HasSubstr("\nscale: 1\n"));
 }
 
 TEST(ModelSpec, NamesFileLineAndKeyOfWhatIsWrong) {
@@ -80,6 +89,9 @@ TEST(ModelSpec, RefusesWrongTypesAndRanges) {
       {"mean: [104, 117, 123]", "mean: 104"},
       {"mean: [104, 117, 123]", "mean: [104, [1], 123]"},
       {"scale: 1", "scale: 0"},
+      {"scale: 1", "scale: [1, 2]"},
+      {"scale: 1", "scale: [1, 2, 0]"},
+      {"scale: 1", "scale: {a: 1}"},
       {"scale: 1", "scale: nan"},
       {"scale: 1", "scale: 1e999"},
       {"unsure_below: 0", "unsure_below: 1.5"},

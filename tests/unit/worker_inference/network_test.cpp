@@ -238,6 +238,23 @@ TEST_F(NetworkTest, RefusesAnInputOfAnotherSize) {
   EXPECT_FALSE(loaded->network->run(std::vector<float>(7)).ok());
 }
 
+TEST_F(NetworkTest, TakesADenseLayerInEitherWayOfWritingIt) {
+  const at::Tensor weight = torch::randn({5, 3 * 8 * 8});
+  const at::Tensor bias = torch::randn({5});
+  const std::string pooled = "  x = torch.flatten(torch.max_pool2d(x, [4, 4]), 1)\n";
+  const auto input = fixed_inputs(kShape).front();
+  const auto of = [&](const std::filesystem::path& file, NetworkForm form) {
+    return scores(file, form, Precision::kFp32, {}, input);
+  };
+  const auto linear =
+      module(pooled + "  return torch.linear(x, self.w, self.b)\n", {{"w", weight}, {"b", bias}});
+  const std::vector<float> expected = of(linear, NetworkForm::kAsSaved);
+  EXPECT_TRUE(same_scores(expected, of(linear, NetworkForm::kCompiled)));
+  const auto addmm = module(pooled + "  return torch.addmm(self.b, x, self.w)\n",
+                            {{"w", weight.t().contiguous()}, {"b", bias}});
+  EXPECT_TRUE(same_scores(expected, of(addmm, NetworkForm::kCompiled)));
+}
+
 // 3x3 kernels over many channels, which oneDNN has in two algorithms and several sizes.
 TEST_F(NetworkTest, LargeConvolutionsAreRight) {
   const auto file = module(

@@ -35,11 +35,15 @@ std::vector<float> blob(const cv::Mat& pixels, const ModelSpec& spec, int interp
   const cv::Size size(int(spec.input_width), int(spec.input_height));
   const cv::Point corner((squashed.cols - size.width) / 2, (squashed.rows - size.height) / 2);
   const cv::Mat result =
-      cv::dnn::blobFromImage(squashed(cv::Rect(corner, size)), spec.scale, size,
+      cv::dnn::blobFromImage(squashed(cv::Rect(corner, size)), 1, size,
                              cv::Scalar(spec.mean[0], spec.mean[1], spec.mean[2]),
                              spec.channels == ChannelOrder::kRgb, false);
-  const auto* values = result.ptr<float>();
-  return {values, values + result.total()};
+  const auto* first = result.ptr<float>();
+  std::vector<float> values(first, first + result.total());
+  for (std::size_t i = 0; i < values.size(); ++i) {  // OpenCV has one for all channels
+    values[i] *= static_cast<float>(spec.scale[i / (values.size() / 3)]);
+  }
+  return values;
 }
 
 float difference(const std::vector<float>& a, const std::vector<float>& b) {
@@ -75,7 +79,7 @@ TEST(Preprocess, HonoursFilterChannelsMeanScaleAndUnequalSides) {
   spec.filter = ResizeFilter::kArea;
   spec.channels = ChannelOrder::kRgb;
   spec.mean = {1, 20, 300};
-  spec.scale = 0.017;
+  spec.scale = {0.017, 0.02, 1};
   const cv::Mat pixels = noise(640, 480);
   // One of 256 steps: where an average lies between two, rounding may take the other.
   EXPECT_LT(difference(preprocess({pixels}, spec), blob(pixels, spec, cv::INTER_AREA)), 0.01701F);

@@ -35,9 +35,9 @@ TEST_F(WorkerConfigTest, HasDefaultsThatWorkOnOneMachine) {
 }
 
 TEST_F(WorkerConfigTest, ReadsItsFlags) {
-  const Status status =
-      parse({"--manager", "a:1,b:2", "--name", "w1", "--streams", "3", "--credit", "8",
-             "--fail-probability", "0.25", "--model", "m", "--max-pixels", "1000"});
+  const Status status = parse({"--manager", "a:1,b:2", "--name", "w1", "--streams", "3", "--credit",
+                               "8", "--fail-probability", "0.25", "--model", "m", "--max-pixels",
+                               "1000", "--precision", "int8"});
   ASSERT_TRUE(status.ok()) << status.message();
   const WorkerRunnerOptions options = *runner_options(config_);
   ASSERT_EQ(options.managers.size(), 2u);
@@ -48,6 +48,7 @@ TEST_F(WorkerConfigTest, ReadsItsFlags) {
   EXPECT_EQ(options.fail_probability, 0.25);
   EXPECT_EQ(config_.model_dir, "m");
   EXPECT_EQ(config_.max_pixels, 1000u);
+  EXPECT_EQ(config_.precision, "int8");
 }
 
 TEST_F(WorkerConfigTest, GivesManyStreamsOneCreditMoreByDefault) {
@@ -71,6 +72,8 @@ TEST_F(WorkerConfigTest, RefusesValuesOutOfRange) {
   EXPECT_FALSE(parse({"--streams", "257"}).ok());
   config_ = {};
   EXPECT_FALSE(parse({"--manager", "host:99999"}).ok());
+  config_ = {};
+  EXPECT_FALSE(parse({"--precision", "fp16"}).ok());
   config_ = {};
   EXPECT_THAT(parse({"--manager", "a:1,a:1"}).message(), HasSubstr("twice"));
 }

@@ -53,7 +53,9 @@ class WorkerRunnerTest : public testing::Test {
     for (const std::uint16_t port : ports) {
       options_.managers.push_back({"127.0.0.1", std::to_string(port)});
     }
-    runner_ = std::make_unique<WorkerRunner>(options_, engine_);
+    // The fixture's own engine, which the runner does not delete.
+    runner_ = std::make_unique<WorkerRunner>(
+        options_, std::shared_ptr<Engine>(std::shared_ptr<void>(), &engine_));
     result_ = std::async(std::launch::async, [this] { return runner_->run(); });
   }
   void start_with(FakeManager& manager) {

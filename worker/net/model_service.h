@@ -1,0 +1,111 @@
+// One model at work: its engine, the threads that compute, the core that decides, and a link to
+// each manager. A worker has one; while it changes its model it has two, each with links of its
+// own, so that what came over a connection is answered by the model which that connection's HELLO
+// named.
+//
+// Life: warm_up() -> connect() -> retire() of each link, or drain() -> the core leaves, the links
+// stop -> stop_computing(), from a thread that may wait -> destroyed.
+//
+// Thread rule: the io_context's one thread, but for stop_computing().
+// Owns: the engine's last but one reference, the pool, the core, the links. Borrows the io_context
+// and the owner, which outlive it. The owner must not destroy it from inside a call of its own.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "proto/messages.h"
+#include "proto/status.h"
+#include "worker/core/engine.h"
+#include "worker/core/worker_core.h"
+#include "worker/net/compute_pool.h"
+#include "worker/net/manager_link.h"
+#include "worker/net/worker_runner_options.h"
+
+namespace imgrec::worker {
+
+class ModelService final : private ManagerLink::Listener {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void on_registered(ModelService& service, LinkId link) = 0;
+    virtual void on_refused(ModelService& service, LinkId link, const proto::Refuse& refuse) = 0;
+    // Its core has left: all is answered, or given up.
+    virtual void on_left(ModelService& service, int code, const std::string& reason) = 0;
+    virtual void on_link_stopped(ModelService& service) = 0;
+  };
+
+  // `options` and `owner` outlive it. `instance_id`: what its links say in HELLO.
+  ModelService(boost::asio::io_context& io, const WorkerRunnerOptions& options,
+               std::string instance_id, std::shared_ptr<Engine> engine, Owner& owner);
+  ~ModelService() override;
+
+  // Starts the compute threads. `ready` is called once, when all are warm or one cannot be.
+  void warm_up(std::function<void(Status)> ready);
+
+  // Begins to connect to every manager. The managers' numbers are the same in every service.
+  void connect();
+
+  // Another service serves this manager from now on: DRAIN, what has not begun goes back, the rest
+  // is answered, BYE. A link that is not registered just stops. When it was the last one, the core
+  // leaves within `deadline`.
+  void retire(LinkId link, std::chrono::milliseconds deadline, const std::string& reason);
+  // The same for those that are not registered.
+  void retire_unregistered(std::chrono::milliseconds deadline, const std::string& reason);
+
+  // The worker leaves: the same for all.
+  void drain(std::chrono::milliseconds deadline, const std::string& reason);
+  // At once: a BYE where there is a connection.
+  void stop_links();
+
+  // Ends the compute threads, waiting for what they have in hand, and lets the engine go. Any
+  // thread; the last call before the destructor.
+  void stop_computing();
+
+  const ModelDescription& model() const { return model_; }
+  const WorkerCounters& counters() const { return core_.counters(); }
+  bool serving() const { return core_.state() == WorkerState::kServing; }
+  bool left() const { return core_.state() == WorkerState::kLeft; }
+  bool links_stopped() const;
+  bool refused_by_all() const;  // for good
+  // A thread is inside the engine or the resolver, and cannot be interrupted.
+  bool has_thread_at_work() const;
+
+ private:
+  void apply(Event event);
+  void carry_out(Action action);
+  void send(SendOutcome action);
+  void send(SendFail action);
+  void send(SendDrain action);
+  void send(SendBye action);
+  void arm_core_timer();
+
+  void on_registered(LinkId link, const proto::Welcome& welcome) override;
+  void on_message(LinkId link, proto::Message message) override;
+  void on_lost(LinkId link) override;
+  void on_refused(LinkId link, const proto::Refuse& refuse) override;
+  void on_stopped(LinkId link) override;
+
+  boost::asio::io_context& io_;
+  const WorkerRunnerOptions& options_;
+  const std::string instance_id_;
+  Owner& owner_;
+  std::shared_ptr<Engine> engine_;
+  const ModelDescription model_;
+  boost::asio::steady_timer core_timer_;
+  WorkerCore core_;
+  std::map<LinkId, std::shared_ptr<ManagerLink>> links_;
+  std::set<LinkId> retired_;  // not to come back
+  std::set<LinkId> refused_for_good_;
+  ComputePool pool_;  // last: its threads end first
+};
+
+}  // namespace imgrec::worker

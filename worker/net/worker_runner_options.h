@@ -1,0 +1,33 @@
+// What a worker's parts under worker/net are told, read from the configuration by worker/app.
+//
+// Thread rule: plain values; `random` is called on the network thread.
+// Owns: its strings and the function.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "worker/net/manager_endpoint.h"
+#include "worker/net/manager_link.h"
+
+namespace imgrec::worker {
+
+struct WorkerRunnerOptions {
+  std::vector<ManagerEndpoint> managers;
+  std::string name;
+  unsigned streams = 1;
+  unsigned credit = 2;  // at least streams + 1 keeps the streams busy
+  double fail_probability = 0;
+  std::chrono::milliseconds drain_timeout{10'000};
+  std::size_t cached_answers = 4096;
+  ManagerLinkOptions link;
+  // SIGTERM, SIGINT, and SIGHUP where there is something to reload. The first two must be
+  // unblocked; SIGHUP is unblocked by the runner, so that one that came earlier may have waited.
+  bool handle_signals = false;
+  std::function<double()> random;  // uniform in [0, 1); empty: a generator seeded by the system
+};
+
+}  // namespace imgrec::worker
