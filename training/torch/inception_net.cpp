@@ -1,9 +1,27 @@
 #include "training/torch/inception_net.h"
 
+#include <algorithm>
 #include <string>
 
 namespace imgrec::training {
 namespace nn = torch::nn;
+
+NetShape NetShape::of_width(unsigned percent, std::int64_t classes) {
+  const auto scale = [percent](std::int64_t& channels) {
+    channels = std::max<std::int64_t>(8, (channels * percent / 100 + 4) / 8 * 8);
+  };
+  NetShape shape;
+  shape.classes = classes;
+  if (percent == 100) return shape;
+  for (std::int64_t* stem : {&shape.stem1, &shape.stem2}) scale(*stem);
+  for (BlockShape& block : shape.blocks) {
+    for (std::int64_t* part : {&block.one, &block.narrow_three, &block.three, &block.narrow_five,
+                               &block.five, &block.pool}) {
+      scale(*part);
+    }
+  }
+  return shape;
+}
 
 ConvUnitImpl::ConvUnitImpl(std::int64_t in, std::int64_t out, std::int64_t kernel)
     : conv(register_module(

@@ -29,6 +29,9 @@ struct NetShape {
                                     {96, 80, 144, 24, 48, 48},
                                     {128, 96, 176, 32, 64, 64}}};
   std::int64_t classes = 10;
+
+  // The same network with `percent` of the channels, in whole eights.
+  static NetShape of_width(unsigned percent, std::int64_t classes);
 };
 
 // Convolution without bias, batch normalisation, ReLU.

@@ -113,8 +113,8 @@ class Trainer::Impl {
       : options_(options), photos_(photos), members_(std::move(members)) {
     at::set_num_threads(static_cast<int>(options_.threads));
     torch::manual_seed(options_.seed);
-    NetShape shape;
-    shape.classes = static_cast<std::int64_t>(photos.classes.size());
+    const NetShape shape =
+        NetShape::of_width(options_.width, static_cast<std::int64_t>(photos.classes.size()));
     net_ = InceptionNet(shape);
     average_ = InceptionNet(shape);
     use_fast_layout(*net_);
@@ -280,9 +280,9 @@ class Trainer::Impl {
       return text;
     };
     return std::to_string(members_.size()) + " pictures of " + std::to_string(photos_.size) +
-           " pixels in " + std::to_string(photos_.classes.size()) + " classes, batches of " +
-           std::to_string(options_.batch) + ", rate " + number(options_.rate) + ", seed " +
-           std::to_string(options_.seed);
+           " pixels in " + std::to_string(photos_.classes.size()) + " classes, width " +
+           std::to_string(options_.width) + ", batches of " + std::to_string(options_.batch) +
+           ", rate " + number(options_.rate) + ", seed " + std::to_string(options_.seed);
   }
 
   const TrainerOptions options_;

@@ -30,7 +30,8 @@ const char* name_of(Precision precision);  // "fp32", "bf16"
 struct TrainerOptions {
   unsigned epochs = 30;
   unsigned batch = 128;
-  double rate = 0.1;  // peak
+  unsigned width = 100;  // percent of the network's channels
+  double rate = 0.1;     // peak
   double warm_up_epochs = 2;
   double momentum = 0.9;
   double weight_decay = 5e-4;

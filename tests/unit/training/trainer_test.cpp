@@ -102,11 +102,13 @@ TEST_F(TrainerTest, RefusesACheckpointOfAnotherTraining) {
   run(first, 1);
   ASSERT_TRUE(first.save(dir_ / "state").ok());
   options_.batch = 32;
+  options_.width = 150;
   Trainer other = trainer();
   const Status refused = other.load(dir_ / "state");
   EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(refused.message(), HasSubstr("batches of 16"));
   EXPECT_THAT(refused.message(), HasSubstr("batches of 32"));
+  EXPECT_THAT(refused.message(), HasSubstr("width 150"));
   EXPECT_FALSE(other.load(dir_ / "nothing").ok());
 }
 
@@ -166,6 +168,7 @@ TEST_F(TrainerTest, LearnsTheSameInEitherPrecision) {
 }
 
 TEST_F(TrainerTest, TheModuleSaysWhatTheNetworkSays) {
+  options_.width = 50;
   Trainer learner = trainer();
   run(learner, 3);
   constexpr double kTemperature = 1.7;
