@@ -36,8 +36,7 @@ std::optional<proto::Refuse> WorkerRegistry::judge(const proto::Hello& hello) co
   }
   if (!model_ || serves(hello.model_digest)) return std::nullopt;
   const std::string theirs = "; this worker has " + in_words(hello.model_name, hello.model_digest);
-  const bool known = here || std::find(left_.begin(), left_.end(), process) != left_.end();
-  if (!known) {
+  if (!here && !may_come_back(process, hello.model_digest)) {
     return proto::Refuse{proto::RefuseCode::kModel, true, milliseconds(10'000),
                          "this manager's workers serve the model " +
                              in_words(model_->name, model_->digest) + theirs +
@@ -49,6 +48,13 @@ std::optional<proto::Refuse> WorkerRegistry::judge(const proto::Hello& hello) co
                        "this manager's workers are changing to the model " +
                            in_words(model_->name, model_->digest) + theirs +
                            ", which would be a third one: finish that change first"};
+}
+
+// Not with the model that the others have left since: that would be a change back.
+bool WorkerRegistry::may_come_back(const std::string& process, const std::string& digest) const {
+  const auto last = std::find_if(left_.rbegin(), left_.rend(),
+                                 [&](const Left& left) { return left.process == process; });
+  return last != left_.rend() && last->replaced != digest;
 }
 
 // The process' own connection with another model does not count: it is to go.
@@ -87,7 +93,9 @@ RegisteredWorker& WorkerRegistry::add(WorkerId id, const proto::Hello& hello, st
 void WorkerRegistry::remove(WorkerId worker) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return;
-  left_.emplace_back(proto::process_of(found->second.instance_id));
+  const std::string& digest = found->second.model.digest;
+  left_.push_back({std::string(proto::process_of(found->second.instance_id)),
+                   model_ && model_->digest != digest ? digest : ""});
   if (left_.size() > kMaxLeft) left_.pop_front();
   workers_.erase(found);
   if (!model_ || serves(model_->digest)) return;

@@ -66,6 +66,7 @@ class WorkerRegistry {
   std::optional<ModelIdentity> replaced_model() const;
 
  private:
+  bool may_come_back(const std::string& process, const std::string& digest) const;
   bool may_bring(const std::string& digest, const std::string& process) const;
   bool serves(const std::string& digest) const;
 
@@ -74,7 +75,11 @@ class WorkerRegistry {
   std::optional<ModelIdentity> model_;
   // Processes that worked here, the last some thousand to leave: they may come back with another
   // model, having lost their connection while they loaded it.
-  std::deque<std::string> left_;
+  struct Left {
+    std::string process;
+    std::string replaced;  // its model, where that was being replaced: not to come back with
+  };
+  std::deque<Left> left_;
 };
 
 }  // namespace imgrec::manager

@@ -10,6 +10,9 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "worker/inference/image_decoder.h"
+#include "worker/inference/preprocess.h"
+
 namespace imgrec::models {
 namespace {
 
@@ -17,6 +20,8 @@ using worker::ChannelOrder;
 using worker::EngineFailure;
 using worker::ModelSpec;
 using worker::OutputKind;
+
+constexpr std::uint64_t kMaxPixels = 100'000'000;
 
 struct Picture {
   std::string name;
@@ -30,17 +35,22 @@ Picture encoded(std::string name, const cv::Mat& pixels) {
 }
 
 // Pictures that a classifier was never shown, and that reach all of its range: noise of three
-// seeds, slopes, a chessboard, black and white. Of odd sizes, so that resizing has work to do.
-std::vector<Picture> generated_pictures() {
+// seeds, slopes, a chessboard, black and white. Of odd sizes, so that resizing has work to do, but
+// under twice those of `spec`: larger ones the worker averages, in a way of its own.
+std::vector<Picture> generated_pictures(const ModelSpec& spec) {
+  const auto size = [&](double tall, double wide) {
+    return cv::Size(static_cast<int>(spec.resize_width * wide) | 1,
+                    static_cast<int>(spec.resize_height * tall) | 1);
+  };
   std::vector<Picture> pictures;
   for (const int seed : {1, 2, 3}) {
     cv::RNG random(static_cast<std::uint64_t>(seed));
-    cv::Mat noise(211 + 61 * seed, 307, CV_8UC3);
+    cv::Mat noise(size(0.8 + 0.25 * seed, 1.2), CV_8UC3);
     random.fill(noise, cv::RNG::UNIFORM, 0, 256);
     pictures.push_back(encoded("noise " + std::to_string(seed), noise));
   }
-  cv::Mat slope(240, 320, CV_8UC3);
-  cv::Mat board(301, 299, CV_8UC3);
+  cv::Mat slope(size(0.94, 1.25), CV_8UC3);
+  cv::Mat board(size(1.18, 1.17), CV_8UC3);
   for (int y = 0; y < slope.rows; ++y) {
     for (int x = 0; x < slope.cols; ++x) {
       slope.at<cv::Vec3b>(y, x) = {static_cast<unsigned char>(x * 255 / slope.cols),
@@ -48,16 +58,17 @@ std::vector<Picture> generated_pictures() {
                                    static_cast<unsigned char>((x + y) % 256)};
     }
   }
+  const int square = std::max(1, board.cols / 15);
   for (int y = 0; y < board.rows; ++y) {
     for (int x = 0; x < board.cols; ++x) {
-      const bool light = (x / 20 + y / 20) % 2 == 0;
+      const bool light = (x / square + y / square) % 2 == 0;
       board.at<cv::Vec3b>(y, x) = light ? cv::Vec3b(200, 220, 240) : cv::Vec3b(40, 20, 10);
     }
   }
   pictures.push_back(encoded("slope", slope));
   pictures.push_back(encoded("chessboard", board));
-  pictures.push_back(encoded("black", cv::Mat::zeros(64, 64, CV_8UC3)));
-  pictures.push_back(encoded("white", cv::Mat(64, 64, CV_8UC3, cv::Scalar::all(255))));
+  pictures.push_back(encoded("black", cv::Mat::zeros(size(0.25, 0.25), CV_8UC3)));
+  pictures.push_back(encoded("white", cv::Mat(size(0.25, 0.25), CV_8UC3, cv::Scalar::all(255))));
   return pictures;
 }
 
@@ -71,22 +82,12 @@ class Reference {
     net_.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
   }
 
-  // Empty where the picture cannot be decoded.
-  std::vector<float> scores(const std::string& bytes) {
-    const std::vector<unsigned char> buffer(bytes.begin(), bytes.end());
-    const cv::Mat pixels = cv::imdecode(buffer, cv::IMREAD_COLOR);
-    if (pixels.empty()) return {};
-    cv::Mat squashed;
-    cv::resize(pixels, squashed, cv::Size(int(spec_.resize_width), int(spec_.resize_height)), 0, 0,
-               spec_.filter == worker::ResizeFilter::kArea ? cv::INTER_AREA : cv::INTER_LINEAR);
-    const cv::Size input(int(spec_.input_width), int(spec_.input_height));
-    const cv::Point corner((squashed.cols - input.width) / 2, (squashed.rows - input.height) / 2);
-    const cv::Scalar mean(spec_.mean[0], spec_.mean[1], spec_.mean[2]);
-    const bool rgb = spec_.channels == ChannelOrder::kRgb;
-    // The importer gives all channels the same scale, which is all that OpenCV can do.
-    net_.setInput(cv::dnn::blobFromImage(squashed(cv::Rect(corner, input)), spec_.scale[0], input,
-                                         mean,
-                                         /*swapRB=*/rgb, /*crop=*/false));
+  // Empty where the picture cannot be decoded. `worker_input`: the network's input as the worker
+  // makes it, in place of OpenCV's own decoding and resizing.
+  std::vector<float> scores(const std::string& bytes, bool worker_input) {
+    const cv::Mat input = worker_input ? input_of_worker(bytes) : input_of_opencv(bytes);
+    if (input.empty()) return {};
+    net_.setInput(input);
     const cv::Mat output = net_.forward().reshape(1, 1);
     std::vector<float> scores(output.begin<float>(), output.end<float>());
     if (spec_.outputs == OutputKind::kLogits) softmax(scores);
@@ -94,6 +95,31 @@ class Reference {
   }
 
  private:
+  cv::Mat input_of_worker(const std::string& bytes) const {
+    const auto picture = decoder_.decode(bytes, worker::least_size(spec_));
+    if (picture.index() != 0) return {};
+    const std::vector<float> values = worker::preprocess(std::get<0>(picture), spec_);
+    const int shape[] = {1, 3, static_cast<int>(spec_.input_height),
+                         static_cast<int>(spec_.input_width)};
+    cv::Mat input(4, shape, CV_32F);
+    std::copy(values.begin(), values.end(), input.ptr<float>());
+    return input;
+  }
+
+  cv::Mat input_of_opencv(const std::string& bytes) const {
+    const std::vector<unsigned char> buffer(bytes.begin(), bytes.end());
+    const cv::Mat pixels = cv::imdecode(buffer, cv::IMREAD_COLOR);
+    if (pixels.empty()) return {};
+    cv::Mat squashed;
+    cv::resize(pixels, squashed, cv::Size(int(spec_.resize_width), int(spec_.resize_height)), 0, 0,
+               spec_.filter == worker::ResizeFilter::kArea ? cv::INTER_AREA : cv::INTER_LINEAR);
+    const cv::Size size(int(spec_.input_width), int(spec_.input_height));
+    const cv::Point corner((squashed.cols - size.width) / 2, (squashed.rows - size.height) / 2);
+    const cv::Scalar mean(spec_.mean[0], spec_.mean[1], spec_.mean[2]);
+    return cv::dnn::blobFromImage(squashed(cv::Rect(corner, size)), spec_.scale[0], size, mean,
+                                  /*swapRB=*/spec_.channels == ChannelOrder::kRgb, /*crop=*/false);
+  }
+
   static void softmax(std::vector<float>& scores) {
     const float largest = *std::max_element(scores.begin(), scores.end());
     float sum = 0;
@@ -103,6 +129,7 @@ class Reference {
 
   cv::dnn::Net net_;
   ModelSpec spec_;
+  worker::ImageDecoder decoder_{kMaxPixels};
 };
 
 class Comparer {
@@ -111,8 +138,8 @@ class Comparer {
       : engine_(engine), reference_(std::move(reference)) {}
 
   // True where both decode the picture, false where neither does.
-  Result<bool> compare(const Picture& picture) {
-    const std::vector<float> expected = reference_.scores(picture.bytes);
+  Result<bool> compare(const Picture& picture, bool worker_input) {
+    const std::vector<float> expected = reference_.scores(picture.bytes, worker_input);
     auto prepared = engine_.prepare(picture.bytes);
     if (auto* failed = std::get_if<EngineFailure>(&prepared)) {
       if (expected.empty()) return false;
@@ -183,8 +210,8 @@ Result<Comparison> compare_with_opencv(worker::Engine& engine, const worker::Mod
                                        const std::filesystem::path& photos) {
   try {
     Comparer comparer(engine, Reference(prototxt, caffemodel, spec));
-    for (const Picture& picture : generated_pictures()) {
-      Result<bool> compared = comparer.compare(picture);
+    for (const Picture& picture : generated_pictures(spec)) {
+      Result<bool> compared = comparer.compare(picture, /*worker_input=*/false);
       if (!compared) return compared.status();
       ++comparer.result.generated;
     }
@@ -192,8 +219,9 @@ Result<Comparison> compare_with_opencv(worker::Engine& engine, const worker::Mod
     for (const std::filesystem::path& file : files_in(photos)) {
       std::ifstream stream(file, std::ios::binary);
       const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
-      Result<bool> compared =
-          bytes.empty() ? Result<bool>(false) : comparer.compare({file.filename().string(), bytes});
+      Result<bool> compared = bytes.empty() ? Result<bool>(false)
+                                            : comparer.compare({file.filename().string(), bytes},
+                                                               /*worker_input=*/true);
       if (!compared) return compared.status();
       ++(*compared ? comparer.result.photos : comparer.result.undecodable);
     }

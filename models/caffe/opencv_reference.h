@@ -25,9 +25,10 @@ struct Comparison {
   std::string worst_picture;  // where that was
 };
 
-// Classifies generated pictures, and all in `photos` (empty: none), both ways: decoding, resizing
-// and the network included. A failure names the first picture with another best class, or a
-// difference of kMaxDifference or more.
+// Classifies generated pictures both ways, decoding, resizing and the network included, and those
+// in `photos` (empty: none) from the worker's own input, as it shrinks large photos better. A
+// failure names the first picture with another best class, or a difference of kMaxDifference or
+// more.
 Result<Comparison> compare_with_opencv(worker::Engine& engine, const worker::ModelSpec& spec,
                                        const std::filesystem::path& prototxt,
                                        const std::filesystem::path& caffemodel,
