@@ -43,7 +43,7 @@ struct Picture {
 };
 
 Result<std::vector<Picture>> read_pictures(const fs::path& directory, unsigned count,
-                                           cv::Size least_size) {
+                                           worker::Shrinking shrinking) {
   std::error_code error;
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(directory, error)) {
@@ -56,7 +56,7 @@ Result<std::vector<Picture>> read_pictures(const fs::path& directory, unsigned c
   for (const fs::path& file : files) {
     std::ifstream stream(file, std::ios::binary);
     std::string bytes{std::istreambuf_iterator<char>(stream), {}};
-    const auto pixels = decoder.decode(bytes, least_size);
+    const auto pixels = decoder.decode(bytes, shrinking);
     if (pixels.index() == 0)
       pictures.push_back({file.filename().string(), std::move(bytes), false});
   }
@@ -77,7 +77,7 @@ Result<worker::Ranges> observe(const worker::ModelFolder& folder,
   const worker::ImageDecoder decoder(100'000'000);
   for (const Picture& picture : pictures) {
     if (!picture.calibrates) continue;
-    const auto pixels = decoder.decode(picture.bytes, worker::least_size(spec));
+    const auto pixels = decoder.decode(picture.bytes, worker::shrinking_for(spec));
     const Status status = (*calibration)->observe(worker::preprocess(std::get<0>(pixels), spec));
     if (!status.ok()) return status;
   }
@@ -151,7 +151,7 @@ Status print_agreement(const fs::path& directory, const std::vector<Picture>& pi
 Status calibrate(const fs::path& directory, const fs::path& photos, unsigned count) {
   const auto folder = worker::load_model_folder(directory);
   if (!folder) return folder.status();
-  const auto pictures = read_pictures(photos, count, worker::least_size(folder->spec));
+  const auto pictures = read_pictures(photos, count, worker::shrinking_for(folder->spec));
   if (!pictures) return pictures.status();
   const auto ranges = observe(*folder, *pictures);
   if (!ranges) return ranges.status();

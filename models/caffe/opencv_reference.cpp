@@ -96,7 +96,7 @@ class Reference {
 
  private:
   cv::Mat input_of_worker(const std::string& bytes) const {
-    const auto picture = decoder_.decode(bytes, worker::least_size(spec_));
+    const auto picture = decoder_.decode(bytes, worker::shrinking_for(spec_));
     if (picture.index() != 0) return {};
     const std::vector<float> values = worker::preprocess(std::get<0>(picture), spec_);
     const int shape[] = {1, 3, static_cast<int>(spec_.input_height),

@@ -101,7 +101,7 @@ std::vector<float> tensor_by_plain_loop(const cv::Mat& squashed) {
 
 Picture decoded(const std::string& file) {
   static const ImageDecoder decoder(kMaxPixels);
-  auto result = decoder.decode(file, least_size(spec()));
+  auto result = decoder.decode(file, shrinking_for(spec()));
   if (const auto* failed = std::get_if<EngineFailure>(&result)) {
     std::fprintf(stderr, "preprocess_bench: %s\n", failed->text.c_str());
     std::exit(1);

@@ -112,7 +112,7 @@ Result<FolderPhotos> read(const fs::path& directory, const FolderOptions& option
   const worker::ModelSpec spec = squash_to(options.size);
   for (std::size_t i = 0; i < files->size(); ++i) {
     const File& file = (*files)[i];
-    const auto decoded = decoder.decode(read_file(file.path), worker::least_size(spec));
+    const auto decoded = decoder.decode(read_file(file.path), worker::shrinking_for(spec));
     if (const auto* picture = std::get_if<worker::Picture>(&decoded)) {
       append(worker::preprocess(*picture, spec), photos);
       photos.labels.push_back(file.label);

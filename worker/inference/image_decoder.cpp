@@ -47,23 +47,28 @@ EngineFailure of_another_size() {
   return failure(proto::FailCode::kDamaged, "the picture is not of the size that its header says");
 }
 
-// How much smaller libjpeg shall make a picture of this size, so that it stays at least `least`.
-unsigned shrink_factor(cv::Size size, cv::Size least) {
-  if (least.empty()) return 1;
+bool at_least(cv::Size size, cv::Size other) {
+  return size.width >= other.width && size.height >= other.height;
+}
+
+// How much smaller libjpeg shall make a picture of this size.
+unsigned shrink_factor(cv::Size size, const Shrinking& shrinking) {
+  if (shrinking.least.empty() || !at_least(size, shrinking.from)) return 1;
   unsigned factor = 8;
-  while (factor > 1 &&
-         (size.width / int(factor) < least.width || size.height / int(factor) < least.height)) {
-    factor /= 2;
-  }
+  while (factor > 1 && !at_least(size / static_cast<int>(factor), shrinking.least)) factor /= 2;
   return factor;
 }
 
 // nullopt: of four inks, which OpenCV makes colours of.
 std::optional<EngineResult<Picture>> decode_jpeg(std::string_view bytes,
-                                                 const media::ImageHeader& header, cv::Size least) {
+                                                 const media::ImageHeader& header,
+                                                 Shrinking shrinking) {
   Picture picture;
   picture.orientation = media::jpeg_orientation(bytes);
-  if (media::swaps_sides(picture.orientation)) std::swap(least.width, least.height);
+  if (media::swaps_sides(picture.orientation)) {
+    std::swap(shrinking.least.width, shrinking.least.height);
+    std::swap(shrinking.from.width, shrinking.from.height);
+  }
   JpegReader reader(bytes);
   const auto failed = [&]() -> EngineFailure {
     if (reader.out_of_memory()) return out_of_memory(header);
@@ -75,7 +80,8 @@ std::optional<EngineResult<Picture>> decode_jpeg(std::string_view bytes,
   if (reader.width() != header.width || reader.height() != header.height) return of_another_size();
   if (!reader.has_colours()) return std::nullopt;
   const cv::Size size(static_cast<int>(header.width), static_cast<int>(header.height));
-  if (!reader.start(shrink_factor(size, least))) return failed();
+  if (!reader.start(shrink_factor(size, shrinking))) return failed();
+  picture.whole = size;
   picture.pixels.create(static_cast<int>(reader.height()), static_cast<int>(reader.width()),
                         CV_8UC3);
   if (!reader.read_rows(picture.pixels.data, picture.pixels.step[0])) return failed();
@@ -103,7 +109,7 @@ ImageDecoder::ImageDecoder(std::uint64_t max_pixels) : max_pixels_(max_pixels) {
   set_up_opencv_once();
 }
 
-EngineResult<Picture> ImageDecoder::decode(std::string_view bytes, cv::Size least) const {
+EngineResult<Picture> ImageDecoder::decode(std::string_view bytes, Shrinking shrinking) const {
   using proto::FailCode;
   const Result<media::ImageHeader> header = media::read_image_header(bytes);
   if (!header) {
@@ -126,7 +132,7 @@ EngineResult<Picture> ImageDecoder::decode(std::string_view bytes, cv::Size leas
   }
   try {
     if (header->format == media::ImageFormat::kJpeg) {
-      if (auto decoded = decode_jpeg(bytes, *header, least)) return *std::move(decoded);
+      if (auto decoded = decode_jpeg(bytes, *header, shrinking)) return *std::move(decoded);
     }
     return decode_by_opencv(bytes, *header);
   } catch (const cv::Exception& error) {

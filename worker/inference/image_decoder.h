@@ -22,6 +22,13 @@ struct Picture {
   cv::Mat pixels;  // 8-bit BGR (CV_8UC3), not empty
   // What is still to be done to them: on a small picture it costs less.
   media::Orientation orientation = media::Orientation::kUpright;
+  cv::Size whole = {};  // as stored, before it came smaller; empty: it did not
+};
+
+// Sizes, upright: JPEG pictures of `from` and more may come smaller, but never below `least`.
+struct Shrinking {
+  cv::Size least;  // empty: none comes smaller
+  cv::Size from;
 };
 
 class ImageDecoder {
@@ -30,12 +37,11 @@ class ImageDecoder {
   // reads when it is loaded: see prepare_process_environment().
   explicit ImageDecoder(std::uint64_t max_pixels);
 
-  // Alpha is dropped. `least`: the size, upright, that the picture will be shrunk to; a JPEG
-  // picture that is larger may come at a half, a quarter or an eighth, never smaller than that.
-  // Empty: comes as it is. Failures: kNotAnImage (with what it seems to be and what to send
+  // Alpha is dropped. What `shrinking` says may come at a half, a quarter or an eighth.
+  // Failures: kNotAnImage (with what it seems to be and what to send
   // instead), kTooManyPixels, kDamaged (cut or undecodable). None is retriable, as another worker
   // would say the same, but for kInternal: this one has no memory.
-  EngineResult<Picture> decode(std::string_view bytes, cv::Size least = {}) const;
+  EngineResult<Picture> decode(std::string_view bytes, Shrinking shrinking = {}) const;
 
  private:
   std::uint64_t max_pixels_;

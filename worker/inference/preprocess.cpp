@@ -17,13 +17,16 @@ namespace {
 
 using media::Orientation;
 
-// The shrinking, along either side, from which INTER_LINEAR skips pixels, and pictures are
-// averaged.
-constexpr int kSkipsFrom = 2;
+// The shrinking, along either side, from which pictures are averaged.
+constexpr int kAveragesFrom = 6;
+// What a JPEG reader that averages in steps of its own must leave to us.
+constexpr int kMargin = 2;
 
-cv::Mat squash(const cv::Mat& pixels, cv::Size size, ResizeFilter filter) {
+cv::Mat squash(const Picture& picture, cv::Size size, ResizeFilter filter) {
+  const cv::Mat& pixels = picture.pixels;
+  const cv::Size whole = picture.whole.empty() ? pixels.size() : picture.whole;
   const bool skips =
-      pixels.cols >= kSkipsFrom * size.width || pixels.rows >= kSkipsFrom * size.height;
+      whole.width >= kAveragesFrom * size.width || whole.height >= kAveragesFrom * size.height;
   cv::Mat squashed = pixels;
   if (filter == ResizeFilter::kArea || skips) {
     // Averaging is for shrinking: a side that grows is interpolated.
@@ -113,17 +116,16 @@ ConvertRow choose_convert_row() { return convert_row_plain; }
 
 }  // namespace
 
-cv::Size least_size(const ModelSpec& spec) {
-  return {static_cast<int>(spec.resize_width) * kSkipsFrom,
-          static_cast<int>(spec.resize_height) * kSkipsFrom};
+Shrinking shrinking_for(const ModelSpec& spec) {
+  const cv::Size size(static_cast<int>(spec.resize_width), static_cast<int>(spec.resize_height));
+  return {size * kMargin, size * (spec.filter == ResizeFilter::kArea ? kMargin : kAveragesFrom)};
 }
 
 void preprocess(const Picture& picture, const ModelSpec& spec, std::span<float> input) {
   static const ConvertRow convert = choose_convert_row();
   cv::Size stored_size(static_cast<int>(spec.resize_width), static_cast<int>(spec.resize_height));
   if (media::swaps_sides(picture.orientation)) std::swap(stored_size.width, stored_size.height);
-  const cv::Mat squashed =
-      turned(squash(picture.pixels, stored_size, spec.filter), picture.orientation);
+  const cv::Mat squashed = turned(squash(picture, stored_size, spec.filter), picture.orientation);
   const int width = static_cast<int>(spec.input_width);
   const int height = static_cast<int>(spec.input_height);
   const cv::Rect centre((squashed.cols - width) / 2, (squashed.rows - height) / 2, width, height);

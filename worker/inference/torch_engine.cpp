@@ -94,7 +94,7 @@ NetworkForm TorchEngine::form() const { return impl_->loaded.form; }
 Status TorchEngine::warm_up_this_thread() { return impl_->loaded.network->prepare_thread(); }
 
 EngineResult<std::unique_ptr<PreparedImage>> TorchEngine::prepare(std::string_view image) {
-  EngineResult<Picture> picture = impl_->decoder.decode(image, least_size(impl_->spec));
+  EngineResult<Picture> picture = impl_->decoder.decode(image, shrinking_for(impl_->spec));
   if (auto* failed = std::get_if<EngineFailure>(&picture)) return std::move(*failed);
   try {
     auto prepared = std::make_unique<TorchImage>();

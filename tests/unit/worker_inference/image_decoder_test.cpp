@@ -76,7 +76,7 @@ cv::Mat decoded(const std::string& bytes) {
 }
 
 Picture shrunk(const std::string& bytes, cv::Size least) {
-  auto result = decoder().decode(bytes, least);
+  auto result = decoder().decode(bytes, {least, least});
   if (auto* failed = std::get_if<EngineFailure>(&result)) {
     ADD_FAILURE() << failed->text;
     return {};

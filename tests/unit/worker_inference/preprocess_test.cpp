@@ -61,8 +61,8 @@ float mean_difference(const std::vector<float>& a, const std::vector<float>& b) 
 }
 
 TEST(Preprocess, GivesWhatOpenCvsBlobGives) {
-  for (const cv::Size size :
-       {cv::Size(500, 375), cv::Size(224, 224), cv::Size(1, 1), cv::Size(31, 511)}) {
+  for (const cv::Size size : {cv::Size(500, 375), cv::Size(224, 224), cv::Size(1, 1),
+                              cv::Size(31, 511), cv::Size(1152, 864), cv::Size(1535, 1535)}) {
     const cv::Mat pixels = noise(size.width, size.height);
     const ModelSpec spec = googlenet_spec();
     EXPECT_EQ(difference(preprocess({pixels}, spec), blob(pixels, spec, cv::INTER_LINEAR)), 0)
@@ -87,9 +87,9 @@ TEST(Preprocess, HonoursFilterChannelsMeanScaleAndUnequalSides) {
             0.0002F);
 }
 
-TEST(Preprocess, AveragesAPictureOfTwiceTheSizeOrMore) {
+TEST(Preprocess, AveragesAPictureOfSixTimesTheSizeOrMore) {
   const ModelSpec spec = googlenet_spec();
-  for (const cv::Size size : {cv::Size(512, 512), cv::Size(512, 300), cv::Size(1000, 750)}) {
+  for (const cv::Size size : {cv::Size(1536, 1536), cv::Size(1536, 300), cv::Size(2000, 1750)}) {
     const cv::Mat pixels = noise(size.width, size.height);
     EXPECT_LE(difference(preprocess({pixels}, spec), blob(pixels, spec, cv::INTER_AREA)), 1)
         << size;
