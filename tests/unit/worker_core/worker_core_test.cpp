@@ -56,6 +56,17 @@ TEST_F(WorkerCoreJobs, DecodeOneAheadWhileTheStreamIsBusy) {
   EXPECT_EQ(all<StartPrepare>(actions)[0].work, WorkId{3});
 }
 
+TEST_F(WorkerCoreJobs, BeginBeforeTheLastAnswerIsSent) {
+  start(with(4));
+  begin(1);
+  assign(2);
+  prepared(2);
+  const auto actions = inferred(1);
+  ASSERT_GE(actions.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<StartInfer>(actions[0]));
+  EXPECT_TRUE(std::holds_alternative<SendOutcome>(actions[1]));
+}
+
 TEST_F(WorkerCoreJobs, UseEveryStream) {
   start(with(3, 2));
   begin(1);
