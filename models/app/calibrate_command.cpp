@@ -85,20 +85,17 @@ Result<worker::Ranges> observe(const worker::ModelFolder& folder,
 }
 
 // A copy of the folder with the ranges in it.
-Status write_folder(const fs::path& from, const fs::path& to, worker::ModelSpec spec,
-                    const worker::Ranges& ranges) {
+Status fill_folder(const fs::path& from, const NewFolder& to, worker::ModelSpec spec,
+                   const worker::Ranges& ranges) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(from, error)) {
-    fs::copy(entry.path(), to / entry.path().filename(), fs::copy_options::recursive, error);
+    fs::copy(entry.path(), to.path() / entry.path().filename(), fs::copy_options::recursive, error);
     if (error) return {StatusCode::kInternal, entry.path().string() + ": " + error.message()};
   }
   const std::string text = worker::format_ranges(ranges);
   spec.ranges_sha256 = worker::sha256_hex(text);
-  std::ofstream(to / worker::kRangesFile, std::ios::binary) << text;
-  std::ofstream file(to / worker::kSpecFile, std::ios::binary);
-  file << worker::format_model_spec(spec);
-  file.close();
-  return file ? Status() : Status(StatusCode::kInternal, "cannot write to " + to.string());
+  const Status status = to.write(worker::kRangesFile, text);
+  return status.ok() ? to.write(worker::kSpecFile, worker::format_model_spec(spec)) : status;
 }
 
 // The best class of each picture, by number.
@@ -157,7 +154,7 @@ Status calibrate(const fs::path& directory, const fs::path& photos, unsigned cou
   if (!ranges) return ranges.status();
   auto target = NewFolder::create(directory, /*replace=*/true);
   if (!target) return target.status();
-  Status status = write_folder(directory, target->path(), folder->spec, *ranges);
+  Status status = fill_folder(directory, *target, folder->spec, *ranges);
   if (status.ok()) status = print_agreement(target->path(), *pictures);
   if (status.ok()) status = target->commit();
   if (!status.ok()) return status;

@@ -11,12 +11,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_manager.h"
-#include "worker/net/worker_runner.h"
+#include "tests/unit/worker_net/runner_fixture.h"
 
 namespace imgrec::worker {
 namespace {
@@ -27,8 +25,8 @@ using test::FakeEngine;
 using test::FakeEngineOptions;
 using test::FakeManager;
 using test::tiny_bmp;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 // What is on disk, as the worker's loader finds it.
 class Disk {
@@ -97,35 +95,20 @@ FakeEngineOptions model(char digest) {
   return options;
 }
 
-class ModelReload : public testing::Test {
+class ModelReload : public worker::testing::RunnerFixture {
  protected:
-  ModelReload() {
-    options_.name = "w1";
-    options_.link.backoff = {1ms, 20ms, 10s};
-    before_ = spdlog::default_logger();
-    auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log_);
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
+  ModelReload() : RunnerFixture(model('a')) {
+    loader_ = [this](const std::string& serving) { return disk_.open(serving); };
   }
+  // The worker may look at the disk until it has left.
   ~ModelReload() override {
-    engine_.release();
-    disk_.release();
+    let_go();
     if (result_.valid()) leave();
-    spdlog::set_default_logger(before_);
   }
 
-  void start(const std::vector<std::uint16_t>& ports) {
-    for (const std::uint16_t port : ports) {
-      options_.managers.push_back({"127.0.0.1", std::to_string(port)});
-    }
-    // The first engine is the fixture's, so that it has verbs; the runner does not delete it.
-    runner_ = std::make_unique<WorkerRunner>(
-        options_, std::shared_ptr<Engine>(std::shared_ptr<void>(), &engine_),
-        [this](const std::string& serving) { return disk_.open(serving); });
-    result_ = std::async(std::launch::async, [this] { return runner_->run(); });
-  }
-  void start_with(FakeManager& manager) {
-    start({manager.port()});
-    ASSERT_TRUE(manager.wait_registered(1));
+  void let_go() override {
+    engine_.release();
+    disk_.release();
   }
   void reload_to(char digest) {
     disk_.put(model(digest));
@@ -135,23 +118,8 @@ class ModelReload : public testing::Test {
     leave();
     return log_.str();
   }
-  WorkerExit leave() {
-    runner_->request_stop("SIGTERM");
-    if (result_.wait_for(20s) != std::future_status::ready) {
-      ADD_FAILURE() << "the worker did not leave";
-      engine_.release();
-      disk_.release();
-    }
-    return result_.get();
-  }
 
-  WorkerRunnerOptions options_;
-  FakeEngine engine_{model('a')};
   Disk disk_;
-  std::unique_ptr<WorkerRunner> runner_;
-  std::future<WorkerExit> result_;
-  std::ostringstream log_;
-  std::shared_ptr<spdlog::logger> before_;
 };
 
 TEST_F(ModelReload, AnswersWhatItHasBegunWithTheOldModelAndWhatComesWithTheNew) {

@@ -1,10 +1,7 @@
 #include "worker/net/worker_runner.h"
 
 #include <chrono>
-#include <future>
-#include <memory>
 #include <mutex>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,11 +12,10 @@
 #include <boost/asio/write.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_manager.h"
+#include "tests/unit/worker_net/runner_fixture.h"
 
 namespace imgrec::worker {
 namespace {
@@ -30,64 +26,13 @@ using test::FakeEngine;
 using test::FakeEngineOptions;
 using test::FakeManager;
 using test::tiny_bmp;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
-// A worker in a thread, with verbs.
-class WorkerRunnerTest : public testing::Test {
- protected:
-  WorkerRunnerTest() {
-    options_.name = "w1";
-    options_.link.backoff = {1ms, 20ms, 10s};
-    before_ = spdlog::default_logger();
-    // What the worker logs; read it once the worker has left.
-    auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log_);
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
-  }
-  ~WorkerRunnerTest() override {
-    engine_.release();
-    if (result_.valid()) leave();
-    spdlog::set_default_logger(before_);
-  }
-
-  void start(const std::vector<std::uint16_t>& ports) {
-    for (const std::uint16_t port : ports) {
-      options_.managers.push_back({"127.0.0.1", std::to_string(port)});
-    }
-    // The fixture's own engine, which the runner does not delete.
-    runner_ = std::make_unique<WorkerRunner>(
-        options_, std::shared_ptr<Engine>(std::shared_ptr<void>(), &engine_));
-    result_ = std::async(std::launch::async, [this] { return runner_->run(); });
-  }
-  void start_with(FakeManager& manager) {
-    start({manager.port()});
-    ASSERT_TRUE(manager.wait_registered(1));
-  }
-  WorkerExit exit() {
-    if (result_.wait_for(20s) != std::future_status::ready) {
-      ADD_FAILURE() << "the worker did not leave";
-      engine_.release();
-      runner_->request_stop("the test is over");
-    }
-    return result_.get();
-  }
-  WorkerExit leave() {
-    runner_->request_stop("SIGTERM");
-    return exit();
-  }
-
-  WorkerRunnerOptions options_;
-  FakeEngine engine_;
-  std::unique_ptr<WorkerRunner> runner_;
-  std::future<WorkerExit> result_;
-  std::ostringstream log_;
-  std::shared_ptr<spdlog::logger> before_;
-};
-
-using WorkerRegistration = WorkerRunnerTest;
-using WorkerJobs = WorkerRunnerTest;
-using WorkerReconnect = WorkerRunnerTest;
-using WorkerRefused = WorkerRunnerTest;
-using WorkerLeaving = WorkerRunnerTest;
+using WorkerRegistration = worker::testing::RunnerFixture;
+using WorkerJobs = worker::testing::RunnerFixture;
+using WorkerReconnect = worker::testing::RunnerFixture;
+using WorkerRefused = worker::testing::RunnerFixture;
+using WorkerLeaving = worker::testing::RunnerFixture;
 
 TEST_F(WorkerRegistration, SaysWhatItIs) {
   FakeManager manager;
