@@ -100,10 +100,11 @@ class ModelReload : public worker::testing::RunnerFixture {
   ModelReload() : RunnerFixture(model('a')) {
     loader_ = [this](const std::string& serving) { return disk_.open(serving); };
   }
-  // The worker may look at the disk until it has left.
+  // The worker's loader may be at the disk until the runner is gone.
   ~ModelReload() override {
     let_go();
     if (result_.valid()) leave();
+    runner_.reset();
   }
 
   void let_go() override {
