@@ -22,8 +22,15 @@ endif()
 target_link_libraries(imgrec_torch INTERFACE ${IMGREC_TORCH_LIBRARY} ${IMGREC_TORCH_CPU_LIBRARY}
                                              ${IMGREC_C10_LIBRARY})
 
-# The oneDNN that LibTorch itself uses.
-find_package(dnnl 2.6 REQUIRED)
+# The oneDNN that LibTorch itself uses. Its own package file wants OpenCL's headers, which Debian only
+# recommends and nothing here needs.
+find_path(IMGREC_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
+find_library(IMGREC_ONEDNN_LIBRARY dnnl REQUIRED)
+add_library(imgrec_onednn INTERFACE)
+if(NOT IMGREC_ONEDNN_INCLUDE_DIR STREQUAL "/usr/include")
+  target_include_directories(imgrec_onednn SYSTEM INTERFACE ${IMGREC_ONEDNN_INCLUDE_DIR})
+endif()
+target_link_libraries(imgrec_onednn INTERFACE ${IMGREC_ONEDNN_LIBRARY})
 
 find_package(JPEG REQUIRED)  # libjpeg-turbo
 
