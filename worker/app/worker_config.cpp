@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "net/join_token.h"
+#include "net/ops_server.h"
 #include "net/tls_context.h"
+#include "worker/app/worker_metrics.h"
 #include "worker/graph/formats.h"
 
 namespace imgrec::worker {
@@ -125,6 +127,7 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
   set.add({"worker.drain", &c.drain, "on SIGTERM, finish begun images for at most this long", "",
            "TIME"});
   add_security_options(set, c);
+  set.add(net::ops_listen_option(c.ops_listen));
   set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});
 }
 
@@ -158,6 +161,8 @@ Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   options.cached_answers = config.cached_answers;
   options.drain_timeout = config.drain;
   options.handle_signals = true;
+  options.ops_listen = config.ops_listen;
+  options.metrics_text = worker_metrics_text;
   return options;
 }
 

@@ -29,6 +29,7 @@ struct WorkerConfig {
   std::string tls_cert;
   std::string tls_key;
   std::string tls_server_name;  // empty: the manager's host as given
+  std::string ops_listen;       // ADDR:PORT; empty: no operations port
   std::string log_level = "info";
 
   // Of the engine with a model only.

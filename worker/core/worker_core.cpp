@@ -27,6 +27,18 @@ bool transition_allowed(WorkerState from, WorkerState to) {
   return false;
 }
 
+WorkerCounters& WorkerCounters::operator+=(const WorkerCounters& more) {
+  assigned += more.assigned;
+  done += more.done;
+  failed += more.failed;
+  returned += more.returned;
+  from_cache += more.from_cache;
+  unwanted += more.unwanted;
+  decode += more.decode;
+  inference += more.inference;
+  return *this;
+}
+
 WorkerCore::WorkerCore(WorkerCoreOptions options)
     : options_(std::move(options)), cache_(options_.cached_answers) {
   assert(options_.fail_probability <= 0 || options_.random);
@@ -198,6 +210,7 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
   if (found == work_.end() || found->second.stage != Stage::kPreparing) return;
   Work& work = found->second;
   work.decode = event.decode;
+  counters_.decode.add(event.decode);
   work.image.reset();
   if (auto* failure = std::get_if<EngineFailure>(&event.result)) {
     finish(found, {std::move(*failure), 0}, {}, now);
@@ -215,6 +228,7 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
 void WorkerCore::handle(InferDone&& event, TimePoint now) {
   const auto found = work_.find(event.work);
   if (found == work_.end() || found->second.stage != Stage::kInferring) return;
+  counters_.inference.add(event.inference);
   finish(found, {std::move(event.result), found->second.top_k}, event.inference, now);
 }
 
@@ -338,6 +352,7 @@ void WorkerCore::leave(int exit_code, std::string_view bye_reason, std::string r
 void WorkerCore::fail(LinkId link, JobId job, std::uint32_t attempt, FailCode code, bool retriable,
                       std::string text) {
   ++counters_.failed;
+  if (code == FailCode::kDraining || code == FailCode::kOverCredit) ++counters_.returned;
   actions_.push_back(SendFail{link, {job, attempt, code, retriable, std::move(text)}});
 }
 

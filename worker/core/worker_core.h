@@ -36,6 +36,7 @@
 #include "proto/messages.h"
 #include "worker/core/engine.h"
 #include "worker/core/result_cache.h"
+#include "worker/core/work_time.h"
 
 namespace imgrec::worker {
 
@@ -132,8 +133,13 @@ struct WorkerCounters {
   std::uint64_t assigned = 0;    // ASSIGN frames taken in
   std::uint64_t done = 0;        // answered with classes, cached ones included
   std::uint64_t failed = 0;      // answered with FAIL, for whatever reason
+  std::uint64_t returned = 0;    // of these, those handed back unharmed: leaving, over credit
   std::uint64_t from_cache = 0;  // answered without computing
   std::uint64_t unwanted = 0;    // computed, but nobody waited any more
+  WorkTime decode;
+  WorkTime inference;
+
+  WorkerCounters& operator+=(const WorkerCounters& more);
 };
 
 // Transitions: kServing -> kDraining -> kLeft, and kServing -> kLeft (failing on purpose).
@@ -153,7 +159,8 @@ class WorkerCore {
   // When to send Tick next; nullopt when nothing is timed.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
-  [[nodiscard]] proto::Load load() const;  // for PING and PONG
+  [[nodiscard]] proto::Load load() const;             // for PING and PONG
+  [[nodiscard]] std::size_t held(LinkId link) const;  // attempts that wait for an answer
   [[nodiscard]] WorkerState state() const { return state_; }
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
 
@@ -215,7 +222,6 @@ class WorkerCore {
   void say_goodbyes();
   WorkMap::iterator find(const JobKey& key);
   std::size_t count(Stage stage) const;
-  std::size_t held(LinkId link) const;
   void transition(WorkerState to);
 
   WorkerCoreOptions options_;

@@ -1,7 +1,7 @@
 // What a worker's parts under worker/net are told, read from the configuration by worker/app.
 //
-// Thread rule: plain values; `random` is called on the network thread.
-// Owns: its strings and the function.
+// Thread rule: plain values; the functions are called on the network thread.
+// Owns: its strings and the functions.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,7 @@
 
 #include "worker/net/manager_endpoint.h"
 #include "worker/net/manager_link.h"
+#include "worker/net/worker_status.h"
 
 namespace imgrec::worker {
 
@@ -24,6 +25,9 @@ struct WorkerRunnerOptions {
   std::chrono::milliseconds drain_timeout{10'000};
   std::size_t cached_answers = 4096;
   ManagerLinkOptions link;
+  std::string ops_listen;  // ADDR:PORT; empty: no operations port
+  // For the operations port; needed where there is one. Called on the network thread.
+  std::function<std::string(const WorkerStatus&)> metrics_text;
   // SIGTERM, SIGINT, and SIGHUP where there is something to reload. The first two must be
   // unblocked; SIGHUP is unblocked by the runner, so that one that came earlier may have waited.
   bool handle_signals = false;
