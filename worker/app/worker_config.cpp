@@ -116,6 +116,12 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
            }});
   set.add({"worker.credit", &c.credit, "images held at once, per manager, at most; 0: 64", "credit",
            "N", [&c] { return check_credit(c); }});
+  set.add({"worker.max-held", &c.max_held,
+           "bytes of images held at once, all managers together, each an equal share", "", "SIZE",
+           [&c] {
+             return require(c.max_held.bytes >= (1u << 20),
+                            "worker.max-held must be at least 1MiB");
+           }});
   set.add({"worker.fail-probability", &c.fail_probability,
            "at each image, say so and leave with this probability; for experiments",
            "fail-probability", "P", [&c] {
@@ -157,6 +163,7 @@ Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   options.streams = config.streams;
   options.credit =
       config.credit == 0 ? std::max(kDefaultCredit, config.streams + 1) : config.credit;
+  options.max_held_bytes = config.max_held.bytes;
   options.fail_probability = config.fail_probability;
   options.cached_answers = config.cached_answers;
   options.drain_timeout = config.drain;

@@ -20,6 +20,7 @@ WorkerCoreOptions core_options(const WorkerRunnerOptions& options) {
   core.credit = options.credit;
   core.streams = options.streams;
   core.decode_ahead = options.streams;  // one for each stream that may get free
+  core.max_held_bytes = options.max_held_bytes;
   core.cached_answers = options.cached_answers;
   core.fail_probability = options.fail_probability;
   core.random = options.random;

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct WorkerRunnerOptions {
   std::string name;
   unsigned streams = 1;
   unsigned credit = 2;  // at least streams + 1 keeps the streams busy
+  std::uint64_t max_held_bytes = 256ull << 20;  // of images, all managers together
   double fail_probability = 0;
   std::chrono::milliseconds drain_timeout{10'000};
   std::size_t cached_answers = 4096;
