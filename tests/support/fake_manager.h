@@ -55,6 +55,14 @@ class FakeManager {
     });
     return found;
   }
+  // How many have come so far.
+  template <class T>
+  std::size_t count() {
+    const std::scoped_lock lock(mutex_);
+    std::size_t n = 0;
+    for (const proto::Message& message : received_) n += std::holds_alternative<T>(message) ? 1 : 0;
+    return n;
+  }
   // Waits until `n` connections in all have been welcomed.
   bool wait_registered(std::size_t n);
   // Waits until no connection is open.
