@@ -70,6 +70,8 @@ void ManagerFinder::on_resolved(const ManagerDirectory::LookUp& asked,
   for (const auto& result : results) {
     answer.addresses.push_back(result.endpoint().address().to_string());
   }
+  spdlog::debug("manager_lookup name={} addresses={}", log_text(asked.what.host),
+                answer.addresses.size());
   apply(answer);
 }
 
