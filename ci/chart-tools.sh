@@ -19,7 +19,7 @@ crds=(
   "github.com/prometheus-operator/prometheus-operator@v0.85.0 example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"
   "github.com/cert-manager/cert-manager@v1.21.2 deploy/crds/cert-manager.io_certificates.yaml"
   "github.com/cert-manager/cert-manager@v1.21.2 deploy/crds/cert-manager.io_issuers.yaml"
-  "sigs.k8s.io/gateway-api@v1.7.0 config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
+  "sigs.k8s.io/gateway-api@v1.6.3 config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
 )
 
 usage() {
@@ -93,7 +93,7 @@ new_enough_go() {
   if at_least "${version#go}" "$go_minimum"; then return; fi
   system=$("$go" env GOARCH)
   say "$go is $version; fetching Go ${go_toolchain#*-go} with it"
-  module=$(fetch "golang.org/toolchain@$go_toolchain-$system" Dir)
+  module=$(fetch "golang.org/toolchain@$go_toolchain-$system")
   chmod -R u+w "$module"
   chmod u+x "$module"/bin/* "$module"/pkg/tool/*/*
   go=$module/bin/go
@@ -104,10 +104,14 @@ export GOFLAGS="-trimpath -buildvcs=false" GO111MODULE=on
 scratch=$(mktemp -d "$folder/scratch.XXXXXX")
 trap 'chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
 
-# Fetches a module and prints one field of what Go says of it: Dir (unpacked) or Zip.
-fetch() {  # MODULE@VERSION FIELD
-  (cd "$scratch" && GOFLAGS=-mod=mod "$go" mod download -json "$1") |
-    /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$2"
+# Fetches a module, and prints where it lies unpacked.
+fetch() {  # MODULE@VERSION
+  (cd "$scratch" && GOFLAGS=-mod=mod "$go" mod download -json "$1") | /usr/bin/python3 -c '
+import json, sys
+said = json.load(sys.stdin)
+if "Dir" not in said:
+    sys.exit("chart-tools.sh: %s: %s" % (sys.argv[1], said.get("Error", "it cannot be fetched")))
+print(said["Dir"])' "$1"
 }
 
 new_enough_go
@@ -138,7 +142,8 @@ install "$kubeconform" -ldflags=-s
 # Its go.mod replaces a module, which `go install` refuses: it is built in its own folder instead.
 if [ ! -x "$folder/bin/helm-unittest" ]; then
   say "building $unittest"
-  (cd "$(fetch "$unittest" Dir)" && GOFLAGS="-mod=readonly $GOFLAGS" \
+  module=$(fetch "$unittest")
+  (cd "$module" && GOFLAGS="-mod=readonly $GOFLAGS" \
     "$go" build -p "$(nproc)" -ldflags=-s -o "$scratch/helm-unittest" ./cmd/helm-unittest) >&2
   mv "$scratch/helm-unittest" "$folder/bin/helm-unittest"
 fi
@@ -149,7 +154,7 @@ export GOMODCACHE=$scratch/modules
 for version in "${kubernetes[@]}"; do
   if [ -d "$folder/schemas/$version" ]; then continue; fi
   say "making the schemas of Kubernetes $version"
-  module=$(fetch "k8s.io/kubernetes@$version" Dir)
+  module=$(fetch "k8s.io/kubernetes@$version")
   /usr/bin/python3 "$converter" --swagger "$module/api/openapi-spec/swagger.json" --out "$scratch/$version"
   mv "$scratch/$version" "$folder/schemas/$version"
   chmod -R u+w "$GOMODCACHE"
@@ -159,7 +164,7 @@ if [ ! -d "$folder/schemas/crds" ]; then
   say "making the schemas of custom resources"
   files=()
   for entry in "${crds[@]}"; do
-    files+=("$(fetch "${entry% *}" Dir)/${entry#* }")
+    files+=("$(fetch "${entry% *}")/${entry#* }")
   done
   /usr/bin/python3 "$converter" --crds "${files[@]}" --out "$scratch/crds"
   mv "$scratch/crds" "$folder/schemas/crds"

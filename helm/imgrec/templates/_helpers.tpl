@@ -114,10 +114,7 @@ IMGREC_{{ . | upper | replace "." "_" | replace "-" "_" }}
 {{- end }}
 
 {{- define "imgrec.gracePeriod" -}}
-{{- $computed := int (add .preStopSeconds .drainSeconds 10) }}
-{{- if kindIs "invalid" .terminationGracePeriodSeconds }}{{ $computed }}
-{{- else }}{{ int .terminationGracePeriodSeconds }}
-{{- end }}
+{{- int .terminationGracePeriodSeconds | default (add .preStopSeconds .drainSeconds 10) }}
 {{- end }}
 
 {{- define "imgrec.probe" -}}
