@@ -6,7 +6,7 @@ failed=0
 for manager in "$@"; do
   # The label is what stands between the quotes of the first prediction.
   if ! answer=$(imgrec classify --quiet --jsonl --top 1 --delete --timeout "$TIMEOUT" \
-    --server "http://$manager" /test/ship.png); then
+    --server "http://$manager" "${0%/*}/ship.png"); then
     echo "$manager: not recognised" >&2
     failed=1
     continue
