@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "net/join_token.h"
+#include "net/ops_server.h"
 #include "net/tls_context.h"
+#include "worker/app/worker_metrics.h"
 #include "worker/graph/formats.h"
 
 namespace imgrec::worker {
@@ -114,6 +116,12 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
            }});
   set.add({"worker.credit", &c.credit, "images held at once, per manager, at most; 0: 64", "credit",
            "N", [&c] { return check_credit(c); }});
+  set.add({"worker.max-held", &c.max_held,
+           "bytes of images held at once, all managers together, each an equal share", "", "SIZE",
+           [&c] {
+             return require(c.max_held.bytes >= (1u << 20),
+                            "worker.max-held must be at least 1MiB");
+           }});
   set.add({"worker.fail-probability", &c.fail_probability,
            "at each image, say so and leave with this probability; for experiments",
            "fail-probability", "P", [&c] {
@@ -125,11 +133,14 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
   set.add({"worker.drain", &c.drain, "on SIGTERM, finish begun images for at most this long", "",
            "TIME"});
   add_security_options(set, c);
+  set.add(net::ops_listen_option(c.ops_listen));
   set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});
 }
 
 void add_model_options(OptionSet& set, WorkerConfig& c) {
-  set.add({"worker.model", &c.model_dir, "directory with model.yaml, model.pt and labels.txt",
+  set.add({"worker.model", &c.model_dir,
+           "directory with model.yaml, model.pt and labels.txt; empty: models/googlenet, else the "
+           "one installed with the program",
            "model", "DIR"});
   set.add({"worker.max-pixels", &c.max_pixels, "larger images are refused before decoding",
            "max-pixels", "N",
@@ -154,10 +165,13 @@ Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   options.streams = config.streams;
   options.credit =
       config.credit == 0 ? std::max(kDefaultCredit, config.streams + 1) : config.credit;
+  options.max_held_bytes = config.max_held.bytes;
   options.fail_probability = config.fail_probability;
   options.cached_answers = config.cached_answers;
   options.drain_timeout = config.drain;
   options.handle_signals = true;
+  options.ops_listen = config.ops_listen;
+  options.metrics_text = worker_metrics_text;
   return options;
 }
 

@@ -20,6 +20,7 @@ WorkerCoreOptions core_options(const WorkerRunnerOptions& options) {
   core.credit = options.credit;
   core.streams = options.streams;
   core.decode_ahead = options.streams;  // one for each stream that may get free
+  core.max_held_bytes = options.max_held_bytes;
   core.cached_answers = options.cached_answers;
   core.fail_probability = options.fail_probability;
   core.random = options.random;
@@ -145,6 +146,7 @@ void ModelService::arm_core_timer() {
 
 void ModelService::on_registered(LinkId link, const proto::Welcome& welcome) {
   refused_for_good_.erase(link);
+  if (!registered_once_.insert(link).second) ++reconnects_;
   apply(LinkUp{link, welcome.manager_id});
   owner_.on_registered(*this, link);
 }
@@ -176,6 +178,22 @@ void ModelService::on_refused(LinkId link, const proto::Refuse& refuse) {
 }
 
 void ModelService::on_stopped(LinkId) { owner_.on_link_stopped(*this); }
+
+void ModelService::add_to(WorkerStatus& status) const {
+  const proto::Load load = core_.load();
+  status.load.queued = static_cast<std::uint16_t>(status.load.queued + load.queued);
+  status.load.running = static_cast<std::uint16_t>(status.load.running + load.running);
+  for (const auto& [id, link] : links_) {
+    const std::string manager = link->endpoint().text();
+    auto entry = std::find_if(status.managers.begin(), status.managers.end(),
+                              [&](const ManagerStatus& each) { return each.manager == manager; });
+    if (entry == status.managers.end()) {
+      entry = status.managers.insert(entry, ManagerStatus{manager});
+    }
+    entry->connected |= link->registered();
+    entry->held += static_cast<unsigned>(core_.held(id));
+  }
+}
 
 bool ModelService::refused_by_all() const { return refused_for_good_.size() == links_.size(); }
 

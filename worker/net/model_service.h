@@ -28,6 +28,7 @@
 #include "worker/net/compute_pool.h"
 #include "worker/net/manager_link.h"
 #include "worker/net/worker_runner_options.h"
+#include "worker/net/worker_status.h"
 
 namespace imgrec::worker {
 
@@ -72,6 +73,9 @@ class ModelService final : private ManagerLink::Listener {
 
   const ModelDescription& model() const { return model_; }
   const WorkerCounters& counters() const { return core_.counters(); }
+  std::uint64_t reconnects() const { return reconnects_; }
+  // Its load and its links; a manager that another service has a link to as well is one entry.
+  void add_to(WorkerStatus& status) const;
   bool serving() const { return core_.state() == WorkerState::kServing; }
   bool left() const { return core_.state() == WorkerState::kLeft; }
   bool links_stopped() const;
@@ -105,6 +109,8 @@ class ModelService final : private ManagerLink::Listener {
   std::map<LinkId, std::shared_ptr<ManagerLink>> links_;
   std::set<LinkId> retired_;  // not to come back
   std::set<LinkId> refused_for_good_;
+  std::set<LinkId> registered_once_;
+  std::uint64_t reconnects_ = 0;
   ComputePool pool_;  // last: its threads end first
 };
 

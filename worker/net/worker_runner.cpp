@@ -41,14 +41,6 @@ WorkerRunnerOptions completed(WorkerRunnerOptions options) {
   return options;
 }
 
-void add(WorkerCounters& sum, const WorkerCounters& more) {
-  sum.assigned += more.assigned;
-  sum.done += more.done;
-  sum.failed += more.failed;
-  sum.from_cache += more.from_cache;
-  sum.unwanted += more.unwanted;
-}
-
 void unblock(int signal) {
   sigset_t set;
   sigemptyset(&set);
@@ -78,7 +70,42 @@ std::unique_ptr<ModelService> WorkerRunner::make_service(std::shared_ptr<Engine>
                                         std::move(engine), owner);
 }
 
+// Connections to it wait from here on; they are answered once the io_context runs.
+Status WorkerRunner::open_ops_port() {
+  if (options_.ops_listen.empty()) return {};
+  net::OpsHandlers handlers;
+  handlers.readiness = [this]() -> net::OpsHandlers::Readiness {
+    const WorkerStatus now = status();
+    return {now.ready(), now.sentence()};
+  };
+  handlers.metrics = [this] { return options_.metrics_text(status()); };
+  ops_.emplace(io_, net::OpsServerOptions{.listen = options_.ops_listen}, std::move(handlers));
+  return ops_->start();
+}
+
+WorkerStatus WorkerRunner::status() const {
+  WorkerStatus status;
+  status.warm = ready_;
+  status.leaving = stopping_ || exit_.has_value();
+  status.reloading = reloading_;
+  status.counters = past_;
+  status.reconnects = past_reconnects_;
+  for (const ModelService* service : services()) {
+    status.counters += service->counters();
+    status.reconnects += service->reconnects();
+    service->add_to(status);
+  }
+  const ModelDescription& model = newest_->model();
+  status.model_name = model.name;
+  status.model_digest = model.digest;
+  status.classes = model.labels.size();
+  status.streams = options_.streams;
+  status.credit = options_.credit;
+  return status;
+}
+
 WorkerExit WorkerRunner::run() {
+  if (const Status opened = open_ops_port(); !opened.ok()) return {3, opened.message(), false};
   if (options_.handle_signals) {
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
@@ -107,7 +134,7 @@ WorkerExit WorkerRunner::exit_report() {
   exit_->abandoned_work = reloading_;
   for (const ModelService* service : services()) {
     exit_->abandoned_work |= service->has_thread_at_work();
-    add(past_, service->counters());
+    past_ += service->counters();
   }
   for (const Unloading& each : unloading_) {
     exit_->abandoned_work |= each.service->has_thread_at_work();
@@ -237,7 +264,8 @@ void WorkerRunner::on_refused(ModelService& service, LinkId, const proto::Refuse
 }
 
 void WorkerRunner::unload(std::unique_ptr<ModelService> service) {
-  add(past_, service->counters());
+  past_ += service->counters();
+  past_reconnects_ += service->reconnects();
   Unloading& entry = unloading_.emplace_back();
   entry.service = std::move(service);
   const auto self = std::prev(unloading_.end());

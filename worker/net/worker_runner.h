@@ -28,7 +28,7 @@
 //   4. BYE to each manager, flushed, connections closed (at most close_timeout);
 //   5. the threads end. A second signal skips to the end, with exit code 1.
 // The other ways out: failing on purpose (code 1), an engine that cannot warm up at the start (1),
-// and every manager refusing this worker for good (3).
+// an operations port that cannot be had (3), and every manager refusing this worker for good (3).
 #pragma once
 
 #include <cstdint>
@@ -44,11 +44,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "net/ops_server.h"
 #include "proto/status.h"
 #include "worker/core/engine.h"
 #include "worker/core/worker_core.h"
 #include "worker/net/model_service.h"
 #include "worker/net/worker_runner_options.h"
+#include "worker/net/worker_status.h"
 
 namespace imgrec::worker {
 
@@ -88,6 +90,8 @@ class WorkerRunner final : private ModelService::Owner {
   using Opened = Result<std::unique_ptr<Engine>>;
 
   std::unique_ptr<ModelService> make_service(std::shared_ptr<Engine> engine);
+  Status open_ops_port();
+  WorkerStatus status() const;
   void begin();
   void reload(const std::string& reason);
   void on_opened(Opened opened);
@@ -124,8 +128,10 @@ class WorkerRunner final : private ModelService::Owner {
   bool reloading_ = false;     // steps 1 and 2
   bool reload_again_ = false;  // asked for meanwhile
   bool stopping_ = false;
-  WorkerCounters past_;             // of services that are gone
-  std::optional<WorkerExit> exit_;  // set: the worker leaves
+  WorkerCounters past_;                // of services that are gone
+  std::uint64_t past_reconnects_ = 0;  // the same
+  std::optional<WorkerExit> exit_;     // set: the worker leaves
+  std::optional<net::OpsServer> ops_;  // last: it asks all of the above
 };
 
 }  // namespace imgrec::worker
