@@ -24,6 +24,8 @@ At the end every photo that was sent must have been recognised, and each manager
                       ctr        containerd of this machine: ctr -n k8s.io images import
                       kind=NAME  the kind cluster NAME
                       push=REGISTRY  docker push, and the nodes pull from there
+                      file=COMMAND   docker save, then COMMAND FILE, such as
+                                     "file=ci/kubernetes/node.sh load"
   --seconds N       load before, between and after what is done to it (default 5)
   --keep            leave the release and its namespace there
   --help            print this
@@ -77,7 +79,7 @@ while [ $# -gt 0 ]; do
 done
 [[ $managers =~ ^[0-9]+$ && $managers -ge 2 && $managers -le 9 ]] || wrong "--managers takes 2 to 9"
 [[ $seconds =~ ^[0-9]{1,4}$ ]] || wrong "--seconds takes a number"
-case "$load" in none | ctr | kind=?* | push=?*) ;; *) wrong "--load takes none, ctr, kind=NAME or push=REGISTRY" ;; esac
+case "$load" in none | ctr | kind=?* | push=?* | file=?*) ;; *) wrong "--load takes none, ctr, kind=NAME, push=REGISTRY or file=COMMAND" ;; esac
 
 docker=${DOCKER:-docker}
 release=smoke
@@ -159,6 +161,13 @@ get_images() {
       say "loading the images into containerd"
       # containerd calls "imgrec-manager:smoke" docker.io/library/imgrec-manager:smoke, as Kubernetes does.
       "$docker" save "${images[@]}" | ctr --namespace k8s.io images import - >/dev/null
+      ;;
+    file=*)
+      say "loading the images by ${load#file=}"
+      "$docker" save --output "$scratch/images.tar" "${images[@]}"
+      # shellcheck disable=SC2086 # a command with its arguments
+      ${load#file=} "$scratch/images.tar" >/dev/null
+      rm "$scratch/images.tar"
       ;;
     kind=*)
       say "loading the images into kind"
