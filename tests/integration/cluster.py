@@ -293,9 +293,10 @@ class Cluster:
         self.start_manager()
 
     # ---- workers ----
-    def add_worker(self, *arguments, binary_name=None, name=None):
+    def add_worker(self, *arguments, binary_name=None, name=None, prefix=()):
+        """`prefix`: a command that becomes the worker in the end."""
         name = name or f"worker-{next(self._numbers)}"
-        command = [binary(binary_name or self.worker_binary), "--manager", self.worker_address,
+        command = [*prefix, binary(binary_name or self.worker_binary), "--manager", self.worker_address,
                    "--name", name, *self.worker_args, *arguments]
         worker = Program(name, command, self.directory / f"{name}.log")
         worker.arguments = arguments

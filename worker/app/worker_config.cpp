@@ -103,8 +103,16 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
       "  HUP         look whether there is another model in place of the one that serves; load\n"
       "              it, warm it up beside that one, and change to it without losing an image\n"
       "  TERM, INT   finish what has begun, hand back the rest, leave; twice: end at once\n");
-  set.add({"worker.managers", &c.managers, "managers to work for", "manager",
-           "HOST:PORT[,HOST:PORT...]", [&c] { return check_managers(c); }});
+  set.add({"worker.managers", &c.managers,
+           "managers to work for; a name that has several addresses is a manager at each",
+           "manager", "HOST:PORT[,HOST:PORT...]", [&c] { return check_managers(c); }});
+  set.add({"worker.lookup", &c.lookup,
+           "look the managers' names up this often: who appears is joined, who is gone let go", "",
+           "TIME", [&c] {
+             return require(
+                 c.lookup >= std::chrono::milliseconds(100) && c.lookup <= std::chrono::hours(1),
+                 "worker.lookup must be 100ms to 1h");
+           }});
   set.add(
       {"worker.name", &c.name, "name shown to people; empty: HOSTNAME-PID", "name", "NAME", [&c] {
          return require(c.name.size() <= 128, "the name must have at most 128 characters");
@@ -161,6 +169,7 @@ Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   for (const std::string& text : config.managers) {
     options.managers.push_back(*parse_manager_endpoint(text));
   }
+  options.directory.interval = config.lookup;
   options.name = config.name.empty() ? default_name() : config.name;
   options.streams = config.streams;
   options.credit =

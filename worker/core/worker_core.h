@@ -8,8 +8,7 @@
 //
 // The rules:
 // - The managers take turns by computing time (FairTurns): a photo waits for what is in hand and
-// for
-//   its own manager's, not for the whole window of another. Each manager's run in the order of
+//   for its own manager's, not for the whole window of another. Each manager's run in the order of
 //   arrival. Decoding runs ahead of inference, so that the next image is ready when a stream gets
 //   free.
 // - Credit counts per link: attempts that wait for an answer. More are refused (kOverCredit). So is

@@ -38,6 +38,7 @@ std::string new_process_id() {
 
 WorkerRunnerOptions completed(WorkerRunnerOptions options) {
   if (!options.random) options.random = system_random();
+  options.directory.random = options.random;
   return options;
 }
 
@@ -57,6 +58,7 @@ WorkerRunner::WorkerRunner(WorkerRunnerOptions options, std::shared_ptr<Engine> 
       process_id_(new_process_id()),
       work_guard_(asio::make_work_guard(io_)),
       signals_(io_),
+      finder_(io_, options_.managers, options_.directory, *this),
       newest_(make_service(std::move(engine))) {}
 
 WorkerRunner::~WorkerRunner() {
@@ -126,12 +128,32 @@ WorkerExit WorkerRunner::run() {
 
 void WorkerRunner::begin() {
   ready_ = true;
-  newest_->connect();
+  finder_.start();
   end_reload();  // one may have been asked for meanwhile
 }
 
+// ---- which managers there are -----------------------------------------------------------------
+
+void WorkerRunner::open_link(LinkId link, const ManagerAddress& to) {
+  newest_->add_link(link, to, /*parked=*/false);
+}
+
+void WorkerRunner::close_link(LinkId link) {
+  newest_->remove_link(link);
+  for (const auto& older : older_)
+    older->retire(link, options_.drain_timeout, "its manager is gone");
+}
+
+void WorkerRunner::park_link(LinkId link) {
+  for (ModelService* service : services()) service->park_link(link);
+}
+
+void WorkerRunner::wake_link(LinkId link) {
+  for (ModelService* service : services()) service->wake_link(link);
+}
+
 WorkerExit WorkerRunner::exit_report() {
-  exit_->abandoned_work = reloading_;
+  exit_->abandoned_work = reloading_ || finder_.looking_up();
   for (const ModelService* service : services()) {
     exit_->abandoned_work |= service->has_thread_at_work();
     past_ += service->counters();
@@ -234,7 +256,7 @@ void WorkerRunner::take_over() {
   for (const auto& service : older_) {
     service->retire_unregistered(options_.drain_timeout, std::string(kReplaced));
   }
-  newest_->connect();
+  for (const auto& known : finder_.links()) newest_->add_link(known.link, known.to, known.parked);
 }
 
 void WorkerRunner::end_reload() {
@@ -242,17 +264,26 @@ void WorkerRunner::end_reload() {
   if (std::exchange(reload_again_, false)) reload("asked for meanwhile");
 }
 
-void WorkerRunner::on_registered(ModelService& service, LinkId link) {
+void WorkerRunner::on_registered(ModelService& service, LinkId link,
+                                 const std::string& manager_id) {
+  finder_.on_registered(link, manager_id);
   if (&service != newest_.get() || stopping_) return;
   for (const auto& older : older_) {
     older->retire(link, options_.drain_timeout, std::string(kReplaced));
   }
 }
 
+void WorkerRunner::on_lost(ModelService&, LinkId link) {
+  const auto all = services();
+  const bool elsewhere = std::any_of(
+      all.begin(), all.end(), [&](const ModelService* each) { return each->registered(link); });
+  if (!elsewhere) finder_.on_lost(link);
+}
+
 void WorkerRunner::on_refused(ModelService& service, LinkId, const proto::Refuse& refuse) {
   if (&service != newest_.get()) return;
   if (older_.empty()) {
-    if (service.refused_by_all()) {
+    if (service.refused_by_all() && finder_.complete()) {
       leave(3, "every manager refuses this worker; the last one said: " + refuse.reason);
     }
     return;
@@ -303,6 +334,7 @@ void WorkerRunner::request_stop(std::string reason) {
 void WorkerRunner::stop(std::string reason) {
   if (exit_ || stopping_) return;
   stopping_ = true;
+  finder_.stop();
   spdlog::info("worker_draining reason={} timeout_ms={}", log_text(reason),
                options_.drain_timeout.count());
   for (ModelService* service : services()) service->drain(options_.drain_timeout, reason);
@@ -319,6 +351,7 @@ void WorkerRunner::on_left(ModelService&, int code, const std::string& reason) {
 void WorkerRunner::leave(int code, std::string reason) {
   if (exit_) return;
   exit_ = WorkerExit{code, std::move(reason), false};
+  finder_.stop();
   for (ModelService* service : services()) service->stop_links();
   finish_if_stopped();
 }

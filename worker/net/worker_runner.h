@@ -6,13 +6,15 @@
 // Owns: the io_context, the services (one for each model in use), and a thread while a model is
 // loaded or an old one is unloaded.
 //
-// Start: the compute threads start and warm up; only then are the managers connected to.
+// Start: the compute threads start and warm up; only then are the managers looked up and connected
+// to. From then on the finder says which there are: those that appear get a link of the newest
+// model, those that are gone lose theirs.
 //
 // Another model, on request_reload() or SIGHUP:
 //   1. a thread of its own opens the engine again; where the folder still holds the model that
 //      serves, that is all;
 //   2. it warms up on threads of its own, while the old one goes on;
-//   3. its service connects to every manager, beside the links of the old one;
+//   3. its service connects to every manager that is known, beside the links of the old one;
 //   4. where it is registered, the old link drains: what has begun is answered by the old model,
 //   the
 //      rest goes back to the manager. Where it is refused the old one goes on, and the new one asks
@@ -48,6 +50,7 @@
 #include "proto/status.h"
 #include "worker/core/engine.h"
 #include "worker/core/worker_core.h"
+#include "worker/net/manager_finder.h"
 #include "worker/net/model_service.h"
 #include "worker/net/worker_runner_options.h"
 #include "worker/net/worker_status.h"
@@ -57,7 +60,7 @@ namespace imgrec::worker {
 struct WorkerExit {
   int code = 0;
   std::string reason;
-  // A thread is still inside the engine, a model's loader or the resolver and would have to be
+  // A thread is still inside the engine, a model's loader or the resolver, and would have to be
   // waited for: the process should end by _Exit.
   bool abandoned_work = false;
 };
@@ -66,7 +69,7 @@ struct WorkerExit {
 // one on disk still, the result is null. Runs on a thread of its own.
 using EngineReopener = std::function<Result<std::unique_ptr<Engine>>(const std::string& serving)>;
 
-class WorkerRunner final : private ModelService::Owner {
+class WorkerRunner final : private ModelService::Owner, private ManagerFinder::Listener {
  public:
   // REQUIRES: at least one manager. Without `reopen` there is nothing to reload.
   WorkerRunner(WorkerRunnerOptions options, std::shared_ptr<Engine> engine,
@@ -107,7 +110,13 @@ class WorkerRunner final : private ModelService::Owner {
   std::vector<ModelService*> services() const;  // those that have links, oldest first
   WorkerExit exit_report();
 
-  void on_registered(ModelService& service, LinkId link) override;
+  void open_link(LinkId link, const ManagerAddress& to) override;
+  void close_link(LinkId link) override;
+  void park_link(LinkId link) override;
+  void wake_link(LinkId link) override;
+
+  void on_registered(ModelService& service, LinkId link, const std::string& manager_id) override;
+  void on_lost(ModelService& service, LinkId link) override;
   void on_refused(ModelService& service, LinkId link, const proto::Refuse& refuse) override;
   void on_left(ModelService& service, int code, const std::string& reason) override;
   void on_link_stopped(ModelService& service) override;
@@ -118,6 +127,7 @@ class WorkerRunner final : private ModelService::Owner {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_guard_;
   boost::asio::signal_set signals_;
+  ManagerFinder finder_;
   unsigned made_ = 0;  // services so far
   std::list<Unloading> unloading_;
   std::vector<std::unique_ptr<ModelService>> older_;  // being replaced; oldest first

@@ -11,17 +11,19 @@
 #include <string>
 #include <vector>
 
-#include "worker/net/manager_endpoint.h"
+#include "worker/core/manager_directory.h"
+#include "worker/core/manager_endpoint.h"
 #include "worker/net/manager_link.h"
 #include "worker/net/worker_status.h"
 
 namespace imgrec::worker {
 
 struct WorkerRunnerOptions {
-  std::vector<ManagerEndpoint> managers;
+  std::vector<ManagerEndpoint> managers;  // names among them are looked up, again and again
+  ManagerDirectoryOptions directory;      // its `random` is this one's
   std::string name;
   unsigned streams = 1;
-  unsigned credit = 2;  // at least streams + 1 keeps the streams busy
+  unsigned credit = 2;                          // at least streams + 1 keeps the streams busy
   std::uint64_t max_held_bytes = 256ull << 20;  // of images, all managers together
   double fail_probability = 0;
   std::chrono::milliseconds drain_timeout{10'000};
