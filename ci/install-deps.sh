@@ -46,6 +46,8 @@ for arg in "$@"; do
       packages+=("${test_packages[@]}")
       # Any Node.js will do, also one that did not come from Debian.
       command -v node >/dev/null || packages+=(nodejs)
+      # Any Go will do that can fetch a newer one; helm is built with it (ci/chart-tools.sh).
+      command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || packages+=(golang-go)
       ;;
     --list) list=true ;;
     --help) usage; exit 0 ;;
