@@ -23,7 +23,7 @@ struct BlockShape {
 
 struct NetShape {
   std::int64_t stem1 = 32;
-  std::int64_t stem2 = 48;
+  std::int64_t stem2 = 40;
   std::array<BlockShape, 4> blocks{{{32, 32, 48, 16, 24, 24},
                                     {48, 48, 80, 16, 32, 32},
                                     {96, 80, 144, 24, 48, 48},

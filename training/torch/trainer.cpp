@@ -17,6 +17,7 @@
 #include "training/core/schedule.h"
 #include "training/torch/inception_net.h"
 #include "training/torch/module_source.h"
+#include "training/torch/whitening.h"
 
 namespace imgrec::training {
 namespace {
@@ -117,6 +118,11 @@ class Trainer::Impl {
         NetShape::of_width(options_.width, static_cast<std::int64_t>(photos.classes.size()));
     net_ = InceptionNet(shape);
     average_ = InceptionNet(shape);
+    {
+      const torch::NoGradGuard no_grad;
+      net_->stem1->conv->weight.copy_(
+          whitening_filters(photos, members_, options_.normalisation, shape.stem1));
+    }
     use_fast_layout(*net_);
     use_fast_layout(*average_);
     follow(0);

@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "worker/app/model_choice.h"
 #include "worker/app/run_worker.h"
 #include "worker/app/worker_config.h"
 #include "worker/inference/blas_choice.h"
@@ -17,8 +18,9 @@ using imgrec::worker::Engine;
 
 Result<std::unique_ptr<Engine>> open_engine(const imgrec::worker::WorkerConfig& config,
                                             const std::string& serving) {
-  const std::filesystem::path dir = config.model_dir;
   std::error_code ignored;
+  const std::filesystem::path dir = imgrec::worker::choose_model(
+      config.model_dir, std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path());
   if (!std::filesystem::exists(dir / "model.yaml", ignored)) {
     return Status(StatusCode::kNotFound,
                   "no model in " + std::filesystem::absolute(dir).string() +

@@ -129,7 +129,9 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
 }
 
 void add_model_options(OptionSet& set, WorkerConfig& c) {
-  set.add({"worker.model", &c.model_dir, "directory with model.yaml, model.pt and labels.txt",
+  set.add({"worker.model", &c.model_dir,
+           "directory with model.yaml, model.pt and labels.txt; empty: models/googlenet, else the "
+           "one installed with the program",
            "model", "DIR"});
   set.add({"worker.max-pixels", &c.max_pixels, "larger images are refused before decoding",
            "max-pixels", "N",

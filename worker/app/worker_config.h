@@ -32,7 +32,7 @@ struct WorkerConfig {
   std::string log_level = "info";
 
   // Of the engine with a model only.
-  std::string model_dir = "models/googlenet";
+  std::string model_dir;  // empty: see choose_model
   std::uint64_t max_pixels = 100'000'000;
   std::string precision = "fp32";  // a name of worker/graph/formats.h
 };
