@@ -4,7 +4,7 @@
 program=$(basename "$0")
 ssh_config=
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 die() {  # CODE LINE...
   local code=$1
   shift

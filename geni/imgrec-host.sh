@@ -103,8 +103,11 @@ run_there() {  # HOST TAR-ARGUMENTS... -- ARGUMENTS...
     0) return 0 ;;
     255) die 3 "$host cannot be reached by ssh, or the connection broke; ssh's words are above." \
       "Try: ssh $host true. Then run this again: it goes on where it stopped." ;;
-    *) die "$((code == 3 ? 3 : 1))" "$host: $verb did not succeed, for the reason above." \
-      "Run this again when that is mended: it goes on where it stopped." ;;
+    *)
+      if [ "$verb" = status ]; then exit "$((code == 3 ? 3 : 1))"; fi
+      die "$((code == 3 ? 3 : 1))" "$host: $verb did not succeed, for the reason above." \
+        "Run this again when that is mended: it goes on where it stopped."
+      ;;
   esac
 }
 

@@ -68,7 +68,19 @@ def reason_against():
                              ("ip", "iproute2"), ("ssh", "openssh-client")):
         if not shutil.which(program):
             return f"{program} is missing: apt-get install {package}"
-    return isolate.reason_against()
+    if not machines.can_have_cgroups():
+        return "this process's control groups cannot be written to: /sys/fs/cgroup is not mounted here"
+    return isolate.reason_against() or overlay_reason()
+
+
+def overlay_reason():
+    """Overlays want a file system below that can carry them, which another overlay cannot."""
+    machines.cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=machines.cache_folder()) as folder:
+        script = 'cd "$0" && mkdir l u w m && mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m'
+        done = subprocess.run([*isolate.UNSHARE, "sh", "-c", script, folder],
+                              capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 else f"overlays cannot be mounted here: {done.stderr.strip()}"
 
 
 # ---- outside: the machine's own namespaces ---------------------------------------------------------

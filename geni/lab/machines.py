@@ -209,6 +209,11 @@ def _own_cgroups():
     return found
 
 
+def can_have_cgroups():
+    found = _own_cgroups()
+    return bool(found) and all(os.access(folder, os.W_OK) for folder in found)
+
+
 class Machine:
     """One machine; it boots when started. Owns its process."""
 

@@ -67,10 +67,10 @@ check_host() {
 
 # MiB that an installation takes, with some to spare: measured with the packages of this version.
 check_room() {
-  local place=/usr wanted=200
-  if [ "$role" = worker ]; then wanted=2200; fi
-  if [ -n "$root" ]; then place=/opt; fi
-  if [ -n "$root" ] && [ ! -d "$root" ]; then wanted=$((wanted + 500)); fi
+  local place=/usr wanted=100
+  if [ "$role" = worker ]; then wanted=1200; fi
+  if [ -n "$root" ]; then place=$PREFIX; fi
+  if [ -n "$root" ] && [ ! -d "$root" ]; then wanted=$((wanted + 400)); fi
   if packages_are_there; then wanted=50; fi
   mkdir -p "$PREFIX" || die 1 "$PREFIX cannot be made: is the disk full, or mounted read-only?"
   need_room "$place" "$wanted"
@@ -239,28 +239,49 @@ print_settings() {
   else
     echo "IMGREC_WORKER_MANAGERS=$manager_address"
     echo "IMGREC_WORKER_NAME=$name"
-    echo "IMGREC_WORKER_MODEL=$model"
+    echo "IMGREC_WORKER_MODEL=$PREFIX/models/current"
   fi
   if [ "${#settings[@]}" -gt 0 ]; then printf '%s\n' "${settings[@]}"; fi
 }
 
+# The worker's model folder is a link, so that another one can take its place while it works.
+link_model() {
+  if [ "$(readlink "$PREFIX/models/current" || true)" = "$model" ]; then return; fi
+  rm -f "$PREFIX/models/new"
+  ln -s "$model" "$PREFIX/models/new"
+  mv -T "$PREFIX/models/new" "$PREFIX/models/current"
+}
+
 # A file that is either the old or the new, whenever we are cut off.
 put() {  # FILE MODE: its content is standard input
-  local new
-  new=$(mktemp "$1.XXXXXX")
-  cat >"$new"
-  chmod "$2" "$new"
-  sync -f "$new"
-  mv "$new" "$1"
+  rm -f "$1.new"
+  (umask 077 && cat >"$1.new")
+  chmod "$2" "$1.new"
+  sync -f "$1.new"
+  mv "$1.new" "$1"
 }
 
 drain() {
   if [ "$role" = manager ]; then setting IMGREC_SHUTDOWN_DRAIN 5s; else setting IMGREC_WORKER_DRAIN 10s; fi
 }
 
+# A program takes no notice of variables that it does not know: a slip of the pen is found here.
+check_settings() {
+  local help pair flag
+  help=$(in_system "$release/bin/imgrec-$role" --help)
+  for pair in "${settings[@]}"; do
+    flag=${pair%%=*}
+    flag=--$(tr 'A-Z_' 'a-z-' <<<"${flag#IMGREC_}")
+    grep -qE -- "$flag([] ,]|$)" <<<"$help" ||
+      die 1 "--set $pair: imgrec-$role has no such setting (it would be $flag; imgrec-$role --help lists them)."
+  done
+}
+
 configure() {
+  check_settings
   mkdir -p "$CONFIG"
   put "$CONFIG/join-token" 600 <"$here/join-token"
+  if [ "$role" = worker ]; then link_model; fi
   print_settings | put "$CONFIG/$role.env" 644
   print_unit "$role" "$release" "$root" "$(drain)" | put "/etc/systemd/system/imgrec-$role.service" 644
   local words lines
@@ -269,7 +290,8 @@ configure() {
     die 1 "$words" "imgrec-$role does not take these settings."
 }
 
-# What the service has to be started with; what it was started with is in ROLE.applied.
+# What the service has to be started with; what it was started with is in ROLE.applied. Likewise for
+# the model, which needs no start.
 wanted_state() {
   cat "/etc/systemd/system/imgrec-$role.service" "$CONFIG/$role.env" "$CONFIG/join-token" | sha256sum
 }
@@ -280,13 +302,38 @@ apply() {
   systemctl --quiet enable "$unit"
   if [ "$(cat "$CONFIG/$role.applied" 2>/dev/null)" = "$(wanted_state)" ] && systemctl --quiet is-active "$unit"; then
     say "$unit runs already, with these settings"
-  else
-    say "Starting $unit"
-    rm -f "$CONFIG/$role.applied"
-    systemctl restart "$unit" || true  # wait_ready says why
+    wait_ready
+    if [ "$role" = worker ]; then change_model; fi
+    return
   fi
+  say "Starting $unit"
+  rm -f "$CONFIG/$role.applied"
+  systemctl restart "$unit" || true  # wait_ready says why
   wait_ready
+  if [ "$role" = worker ]; then put "$CONFIG/model.applied" 644 <<<"$model"; fi
   wanted_state | put "$CONFIG/$role.applied" 600
+}
+
+# Without a stop, and without losing a photo (docs/model-rollout.md): the worker loads the new model
+# beside the old one, and joins with it.
+change_model() {
+  local joined failed i
+  if [ "$(cat "$CONFIG/model.applied" 2>/dev/null)" = "$model" ]; then return; fi
+  say "Changing the model of imgrec-worker"
+  joined=$(said_by_worker 'worker_registered|reload_unchanged')
+  failed=$(said_by_worker reload_failed)
+  systemctl kill --kill-who=main --signal=HUP imgrec-worker
+  for ((i = 0; i < READY_S * 5; i++)); do
+    if [ "$(said_by_worker 'worker_registered|reload_unchanged')" -gt "$joined" ]; then
+      put "$CONFIG/model.applied" 644 <<<"$model"
+      say "imgrec-worker has the new model"
+      return
+    fi
+    if [ "$(said_by_worker reload_failed)" -gt "$failed" ]; then break; fi
+    sleep 0.2
+  done
+  journalctl -q --no-pager -o cat -u imgrec-worker -n 8 >&2
+  die 1 "imgrec-worker does not take the new model, and goes on with the old one; its last words are above."
 }
 
 # ---- is it there? ----------------------------------------------------------------------------------
@@ -302,14 +349,19 @@ ask_manager() {  # PATH
     "$address" "${port:-8080}" "$1" 2>/dev/null || true
 }
 
-is_ready() {
+# How many lines of the worker that runs now hold one of these words.
+said_by_worker() {  # WORDS
   local start
+  start=$(systemctl show -p InvocationID --value imgrec-worker)
+  journalctl -q --no-pager -o cat "_SYSTEMD_INVOCATION_ID=${start:-none}" | grep -cE -- "$1" || true
+}
+
+is_ready() {
   systemctl --quiet is-active "imgrec-$role" || return 1
   if [ "$role" = manager ]; then
     [[ $(ask_manager /readyz) == "HTTP/1.1 200"* ]]
   else
-    start=$(systemctl show -p InvocationID --value imgrec-worker)
-    journalctl -q --no-pager -o cat "_SYSTEMD_INVOCATION_ID=$start" | grep -q worker_registered
+    [ "$(said_by_worker worker_registered)" -gt 0 ]
   fi
 }
 
@@ -349,7 +401,8 @@ need_services() {
 remove_old_releases() {
   local folder
   for folder in "$PREFIX/releases/"* "$PREFIX/models/"*; do
-    if [ -d "$folder" ] && ! grep -qsF -- "$folder" /etc/systemd/system/imgrec-*.service "$CONFIG"/*.env; then
+    if [ -d "$folder" ] && [ ! -L "$folder" ] &&
+      ! grep -qsF -- "$folder" /etc/systemd/system/imgrec-*.service "$CONFIG/model.applied"; then
       rm -rf "$folder"
     fi
   done
@@ -404,16 +457,18 @@ status() {
       "$(sed -n 's|^ExecStart=/opt/imgrec/releases/\([^/]*\)/.*|\1|p' "/etc/systemd/system/imgrec-$role.service")"
     is_ready || ok=false
     if [ "$role" = manager ]; then
-      count=$(ask_manager /api/v1/cluster | grep -o '"state":"ready"' | wc -l)
+      count=$(ask_manager /api/v1/cluster | { grep -o '"state":"ready"' || true; } | wc -l)
       echo "workers ready=$count"
     fi
   done
-  $ok || die 1 "not everything is ready"
+  $ok || die 1 "Not everything on this host is ready."
 }
 
 logs() {
-  local folder=$here/logs unit
-  mkdir "$folder"
+  local folder unit
+  folder=$(mktemp -d)
+  # shellcheck disable=SC2064 # the folder of now
+  trap "rm -rf '$folder'" EXIT
   {
     uname -a
     cat /etc/os-release
@@ -428,7 +483,7 @@ logs() {
     done
   } >"$folder/machine.txt" 2>&1
   if [ -f "$LOG" ]; then cp "$LOG" "$folder/setup.log"; fi
-  tar -C "$folder" -cf - .  --transform 's|^\./||'
+  tar -C "$folder" --transform 's|^\./||' -cf - .
 }
 
 uninstall() {  # [--purge]
@@ -451,6 +506,7 @@ uninstall() {  # [--purge]
 
 one_at_a_time() {
   exec 9>/run/imgrec-setup.lock
+  # What a step starts holds the lock too, and so until it has ended.
   flock -n 9 && return 0
   say "Another setup is at work on this host; waiting for it, 15 minutes at most"
   flock -w 900 9 || die 1 "The other setup does not end. Look at it with: fuser -v /run/imgrec-setup.lock"
