@@ -7,6 +7,8 @@ its mounts and networks are seen by nobody else, and when it ends, or this proce
 signal, the kernel ends every process in it, and with them the mounts and the networks. Needs root.
 """
 import os
+import pathlib
+import select
 import signal
 import subprocess
 
@@ -14,15 +16,17 @@ from network import die_with_parent
 
 UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--net", "--uts",
            "--ipc", "--propagation", "private", "--"]
+END_S = 30  # longest wait for processes that were killed
 
 
 def run(command, **keywords):
-    """The exit code of `command`; 128 + the signal, where SIGINT, SIGTERM or SIGHUP ended the wait."""
+    """The exit code of `command`; 128 + the signal, where SIGINT, SIGTERM or SIGHUP ended the wait. When
+    it returns, nothing of the command is left."""
     received = []
 
     def stop(number, _frame):
         received.append(number)
-        program.kill()
+        _end(program)
 
     program = subprocess.Popen(UNSHARE + command, preexec_fn=die_with_parent, **keywords)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,10 +34,22 @@ def run(command, **keywords):
     try:
         code = program.wait()
     finally:
-        program.kill()
+        _end(program)
         for number, handler in before.items():
             signal.signal(number, handler)
     return 128 + received[0] if received else code
+
+
+def _end(program):
+    """Ends unshare, and waits for the namespace's process 1: that is gone only after all the others."""
+    if program.returncode is not None:
+        return
+    children = pathlib.Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
+    first = [os.pidfd_open(int(child)) for child in children]
+    program.kill()
+    for descriptor in first:
+        select.select([descriptor], [], [], END_S)
+        os.close(descriptor)
 
 
 def reason_against():

@@ -28,6 +28,8 @@ WORKERS = [f"worker-{i}" for i in (1, 2, 3)]
 BUNDLED = REPO / "models" / "cifar10-inception"
 INSTALL_S = 1500  # a worker from nothing, its packages included, on a busy machine
 
+# Removing imgrec removes that Debian 12 too, which takes minutes to make again.
+not_in_root = pytest.mark.skipif(IN_ROOT, reason="installs from nothing again and again")
 pytestmark = pytest.mark.skipif(not PACKAGE or not LAB.is_dir(), reason="ci/geni_smoke.sh runs this")
 
 
@@ -305,6 +307,7 @@ def install_cut_off(name, points, folder):
     return on(name, "ls -d /opt/imgrec/*/*.partial /opt/imgrec/models/new /etc/imgrec/*.new 2>/dev/null || true")
 
 
+@not_in_root
 def test_an_installation_goes_on_wherever_it_was_cut_off(tmp_path):
     points = break_points((GENI / "remote/setup.sh").read_text())
     print(f"\ncut off at {len(points)} points")
@@ -317,6 +320,7 @@ def test_an_installation_goes_on_wherever_it_was_cut_off(tmp_path):
     assert cluster("status").code == 0
 
 
+@not_in_root
 def test_a_broken_connection_leaves_nothing_that_is_in_the_way(tmp_path):
     assert host("uninstall", "worker-2").code == 0
     for seconds in (0.2, 0.5, 1.0, 1.5):
@@ -351,6 +355,7 @@ def test_another_system():
     assert done.code == 3 and '"fedora 40"' in done.said and "Debian 11 to 13" in done.said
 
 
+@not_in_root
 def test_a_full_disk():
     assert host("uninstall", "worker-3").code == 0
     on("worker-3", "sudo mkdir -p /opt/imgrec && sudo mount -t tmpfs -o size=8m none /opt/imgrec")

@@ -90,3 +90,29 @@ def test_it_says_what_a_machine_lacks(tmp_path):
     done = subprocess.run(lab("--check"), capture_output=True, text=True, timeout=60,
                           env={**os.environ, "PATH": str(tmp_path)})
     assert done.returncode == 3 and "apt-get install systemd-container" in done.stderr
+
+
+NETWORK_ALONE = """
+import subprocess, sys
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/lab"]
+from network import Network
+from star import Star
+REACHED = "import socket, sys\\ntry: socket.create_connection((sys.argv[1], 9), 2)\\nexcept ConnectionRefusedError: print(True)\\nexcept OSError: print(False)"
+network = Network(Star(2), control=False)
+network.start()
+def reaches(node, address):
+    done = subprocess.run(network.inside(node, [sys.executable, "-c", REACHED, address]), capture_output=True)
+    return done.stdout == b"True\\n"
+for link in network.star.links:
+    assert reaches(link.worker, link.manager_address) and reaches("manager", link.worker_address)
+assert not reaches("worker-1", "10.10.2.1")
+network.close()
+"""
+
+
+def test_the_network_is_there_without_machines_too():
+    """As experiments use it, whose manager and workers need no more than their links."""
+    run = f"import sys; sys.path.insert(0, {str(LAB.parent)!r}); import isolate; sys.exit(isolate.run(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-B", "-c", run, sys.executable, "-B", "-c", NETWORK_ALONE,
+                           str(LAB.parents[1])], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
