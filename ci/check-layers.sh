@@ -28,7 +28,7 @@ worker/core       : worker/core media proto                                    :
 worker/graph      : worker/graph proto                                         : -
 worker/inference  : worker/inference worker/graph worker/core common media proto : torch ATen c10 oneapi opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
 worker/net        : worker/net worker/core net common proto                    : boost spdlog malloc.h
-worker/app        : worker net common media proto                              : boost spdlog
+worker/app        : worker net common media proto                              : boost spdlog prometheus
 client/core       : client/core proto                                          : -
 client/text       : client/text client/core proto                              : nlohmann
 client/net        : client/net client/text client/core proto                   : boost openssl

@@ -34,7 +34,7 @@ packages=(
 test_packages=(
   libbenchmark-dev
   clang-14 libclang-rt-14-dev clang-format-14
-  chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema
+  chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema python3-yaml
   python3-torchvision
   shellcheck fonts-dejavu-core iproute2 openssl strace
   systemd-container debootstrap openssh-client

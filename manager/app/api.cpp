@@ -116,6 +116,7 @@ Api::Api(ApiOptions options, const ApiParts& parts)
     : access_(std::move(options.token)),
       cors_(std::move(options.cors_origins)),
       secret_(std::move(options.secret)),
+      public_metrics_(options.public_metrics),
       rates_(options.rate_limit, options.rate_burst),
       feed_(parts.feed),
       files_(parts.files),
@@ -124,9 +125,15 @@ Api::Api(ApiOptions options, const ApiParts& parts)
       tasks_(options.images.upload, parts.intake, images_),
       inference_(options.images, parts.intake, parts.storage, parts.control) {}
 
+std::optional<RouteMatch> Api::find_route(std::string_view path) const {
+  auto match = match_route(path);
+  if (match && match->route->call == Call::kMetrics && !public_metrics_) match.reset();
+  return match;
+}
+
 void Api::handle(HttpRequest request, Responder respond) {
   const std::string path = request.path;  // the match looks into it
-  const auto match = match_route(path);
+  const auto match = find_route(path);
   const Dialect dialect = dialect_of(path);
   const bool other_origin = cors_.admits(request);
   if (other_origin) {

@@ -33,7 +33,8 @@ struct ApiOptions {
   std::vector<std::string> cors_origins;
   double rate_limit = 0;  // requests a second of one address; 0: any
   unsigned rate_burst = 1;
-  std::string secret;  // the data directory's
+  std::string secret;          // the data directory's
+  bool public_metrics = true;  // false: they are on the operations port instead
 };
 
 // What the calls work on.
@@ -57,6 +58,7 @@ class Api {
   Control::ImageObserver& observer() { return inference_; }
 
  private:
+  std::optional<RouteMatch> find_route(std::string_view path) const;
   std::optional<Problem> too_often(const RouteMatch* match, const HttpRequest& request);
   // Why the request is not let in, whatever it wants.
   std::optional<Problem> refuse(const RouteMatch* match, const HttpRequest& request,
@@ -72,6 +74,7 @@ class Api {
   const AccessControl access_;
   const CorsPolicy cors_;
   const std::string secret_;
+  const bool public_metrics_;
   std::mutex rates_mutex_;
   RateLimiter rates_;  // guarded by rates_mutex_
   LiveFeed& feed_;

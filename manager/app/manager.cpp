@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <future>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,7 @@
 #include "manager/http/static_files.h"
 #include "manager/store/storage.h"
 #include "net/join_token.h"
+#include "net/ops_server.h"
 #include "net/tls_context.h"
 
 namespace imgrec::manager {
@@ -142,6 +144,7 @@ ApiOptions api_options(const ManagerConfig& config, const Security& security,
   options.rate_limit = config.rate_limit;
   options.rate_burst = config.rate_burst;
   options.secret = secret;
+  options.public_metrics = config.ops_listen.empty();
   return options;
 }
 
@@ -191,6 +194,7 @@ class Manager::Impl {
     control_.add_observer(feed_);
     control_.add_observer(api_.observer());  // before whoever waits: an answer is counted
     control_.add_observer(waiters_);
+    if (!config.ops_listen.empty()) make_ops_server();
   }
 
   ~Impl() {
@@ -201,6 +205,9 @@ class Manager::Impl {
     gate_.resumed(storage_->open_images());
     storage_->on_expired([this](const ImageRecord& image) { control_.image_removed(image); });
     if (Status status = control_.start(); !status.ok()) return status;
+    if (ops_) {
+      if (Status status = ops_->start(); !status.ok()) return status;
+    }
     if (Status status = http_.start(); !status.ok()) return status;
     thread_ = std::thread([this] { io_.run(); });
     const auto at = [](const std::string& host, std::uint16_t port) {
@@ -234,6 +241,19 @@ class Manager::Impl {
   }
 
  private:
+  void make_ops_server() {
+    net::OpsHandlers handlers;
+    handlers.readiness = [this]() -> net::OpsHandlers::Readiness {
+      return {intake_.open(), intake_.open() ? "ready" : "shutting down"};
+    };
+    handlers.metrics = [this] {
+      ClusterView view = control_.view();
+      view.sockets = feed_.sockets();
+      return metrics_.text(view, gate_.view());
+    };
+    ops_.emplace(io_, net::OpsServerOptions{.listen = config_.ops_listen}, std::move(handlers));
+  }
+
   const ManagerConfig config_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
@@ -247,6 +267,7 @@ class Manager::Impl {
   Intake intake_;
   Api api_;
   HttpServer http_;
+  std::optional<net::OpsServer> ops_;
   std::thread thread_;
 };
 

@@ -5,6 +5,7 @@
 #include "manager/app/access.h"
 #include "manager/store/sync_policy.h"
 #include "net/join_token.h"
+#include "net/ops_server.h"
 
 namespace imgrec::manager {
 namespace {
@@ -207,6 +208,7 @@ OptionSet manager_options(ManagerConfig& c) {
   add_storage(set, c);
   set.add(
       {"shutdown.drain", &c.drain, "on SIGTERM, wait this long for images in flight", "", "TIME"});
+  set.add(net::ops_listen_option(c.ops_listen));
   set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});
   return set;
 }

@@ -58,6 +58,7 @@ struct ManagerConfig {
   std::chrono::milliseconds keep_for{0};
   ByteSize keep_bytes{0};
   std::chrono::milliseconds drain{5'000};
+  std::string ops_listen;  // ADDR:PORT; empty: no operations port
   std::string log_level = "info";
 };
 

@@ -50,6 +50,16 @@ def balances(ledger):
     return ledger["accepted"] == ledger["done"] + ledger["failed"] + ledger["open"]
 
 
+def samples_of(text):
+    """{'name{label="x"}': value} of Prometheus's text format."""
+    samples = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            samples[name] = float(value)
+    return samples
+
+
 class Program:
     """One process of ours; its stderr goes to a file that can be waited on."""
 
@@ -226,6 +236,7 @@ class Cluster:
         self.programs = []  # every process ever started
         self.manager = None
         self.http_address = self.worker_address = None
+        self.ops_address = None  # where the manager has an operations port
         self._numbers = itertools.count(1)
 
     # ---- life ----
@@ -270,6 +281,8 @@ class Cluster:
         self.programs.append(self.manager)
         ready = self.manager.wait_log(r"manager_ready http=(\S+) workers=(\S+)")
         self.http_address, self.worker_address = ready.groups()
+        ops = re.search(r"ops_listening address=(\S+)", self.manager.log())
+        self.ops_address = ops and ops.group(1)
 
     def kill9_manager(self):
         self.manager.kill9()
@@ -280,9 +293,10 @@ class Cluster:
         self.start_manager()
 
     # ---- workers ----
-    def add_worker(self, *arguments, binary_name=None, name=None):
+    def add_worker(self, *arguments, binary_name=None, name=None, prefix=()):
+        """`prefix`: a command that becomes the worker in the end."""
         name = name or f"worker-{next(self._numbers)}"
-        command = [binary(binary_name or self.worker_binary), "--manager", self.worker_address,
+        command = [*prefix, binary(binary_name or self.worker_binary), "--manager", self.worker_address,
                    "--name", name, *self.worker_args, *arguments]
         worker = Program(name, command, self.directory / f"{name}.log")
         worker.arguments = arguments
@@ -326,13 +340,10 @@ class Cluster:
 
     def metrics(self):
         """{'name{label="x"}': value} of /metrics."""
-        text = self.read("/metrics").text
-        samples = {}
-        for line in text.splitlines():
-            if line and not line.startswith("#"):
-                name, value = line.rsplit(" ", 1)
-                samples[name] = float(value)
-        return samples
+        if self.ops_address:
+            return samples_of(requests.get(f"http://{self.ops_address}/metrics",
+                                           timeout=PATIENCE_S).text)
+        return samples_of(self.read("/metrics").text)
 
     def attempts(self, result):
         return self.metrics()[f'imgrec_attempts_total{{result="{result}"}}']

@@ -146,6 +146,8 @@ def test_operations(api):
     assert call(client, "GET", "/api/v1/cluster?history=600").status_code == 200
     assert call(client, "GET", "/api/v1/cluster?history=601").status_code == 400
     assert call(client, "POST", "/api/v1/session").status_code == 204
+    elsewhere = api("--ops-listen", "127.0.0.1:0")
+    assert call(elsewhere.client, "GET", "/metrics").status_code == 404
 
 
 def test_inference(api, document):

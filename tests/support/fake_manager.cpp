@@ -23,6 +23,7 @@ struct FakeManager::Connection {
   proto::ManagerSession session;
   std::array<char, 64 * 1024> buffer{};
   bool open = true;
+  bool registered = false;
 };
 
 FakeManager::FakeManager(std::uint16_t port, std::string manager_id)
@@ -70,6 +71,7 @@ void FakeManager::pump(const std::shared_ptr<Connection>& connection) {
   for (const proto::Message& message : connection->session.take_messages()) {
     take(*connection, message);
   }
+  note_registered(*connection);
   for (const proto::OutgoingFrame& frame : connection->session.take_output()) {
     std::array<asio::const_buffer, 2> buffers{
         asio::buffer(frame.head), frame.body ? asio::buffer(*frame.body) : asio::const_buffer()};
@@ -99,7 +101,17 @@ void FakeManager::take(Connection& connection, const proto::Message& message) {
   {
     const std::lock_guard lock(mutex_);
     received_.push_back(message);
-    if (std::holds_alternative<proto::Hello>(message) && !refuse_) ++registered_;
+  }
+  changed_.notify_all();
+}
+
+// A worker answers the first PING after it has seen its WELCOME, and not before.
+void FakeManager::note_registered(Connection& connection) {
+  if (connection.registered || !connection.session.rtt()) return;
+  connection.registered = true;
+  {
+    const std::lock_guard lock(mutex_);
+    ++registered_;
   }
   changed_.notify_all();
 }

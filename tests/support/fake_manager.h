@@ -55,7 +55,15 @@ class FakeManager {
     });
     return found;
   }
-  // Waits until `n` connections in all have been welcomed.
+  // How many have come so far.
+  template <class T>
+  std::size_t count() {
+    const std::scoped_lock lock(mutex_);
+    std::size_t n = 0;
+    for (const proto::Message& message : received_) n += std::holds_alternative<T>(message) ? 1 : 0;
+    return n;
+  }
+  // Waits until `n` connections in all have been welcomed, and the workers know it.
   bool wait_registered(std::size_t n);
   // Waits until no connection is open.
   bool wait_disconnected();
@@ -68,6 +76,7 @@ class FakeManager {
   void read(const std::shared_ptr<Connection>& connection);
   void pump(const std::shared_ptr<Connection>& connection);
   void take(Connection& connection, const proto::Message& message);
+  void note_registered(Connection& connection);
   void drop(const std::shared_ptr<Connection>& connection);
   void on_newest(std::function<void(proto::ManagerSession&)> act);
 

@@ -17,7 +17,7 @@ namespace imgrec::worker {
 // SIGHUP opens the engine again: see EngineReopener for what `open_engine` is given and gives back;
 // at the start it is given "".
 // Returns the exit code: 0 left in good order, 1 failed while running, 2 wrong usage, configuration
-// or model, 3 every manager refuses this worker.
+// or model, 3 every manager refuses this worker or the operations port cannot be had.
 int run_worker(const std::string& program, OptionSet& options, const WorkerConfig& config, int argc,
                char** argv, const EngineReopener& open_engine);
 

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "net/join_token.h"
+#include "net/ops_server.h"
 #include "net/tls_context.h"
+#include "worker/app/worker_metrics.h"
 #include "worker/graph/formats.h"
 
 namespace imgrec::worker {
@@ -101,8 +103,16 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
       "  HUP         look whether there is another model in place of the one that serves; load\n"
       "              it, warm it up beside that one, and change to it without losing an image\n"
       "  TERM, INT   finish what has begun, hand back the rest, leave; twice: end at once\n");
-  set.add({"worker.managers", &c.managers, "managers to work for", "manager",
-           "HOST:PORT[,HOST:PORT...]", [&c] { return check_managers(c); }});
+  set.add({"worker.managers", &c.managers,
+           "managers to work for; a name that has several addresses is a manager at each",
+           "manager", "HOST:PORT[,HOST:PORT...]", [&c] { return check_managers(c); }});
+  set.add({"worker.lookup", &c.lookup,
+           "look the managers' names up this often: who appears is joined, who is gone let go", "",
+           "TIME", [&c] {
+             return require(
+                 c.lookup >= std::chrono::milliseconds(100) && c.lookup <= std::chrono::hours(1),
+                 "worker.lookup must be 100ms to 1h");
+           }});
   set.add(
       {"worker.name", &c.name, "name shown to people; empty: HOSTNAME-PID", "name", "NAME", [&c] {
          return require(c.name.size() <= 128, "the name must have at most 128 characters");
@@ -114,6 +124,12 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
            }});
   set.add({"worker.credit", &c.credit, "images held at once, per manager, at most; 0: 64", "credit",
            "N", [&c] { return check_credit(c); }});
+  set.add({"worker.max-held", &c.max_held,
+           "bytes of images held at once, all managers together, each an equal share", "", "SIZE",
+           [&c] {
+             return require(c.max_held.bytes >= (1u << 20),
+                            "worker.max-held must be at least 1MiB");
+           }});
   set.add({"worker.fail-probability", &c.fail_probability,
            "at each image, say so and leave with this probability; for experiments",
            "fail-probability", "P", [&c] {
@@ -125,6 +141,7 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
   set.add({"worker.drain", &c.drain, "on SIGTERM, finish begun images for at most this long", "",
            "TIME"});
   add_security_options(set, c);
+  set.add(net::ops_listen_option(c.ops_listen));
   set.add({"log.level", &c.log_level, "trace, debug, info, warn or error", "log-level", "LEVEL"});
 }
 
@@ -152,14 +169,18 @@ Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   for (const std::string& text : config.managers) {
     options.managers.push_back(*parse_manager_endpoint(text));
   }
+  options.directory.interval = config.lookup;
   options.name = config.name.empty() ? default_name() : config.name;
   options.streams = config.streams;
   options.credit =
       config.credit == 0 ? std::max(kDefaultCredit, config.streams + 1) : config.credit;
+  options.max_held_bytes = config.max_held.bytes;
   options.fail_probability = config.fail_probability;
   options.cached_answers = config.cached_answers;
   options.drain_timeout = config.drain;
   options.handle_signals = true;
+  options.ops_listen = config.ops_listen;
+  options.metrics_text = worker_metrics_text;
   return options;
 }
 

@@ -16,9 +16,11 @@ namespace imgrec::worker {
 
 struct WorkerConfig {
   std::vector<std::string> managers{"127.0.0.1:2888"};
-  std::string name;      // empty: HOSTNAME-PID
-  unsigned streams = 1;  // images computed at once, each on a thread of its own
-  unsigned credit = 0;   // images held at once, per manager, at most; 0: 64
+  std::chrono::milliseconds lookup{10'000};  // how often managers' names are looked up
+  std::string name;                          // empty: HOSTNAME-PID
+  unsigned streams = 1;                      // images computed at once, each on a thread of its own
+  unsigned credit = 0;                       // images held at once, per manager, at most; 0: 64
+  ByteSize max_held{256ull << 20};  // bytes of images held at once, for all managers together
   double fail_probability = 0;
   unsigned cached_answers = 4096;
   std::chrono::milliseconds drain{10'000};
@@ -29,6 +31,7 @@ struct WorkerConfig {
   std::string tls_cert;
   std::string tls_key;
   std::string tls_server_name;  // empty: the manager's host as given
+  std::string ops_listen;       // ADDR:PORT; empty: no operations port
   std::string log_level = "info";
 
   // Of the engine with a model only.

@@ -27,6 +27,18 @@ bool transition_allowed(WorkerState from, WorkerState to) {
   return false;
 }
 
+WorkerCounters& WorkerCounters::operator+=(const WorkerCounters& more) {
+  assigned += more.assigned;
+  done += more.done;
+  failed += more.failed;
+  returned += more.returned;
+  from_cache += more.from_cache;
+  unwanted += more.unwanted;
+  decode += more.decode;
+  inference += more.inference;
+  return *this;
+}
+
 WorkerCore::WorkerCore(WorkerCoreOptions options)
     : options_(std::move(options)), cache_(options_.cached_answers) {
   assert(options_.fail_probability <= 0 || options_.random);
@@ -81,8 +93,10 @@ void WorkerCore::handle(LinkUp&& event, TimePoint) {
 }
 
 void WorkerCore::handle(LinkLost&& event, TimePoint) {
-  if (links_.erase(event.link) == 0) return;
+  auto lost = links_.extract(event.link);
+  if (lost.empty()) return;
   remove_waiters([&](const Work&, const Waiter& waiter) { return waiter.link == event.link; });
+  forget_idle(lost.mapped().manager_id);
 }
 
 void WorkerCore::handle(ManagerDraining&& event, TimePoint) {
@@ -127,15 +141,39 @@ void WorkerCore::handle(JobAssigned&& event, TimePoint now) {
          "This worker is leaving and takes no new work.");
     return;
   }
-  if (held(event.link) >= options_.credit) {
-    fail(event.link, assign.job, assign.attempt, FailCode::kOverCredit, true,
-         "This worker holds " + std::to_string(options_.credit) +
-             " attempts already, which is its credit.");
+  if (auto why = over_credit(event.link, key, assign.image->size()); !why.empty()) {
+    fail(event.link, assign.job, assign.attempt, FailCode::kOverCredit, true, std::move(why));
     return;
   }
+  add_work(key, std::move(assign.image), waiter);
+}
+
+std::string WorkerCore::over_credit(LinkId link, const JobKey& key, std::size_t bytes) const {
+  if (held(link) >= options_.credit) {
+    return "This worker holds " + std::to_string(options_.credit) +
+           " attempts already, which is its credit.";
+  }
+  std::set<std::string_view> managers;
+  for (const auto& [id, each] : links_) managers.insert(each.manager_id);
+  const std::uint64_t share = options_.max_held_bytes / managers.size();
+  std::uint64_t held_bytes = 0;
+  for (const auto& [id, work] : work_) {
+    if (work.image && work.key.manager_id == key.manager_id) held_bytes += work.image->size();
+  }
+  if (held_bytes == 0 || held_bytes + bytes <= share) return {};
+  return "This worker holds " + std::to_string(held_bytes) + " bytes of this manager's images; " +
+         std::to_string(share) + " is its share of what this worker holds for " +
+         std::to_string(managers.size()) + " manager(s).";
+}
+
+void WorkerCore::add_work(JobKey key, proto::SharedBytes image, Waiter waiter) {
+  const bool first = std::none_of(work_.begin(), work_.end(), [&](const auto& entry) {
+    return entry.second.key.manager_id == key.manager_id;
+  });
+  if (first) turns_.wakes(key.manager_id);
   Work work;
-  work.key = key;
-  work.image = std::move(assign.image);
+  work.key = std::move(key);
+  work.image = std::move(image);
   work.waiters.push_back(waiter);
   work_.emplace(WorkId{next_work_++}, std::move(work));
 }
@@ -198,6 +236,7 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
   if (found == work_.end() || found->second.stage != Stage::kPreparing) return;
   Work& work = found->second;
   work.decode = event.decode;
+  counters_.decode.add(event.decode);
   work.image.reset();
   if (auto* failure = std::get_if<EngineFailure>(&event.result)) {
     finish(found, {std::move(*failure), 0}, {}, now);
@@ -205,7 +244,7 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
   }
   if (work.waiters.empty()) {  // cancelled meanwhile: not worth an inference
     ++counters_.unwanted;
-    work_.erase(found);
+    erase(found);
     return;
   }
   work.prepared = std::get<std::shared_ptr<const PreparedImage>>(std::move(event.result));
@@ -215,6 +254,10 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
 void WorkerCore::handle(InferDone&& event, TimePoint now) {
   const auto found = work_.find(event.work);
   if (found == work_.end() || found->second.stage != Stage::kInferring) return;
+  counters_.inference.add(event.inference);
+  const FairTurns::Duration took = found->second.decode + event.inference;
+  turns_.ends(found->second.key.manager_id, std::exchange(found->second.charged, {}), took);
+  turns_.learn(took);
   finish(found, {std::move(event.result), found->second.top_k}, event.inference, now);
 }
 
@@ -245,24 +288,53 @@ void WorkerCore::finish(WorkMap::iterator found, Answer answer, std::chrono::mic
   }
   // A failure that may go away is not remembered: the next attempt shall try again.
   if (failure == nullptr || !failure->retriable) cache_.insert(work.key, std::move(answer));
-  work_.erase(found);
+  erase(found);
 }
 
 void WorkerCore::dispatch() {
-  for (auto& [id, work] : work_) {
-    if (count(Stage::kInferring) >= options_.streams) break;
-    if (work.stage != Stage::kPrepared) continue;
+  start_inferences();
+  start_decodes();
+}
+
+void WorkerCore::start_inferences() {
+  for (std::size_t running = count(Stage::kInferring); running < options_.streams; ++running) {
+    auto next = work_.end();
+    for (auto each = work_.begin(); each != work_.end(); ++each) {
+      if (each->second.stage != Stage::kPrepared) continue;
+      if (next == work_.end() || each->second.turn < next->second.turn) next = each;
+    }
+    if (next == work_.end()) return;
+    Work& work = next->second;
     for (const Waiter& waiter : work.waiters) work.top_k = std::max(work.top_k, waiter.top_k);
     work.stage = Stage::kInferring;
-    actions_.push_back(StartInfer{id, std::move(work.prepared), work.top_k});
+    actions_.push_back(StartInfer{next->first, std::move(work.prepared), work.top_k});
   }
-  for (auto& [id, work] : work_) {
-    if (count(Stage::kPreparing) >= options_.decoders) break;
-    if (count(Stage::kPrepared) >= options_.decode_ahead) break;
-    if (work.stage != Stage::kWaiting) continue;
+}
+
+void WorkerCore::start_decodes() {
+  while (count(Stage::kPreparing) < options_.decoders &&
+         count(Stage::kPrepared) < options_.decode_ahead) {
+    const auto next = next_waiting();
+    if (next == work_.end()) return;
+    Work& work = next->second;
+    work.charged = turns_.begins(work.key.manager_id);
+    work.turn = ++last_turn_;
     work.stage = Stage::kPreparing;
-    actions_.push_back(StartPrepare{id, work.image});
+    actions_.push_back(StartPrepare{next->first, work.image});
   }
+}
+
+// The oldest one of the manager whose turn it is.
+WorkerCore::WorkMap::iterator WorkerCore::next_waiting() {
+  std::set<std::string> managers;
+  for (const auto& [id, work] : work_) {
+    if (work.stage == Stage::kWaiting) managers.insert(work.key.manager_id);
+  }
+  if (managers.empty()) return work_.end();
+  const std::string manager = turns_.choose(managers);
+  return std::find_if(work_.begin(), work_.end(), [&](const auto& entry) {
+    return entry.second.stage == Stage::kWaiting && entry.second.key.manager_id == manager;
+  });
 }
 
 // ---- time -------------------------------------------------------------------------------------
@@ -317,7 +389,9 @@ void WorkerCore::say_goodbyes() {
     const bool leaving = link->second.leaving();
     if ((draining || leaving) && held(link->first) == 0) {
       actions_.push_back(SendBye{link->first, leaving ? link->second.goodbye : drain_reason_});
+      const std::string manager = std::move(link->second.manager_id);
       link = links_.erase(link);
+      forget_idle(manager);
     } else {
       ++link;
     }
@@ -338,7 +412,28 @@ void WorkerCore::leave(int exit_code, std::string_view bye_reason, std::string r
 void WorkerCore::fail(LinkId link, JobId job, std::uint32_t attempt, FailCode code, bool retriable,
                       std::string text) {
   ++counters_.failed;
+  if (code == FailCode::kDraining || code == FailCode::kOverCredit) ++counters_.returned;
   actions_.push_back(SendFail{link, {job, attempt, code, retriable, std::move(text)}});
+}
+
+// With its account: what was given up cost its decoding alone.
+WorkerCore::WorkMap::iterator WorkerCore::erase(WorkMap::iterator work) {
+  const std::string manager = work->second.key.manager_id;
+  if (work->second.charged != FairTurns::Duration::zero()) {
+    turns_.ends(manager, work->second.charged, work->second.decode);
+  }
+  const auto next = work_.erase(work);
+  forget_idle(manager);
+  return next;
+}
+
+void WorkerCore::forget_idle(const std::string& manager) {
+  const auto its = [&](const auto& entry) { return entry.second.manager_id == manager; };
+  const auto work = [&](const auto& entry) { return entry.second.key.manager_id == manager; };
+  if (std::none_of(links_.begin(), links_.end(), its) &&
+      std::none_of(work_.begin(), work_.end(), work)) {
+    turns_.forget(manager);
+  }
 }
 
 // Removes waiters, and then the work that nobody waits for and that no thread has in hand.
@@ -348,7 +443,7 @@ void WorkerCore::remove_waiters(Predicate remove) {
     Work& work = it->second;
     std::erase_if(work.waiters, [&](const Waiter& waiter) { return remove(work, waiter); });
     const bool in_hand = work.stage == Stage::kPreparing || work.stage == Stage::kInferring;
-    it = work.waiters.empty() && !in_hand ? work_.erase(it) : std::next(it);
+    it = work.waiters.empty() && !in_hand ? erase(it) : std::next(it);
   }
 }
 

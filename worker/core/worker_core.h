@@ -7,9 +7,13 @@
 // came in.
 //
 // The rules:
-// - Work runs in the order of arrival, whichever manager it came from. Decoding runs ahead of
-//   inference, so that the next image is ready when a stream gets free.
-// - Credit counts per manager: attempts that wait for an answer. More are refused (kOverCredit).
+// - The managers take turns by computing time (FairTurns): a photo waits for what is in hand and
+//   for its own manager's, not for the whole window of another. Each manager's run in the order of
+//   arrival. Decoding runs ahead of inference, so that the next image is ready when a stream gets
+//   free.
+// - Credit counts per link: attempts that wait for an answer. More are refused (kOverCredit). So is
+//   what would take a manager over its equal share of max_held_bytes, but for its only one: all
+//   images held are bounded by that figure and one image for each manager.
 // - A job that is here already is not computed twice: from the cache where it was answered, else
 //   the work in progress answers it, under the newest attempt only. (An attempt that comes during
 //   the inference gets as many classes as that inference was asked for.)
@@ -27,6 +31,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -35,7 +40,9 @@
 #include "proto/ids.h"
 #include "proto/messages.h"
 #include "worker/core/engine.h"
+#include "worker/core/fair_turns.h"
 #include "worker/core/result_cache.h"
+#include "worker/core/work_time.h"
 
 namespace imgrec::worker {
 
@@ -123,6 +130,7 @@ struct WorkerCoreOptions {
   unsigned streams = 1;       // inferences at the same time
   unsigned decoders = 1;      // decodes at the same time
   unsigned decode_ahead = 1;  // decoded images that may wait for a stream
+  std::uint64_t max_held_bytes = 256ull << 20;  // of images as uploaded, all managers together
   std::size_t cached_answers = 4096;
   double fail_probability = 0;     // at each job: leave on purpose, for experiments
   std::function<double()> random;  // uniform in [0, 1); needed where fail_probability > 0
@@ -132,8 +140,13 @@ struct WorkerCounters {
   std::uint64_t assigned = 0;    // ASSIGN frames taken in
   std::uint64_t done = 0;        // answered with classes, cached ones included
   std::uint64_t failed = 0;      // answered with FAIL, for whatever reason
+  std::uint64_t returned = 0;    // of these, those handed back unharmed: leaving, over credit
   std::uint64_t from_cache = 0;  // answered without computing
   std::uint64_t unwanted = 0;    // computed, but nobody waited any more
+  WorkTime decode;
+  WorkTime inference;
+
+  WorkerCounters& operator+=(const WorkerCounters& more);
 };
 
 // Transitions: kServing -> kDraining -> kLeft, and kServing -> kLeft (failing on purpose).
@@ -153,7 +166,8 @@ class WorkerCore {
   // When to send Tick next; nullopt when nothing is timed.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
-  [[nodiscard]] proto::Load load() const;  // for PING and PONG
+  [[nodiscard]] proto::Load load() const;             // for PING and PONG
+  [[nodiscard]] std::size_t held(LinkId link) const;  // attempts that wait for an answer
   [[nodiscard]] WorkerState state() const { return state_; }
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
 
@@ -181,6 +195,8 @@ class WorkerCore {
     std::vector<Waiter> waiters;
     std::shared_ptr<const PreparedImage> prepared;
     unsigned top_k = 0;
+    std::uint64_t turn = 0;  // in which order it was begun
+    FairTurns::Duration charged{};
     std::chrono::microseconds decode{};
   };
   using WorkMap = std::map<WorkId, Work>;  // in the order of arrival
@@ -197,6 +213,9 @@ class WorkerCore {
   void handle(Tick&& event, TimePoint now);
 
   bool fails_on_purpose();
+  // Why this manager may have no more here; empty: it may.
+  std::string over_credit(LinkId link, const JobKey& key, std::size_t bytes) const;
+  void add_work(JobKey key, proto::SharedBytes image, Waiter waiter);
   void leave(int exit_code, std::string_view bye_reason, std::string reason);
   bool answer_from_cache(LinkId link, const JobKey& key, const proto::Assign& assign);
   // Where the job is here already: joins it. False: it is new.
@@ -212,10 +231,14 @@ class WorkerCore {
   void hand_back(std::string_view why, Predicate whose);
   void expire(TimePoint now);
   void dispatch();
+  void start_inferences();
+  void start_decodes();
+  WorkMap::iterator next_waiting();
+  WorkMap::iterator erase(WorkMap::iterator work);
+  void forget_idle(const std::string& manager);
   void say_goodbyes();
   WorkMap::iterator find(const JobKey& key);
   std::size_t count(Stage stage) const;
-  std::size_t held(LinkId link) const;
   void transition(WorkerState to);
 
   WorkerCoreOptions options_;
@@ -224,6 +247,8 @@ class WorkerCore {
   std::map<LinkId, Link> links_;
   WorkMap work_;
   std::uint64_t next_work_ = 1;
+  FairTurns turns_;
+  std::uint64_t last_turn_ = 0;
   std::optional<TimePoint> drain_deadline_;
   std::string drain_reason_;
   WorkerCounters counters_;

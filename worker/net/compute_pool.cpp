@@ -34,7 +34,7 @@ EngineResult<T> guarded(Call call) {
 
 }  // namespace
 
-void ComputePool::Queue::push(std::function<void()> task) {
+void ComputePool::Queue::push(Task task) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -43,7 +43,7 @@ void ComputePool::Queue::push(std::function<void()> task) {
   changed_.notify_one();
 }
 
-std::function<void()> ComputePool::Queue::pop() {
+ComputePool::Task ComputePool::Queue::pop() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return closed_ || !tasks_.empty(); });
   if (closed_) return {};
@@ -53,7 +53,7 @@ std::function<void()> ComputePool::Queue::pop() {
 }
 
 void ComputePool::Queue::close() {
-  std::deque<std::function<void()>> dropped;
+  std::deque<Task> dropped;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -114,14 +114,17 @@ void ComputePool::warm_up() {
 void ComputePool::run(Queue& queue) {
   while (auto task = queue.pop()) {
     ++busy_;
-    task();
+    Event done = task();
     task = nullptr;  // the picture goes before the thread counts as idle
-    --busy_;
+    --busy_;         // and it is idle before anybody hears of what it did
+    boost::asio::post(executor_, [on_done = on_done_, done = std::move(done)]() mutable {
+      on_done(std::move(done));
+    });
   }
 }
 
 void ComputePool::prepare(WorkId work, proto::SharedBytes image) {
-  decode_queue_.push([this, work, image = std::move(image)] {
+  decode_queue_.push([this, work, image = std::move(image)]() -> Event {
     using Shared = std::shared_ptr<const PreparedImage>;
     const auto start = Clock::now();
     PrepareDone done{work, EngineFailure{}, {}};
@@ -131,22 +134,18 @@ void ComputePool::prepare(WorkId work, proto::SharedBytes image) {
       return Shared(std::get<std::unique_ptr<PreparedImage>>(std::move(result)));
     });
     done.decode = since(start);
-    boost::asio::post(executor_, [on_done = on_done_, done = std::move(done)]() mutable {
-      on_done(std::move(done));
-    });
+    return done;
   });
 }
 
 void ComputePool::infer(WorkId work, std::shared_ptr<const PreparedImage> image, unsigned top_k) {
-  infer_queue_.push([this, work, image = std::move(image), top_k] {
+  infer_queue_.push([this, work, image = std::move(image), top_k]() -> Event {
     using Classes = std::vector<proto::ScoredClass>;
     const auto start = Clock::now();
     InferDone done{work, EngineFailure{}, {}};
     done.result = guarded<Classes>([&] { return engine_.infer(*image, top_k); });
     done.inference = since(start);
-    boost::asio::post(executor_, [on_done = on_done_, done = std::move(done)]() mutable {
-      on_done(std::move(done));
-    });
+    return done;
   });
 }
 

@@ -55,19 +55,22 @@ class ComputePool {
   void stop();
 
  private:
+  // What a thread does, and what came of it.
+  using Task = std::function<Event()>;
+
   // A queue of work that several threads take from.
   class Queue {
    public:
-    void push(std::function<void()> task);
+    void push(Task task);
     // Blocks; an empty function after close().
-    std::function<void()> pop();
+    Task pop();
     void close();
 
    private:
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<std::function<void()>> tasks_;  // guarded by mutex_
-    bool closed_ = false;                      // guarded by mutex_
+    std::deque<Task> tasks_;  // guarded by mutex_
+    bool closed_ = false;     // guarded by mutex_
   };
 
   void run(Queue& queue);

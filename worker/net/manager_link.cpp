@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
@@ -44,22 +44,21 @@ std::string_view name(proto::RefuseCode code) {
 
 }  // namespace
 
-ManagerLink::ManagerLink(asio::io_context& io, LinkId id, ManagerEndpoint endpoint,
+ManagerLink::ManagerLink(asio::io_context& io, LinkId id, ManagerAddress address,
                          proto::Hello hello, ManagerLinkOptions options,
                          std::function<double()> random, Listener& listener)
     : id_(id),
-      endpoint_(std::move(endpoint)),
+      address_(std::move(address)),
       hello_(std::move(hello)),
       options_(std::move(options)),
       listener_(listener),
       backoff_(options_.backoff, std::move(random)),
-      resolver_(io),
       stream_(std::make_shared<net::Stream>(Tcp::socket(io), nullptr)),
       timer_(io),
       read_buffer_(options_.read_buffer_bytes, '\0') {}
 
 void ManagerLink::start() {
-  if (phase_ == Phase::kIdle) connect();
+  if (phase_ == Phase::kIdle && !parked_) connect();
 }
 
 // ---- connecting -------------------------------------------------------------------------------
@@ -70,31 +69,25 @@ void ManagerLink::connect() {
   phase_deadline_ = Clock::now() + options_.connect_timeout;
   outgoing_ = std::make_shared<std::deque<proto::OutgoingFrame>>();
   stream_ = std::make_shared<net::Stream>(Tcp::socket(timer_.get_executor()), options_.tls);
-  resolving_ = true;
-  resolver_.async_resolve(
-      endpoint_.host, endpoint_.port,
-      [self = shared_from_this(), generation = generation_](
-          const ErrorCode& error, const Tcp::resolver::results_type& addresses) {
-        self->resolving_ = false;
-        if (generation == self->generation_) self->on_resolved(error, addresses);
-      });
+  ErrorCode no_address;
+  const auto host = asio::ip::make_address(endpoint().host, no_address);
+  if (no_address) {  // nothing that could be connected to; a name would have been looked up
+    return connect_failed("\"" + endpoint().host + "\" is no address");
+  }
+  const auto port = static_cast<std::uint16_t>(std::stoul(endpoint().port));  // checked when parsed
+  stream_->socket().async_connect({host, port},
+                                  [self = shared_from_this(), stream = stream_,
+                                   generation = generation_](const ErrorCode& failure) {
+                                    if (generation == self->generation_)
+                                      self->on_connected(failure);
+                                  });
   arm_timer();
-}
-
-void ManagerLink::on_resolved(const ErrorCode& error,
-                              const Tcp::resolver::results_type& addresses) {
-  if (error) return connect_failed("cannot resolve the name: " + error.message());
-  asio::async_connect(stream_->socket(), addresses,
-                      [self = shared_from_this(), stream = stream_, generation = generation_](
-                          const ErrorCode& failure, const Tcp::endpoint&) {
-                        if (generation == self->generation_) self->on_connected(failure);
-                      });
 }
 
 void ManagerLink::on_connected(const ErrorCode& error) {
   if (error) return connect_failed(error.message());
   net::tune_socket(stream_->socket().native_handle());
-  stream_->handshake(options_.tls_server_name.empty() ? endpoint_.host : options_.tls_server_name,
+  stream_->handshake(options_.tls_server_name.empty() ? address_.name : options_.tls_server_name,
                      [self = shared_from_this(), generation = generation_](const Status& status) {
                        if (generation == self->generation_) self->on_secured(status);
                      });
@@ -114,7 +107,7 @@ void ManagerLink::on_secured(const Status& status) {
 void ManagerLink::connect_failed(const std::string& what) {
   stream_->close();
   if (worth_logging(what)) {
-    spdlog::warn("manager_unreachable manager={} error={}", endpoint_.text(), log_text(what));
+    spdlog::warn("manager_unreachable manager={} error={}", endpoint().text(), log_text(what));
   }
   wait_and_reconnect();
 }
@@ -131,6 +124,11 @@ bool ManagerLink::worth_logging(const std::string& failure) {
 void ManagerLink::wait_and_reconnect() {
   ++generation_;
   if (stopping_) return finish();
+  if (parked_) {
+    phase_ = Phase::kIdle;
+    timer_.cancel();
+    return;
+  }
   const auto now = Clock::now();
   std::chrono::milliseconds wait = backoff_.next(now);
   if (refusal_) {
@@ -139,7 +137,7 @@ void ManagerLink::wait_and_reconnect() {
                             : options_.refused_retry;
     refusal_.reset();
   }
-  spdlog::debug("manager_retry manager={} wait_ms={}", endpoint_.text(), wait.count());
+  spdlog::debug("manager_retry manager={} wait_ms={}", endpoint().text(), wait.count());
   phase_ = Phase::kWaiting;
   phase_deadline_ = now + wait;
   arm_timer();
@@ -223,13 +221,13 @@ void ManagerLink::handle(proto::Message message) {
     registered_ = true;
     last_failure_.clear();
     backoff_.registered(Clock::now());
-    spdlog::info("worker_registered manager={} id={} model={} classes={}", endpoint_.text(),
+    spdlog::info("worker_registered manager={} id={} model={} classes={}", endpoint().text(),
                  welcome->worker.value, log_text(hello_.model_name), hello_.labels.size());
     listener_.on_registered(id_, *welcome);
   } else if (const auto* refuse = std::get_if<proto::Refuse>(&message)) {
     handle_refusal(*refuse);
   } else if (const auto* bye = std::get_if<proto::Bye>(&message)) {
-    spdlog::info("manager_left manager={} reason={}", endpoint_.text(), log_text(bye->reason));
+    spdlog::info("manager_left manager={} reason={}", endpoint().text(), log_text(bye->reason));
   } else {
     listener_.on_message(id_, std::move(message));
   }
@@ -240,7 +238,7 @@ void ManagerLink::handle_refusal(const proto::Refuse& refuse) {
   if (worth_logging(refuse.reason)) {
     spdlog::log(refuse.retry ? spdlog::level::warn : spdlog::level::err,
                 "worker_refused manager={} code={} reason={} retry={} model={} digest={}",
-                endpoint_.text(), name(refuse.code), log_text(refuse.reason), refuse.retry,
+                endpoint().text(), name(refuse.code), log_text(refuse.reason), refuse.retry,
                 log_text(hello_.model_name), hello_.model_digest.substr(0, 12));
   }
   listener_.on_refused(id_, refuse);
@@ -304,14 +302,14 @@ void ManagerLink::lose() {
   const Status& why = session_->close_reason();
   if (!registered_) {
     if (!why.ok() && !refusal_ && worth_logging(why.message())) {
-      spdlog::warn("manager_handshake_failed manager={} error={}", endpoint_.text(),
+      spdlog::warn("manager_handshake_failed manager={} error={}", endpoint().text(),
                    log_text(why.message()));
     }
     return;
   }
   registered_ = false;
   spdlog::log(why.ok() ? spdlog::level::info : spdlog::level::warn,
-              "manager_connection_ended manager={} reason={}", endpoint_.text(),
+              "manager_connection_ended manager={} reason={}", endpoint().text(),
               log_text(why.ok() ? "in good order" : why.to_string()));
   listener_.on_lost(id_);
 }
@@ -345,12 +343,35 @@ void ManagerLink::stop() {
     case Phase::kConnecting:
     case Phase::kWaiting: {
       ++generation_;
-      resolver_.cancel();
       stream_->close();
       finish();
       break;
     }
   }
+}
+
+void ManagerLink::park(const std::string& reason) {
+  parked_ = true;
+  switch (phase_) {
+    case Phase::kOpen:
+      return send_bye(reason);
+    case Phase::kConnecting:
+    case Phase::kWaiting:
+      ++generation_;
+      stream_->close();
+      phase_ = Phase::kIdle;
+      timer_.cancel();
+      return;
+    case Phase::kIdle:
+    case Phase::kClosing:
+    case Phase::kStopped:
+      return;
+  }
+}
+
+void ManagerLink::wake() {
+  parked_ = false;
+  start();  // one that is closing still comes back by itself
 }
 
 void ManagerLink::finish() {
@@ -401,7 +422,6 @@ void ManagerLink::on_timer() {
   switch (phase_) {
     case Phase::kConnecting: {
       ++generation_;
-      resolver_.cancel();
       return connect_failed("no answer within " + std::to_string(options_.connect_timeout.count()) +
                             " ms");
     }

@@ -1,5 +1,5 @@
-// One connection to one manager: resolve, connect, register, exchange frames, and come back after
-// a loss, with jittered exponential back-off.
+// One connection to one manager, at an address: connect, register, exchange frames, and come back
+// after a loss, with jittered exponential back-off.
 //
 // Thread rule: confined to the io_context's one thread, all of it.
 // Owns: its stream, session, timer and outgoing frames. Borrows the listener, which must outlive
@@ -26,18 +26,18 @@
 #include "proto/messages.h"
 #include "proto/session.h"
 #include "proto/status.h"
+#include "worker/core/manager_directory.h"
 #include "worker/core/worker_core.h"
 #include "worker/net/backoff.h"
-#include "worker/net/manager_endpoint.h"
 
 namespace imgrec::worker {
 
 struct ManagerLinkOptions {
   proto::SessionOptions session;
   std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
-  std::string tls_server_name;  // that the manager's certificate has; empty: the endpoint's host
+  std::string tls_server_name;  // that the manager's certificate has; empty: the configured host
   BackoffOptions backoff;
-  std::chrono::milliseconds connect_timeout{5'000};  // name, connection and TLS together
+  std::chrono::milliseconds connect_timeout{5'000};  // connection and TLS together
   std::chrono::milliseconds write_timeout{20'000};   // one gathered write
   std::chrono::milliseconds close_timeout{1'000};    // for the last frames and the peer's FIN
   std::chrono::milliseconds refused_retry{30'000};   // after a REFUSE that says not to try again
@@ -59,7 +59,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   };
 
   // random: uniform in [0, 1), for the back-off.
-  ManagerLink(boost::asio::io_context& io, LinkId id, ManagerEndpoint endpoint, proto::Hello hello,
+  ManagerLink(boost::asio::io_context& io, LinkId id, ManagerAddress address, proto::Hello hello,
               ManagerLinkOptions options, std::function<double()> random, Listener& listener);
 
   void start();
@@ -72,24 +72,28 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   void send_bye(std::string reason);
   void set_load(proto::Load load);
 
+  // Ends the connection, in good order, and connects no more until wake(): another link leads to
+  // the same manager.
+  void park(const std::string& reason);
+  void wake();
+
   // Connects no more; an open connection gets a BYE (where it has none yet), is flushed and closed,
   // within close_timeout.
   void stop();
 
   bool registered() const { return registered_; }
   bool stopped() const { return phase_ == Phase::kStopped; }
-  bool resolving() const { return resolving_; }  // its thread cannot be interrupted
-  const ManagerEndpoint& endpoint() const { return endpoint_; }
+  bool parked() const { return parked_; }
+  const ManagerEndpoint& endpoint() const { return address_.endpoint; }
 
  private:
   // kIdle -> kConnecting -> kOpen -> kClosing -> kWaiting -> kConnecting …; kConnecting -> kWaiting
-  // where there is no connection; any -> kStopped.
+  // where there is no connection; any -> kStopped. A link that is parked stays in kIdle.
   enum class Phase { kIdle, kConnecting, kOpen, kClosing, kWaiting, kStopped };
   using Tcp = boost::asio::ip::tcp;
   using ErrorCode = boost::system::error_code;
 
   void connect();
-  void on_resolved(const ErrorCode& error, const Tcp::resolver::results_type& addresses);
   void on_connected(const ErrorCode& error);
   void on_secured(const Status& status);
   void connect_failed(const std::string& what);
@@ -114,12 +118,11 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   bool session_is(proto::SessionState a, proto::SessionState b) const;
 
   const LinkId id_;
-  const ManagerEndpoint endpoint_;
+  const ManagerAddress address_;
   const proto::Hello hello_;
   const ManagerLinkOptions options_;
   Listener& listener_;
   Backoff backoff_;
-  Tcp::resolver resolver_;
   std::shared_ptr<net::Stream> stream_;  // one for each connection
   boost::asio::steady_timer timer_;
   Phase phase_ = Phase::kIdle;
@@ -135,10 +138,10 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   std::size_t frames_in_write_ = 0;  // at the front of it; 0: no write in flight
   TimePoint write_began_;
   bool registered_ = false;
-  bool resolving_ = false;
   bool pumping_ = false;
   bool shut_down_ = false;  // our half is closed
   bool stopping_ = false;
+  bool parked_ = false;
   std::optional<proto::Refuse> refusal_;  // of this connection
   std::string last_failure_;              // text of the last failure logged, against repetition
   TimePoint last_failure_logged_;

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <boost/asio/post.hpp>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
@@ -20,6 +21,7 @@ WorkerCoreOptions core_options(const WorkerRunnerOptions& options) {
   core.credit = options.credit;
   core.streams = options.streams;
   core.decode_ahead = options.streams;  // one for each stream that may get free
+  core.max_held_bytes = options.max_held_bytes;
   core.cached_answers = options.cached_answers;
   core.fail_probability = options.fail_probability;
   core.random = options.random;
@@ -65,17 +67,36 @@ void ModelService::warm_up(std::function<void(Status)> ready) {
   pool_.start(std::move(ready));
 }
 
-void ModelService::connect() {
-  const proto::Hello hello = make_hello(options_, instance_id_, model_);
-  std::uint64_t next = 1;
-  for (const ManagerEndpoint& endpoint : options_.managers) {
-    const LinkId id{next++};
-    ManagerLink::Listener& listener = *this;
-    const auto link = std::make_shared<ManagerLink>(io_, id, endpoint, hello, options_.link,
-                                                    options_.random, listener);
-    links_.emplace(id, link);
-    link->start();
-  }
+void ModelService::add_link(LinkId id, const ManagerAddress& to, bool parked) {
+  ManagerLink::Listener& listener = *this;
+  const auto link =
+      std::make_shared<ManagerLink>(io_, id, to, make_hello(options_, instance_id_, model_),
+                                    options_.link, options_.random, listener);
+  links_.emplace(id, link);
+  link->set_load(core_.load());
+  if (parked) link->park({});
+  link->start();
+}
+
+void ModelService::remove_link(LinkId id) {
+  const auto link = links_.find(id);
+  if (link == links_.end() || !removed_.insert(id).second) return;
+  link->second->stop();
+}
+
+void ModelService::park_link(LinkId id) {
+  const auto link = links_.find(id);
+  if (link != links_.end()) link->second->park("another connection of this worker leads here");
+}
+
+void ModelService::wake_link(LinkId id) {
+  const auto link = links_.find(id);
+  if (link != links_.end() && !retired_.contains(id)) link->second->wake();
+}
+
+bool ModelService::registered(LinkId id) const {
+  const auto link = links_.find(id);
+  return link != links_.end() && link->second->registered();
 }
 
 // ---- the core ---------------------------------------------------------------------------------
@@ -145,8 +166,9 @@ void ModelService::arm_core_timer() {
 
 void ModelService::on_registered(LinkId link, const proto::Welcome& welcome) {
   refused_for_good_.erase(link);
+  if (!registered_once_.insert(link).second) ++reconnects_;
   apply(LinkUp{link, welcome.manager_id});
-  owner_.on_registered(*this, link);
+  owner_.on_registered(*this, link, welcome.manager_id);
 }
 
 void ModelService::on_message(LinkId link, proto::Message message) {
@@ -164,6 +186,7 @@ void ModelService::on_message(LinkId link, proto::Message message) {
 void ModelService::on_lost(LinkId link) {
   apply(LinkLost{link});
   if (!serving() || retired_.contains(link)) links_.at(link)->stop();  // not to come back
+  owner_.on_lost(*this, link);
 }
 
 void ModelService::on_refused(LinkId link, const proto::Refuse& refuse) {
@@ -175,9 +198,40 @@ void ModelService::on_refused(LinkId link, const proto::Refuse& refuse) {
   owner_.on_refused(*this, link, refuse);
 }
 
-void ModelService::on_stopped(LinkId) { owner_.on_link_stopped(*this); }
+// The link itself is calling, so it is let go of later.
+void ModelService::on_stopped(LinkId link) {
+  if (removed_.contains(link)) asio::post(io_, [this, link] { forget(link); });
+  owner_.on_link_stopped(*this);
+}
 
-bool ModelService::refused_by_all() const { return refused_for_good_.size() == links_.size(); }
+void ModelService::forget(LinkId link) {
+  links_.erase(link);
+  removed_.erase(link);
+  retired_.erase(link);
+  refused_for_good_.erase(link);
+  registered_once_.erase(link);
+}
+
+void ModelService::add_to(WorkerStatus& status) const {
+  const proto::Load load = core_.load();
+  status.load.queued = static_cast<std::uint16_t>(status.load.queued + load.queued);
+  status.load.running = static_cast<std::uint16_t>(status.load.running + load.running);
+  for (const auto& [id, link] : links_) {
+    if (link->parked()) continue;  // its manager has another entry
+    const std::string manager = link->endpoint().text();
+    auto entry = std::find_if(status.managers.begin(), status.managers.end(),
+                              [&](const ManagerStatus& each) { return each.manager == manager; });
+    if (entry == status.managers.end()) {
+      entry = status.managers.insert(entry, ManagerStatus{manager});
+    }
+    entry->connected |= link->registered();
+    entry->held += static_cast<unsigned>(core_.held(id));
+  }
+}
+
+bool ModelService::refused_by_all() const {
+  return !links_.empty() && refused_for_good_.size() == links_.size();
+}
 
 bool ModelService::links_stopped() const {
   return std::all_of(links_.begin(), links_.end(),
@@ -188,12 +242,12 @@ bool ModelService::links_stopped() const {
 
 void ModelService::retire(LinkId id, std::chrono::milliseconds deadline,
                           const std::string& reason) {
-  if (!retired_.insert(id).second) return;
-  ManagerLink& link = *links_.at(id);
-  if (link.registered()) {
+  const auto link = links_.find(id);
+  if (link == links_.end() || !retired_.insert(id).second) return;
+  if (link->second->registered()) {
     apply(LinkRetired{id, deadline, reason});
   } else {
-    link.stop();
+    link->second->stop();
   }
   if (retired_.size() == links_.size()) apply(DrainRequested{deadline, reason});
 }
@@ -203,6 +257,7 @@ void ModelService::retire_unregistered(std::chrono::milliseconds deadline,
   for (const auto& [id, link] : links_) {
     if (!link->registered()) retire(id, deadline, reason);
   }
+  if (links_.empty()) apply(DrainRequested{deadline, reason});
 }
 
 void ModelService::drain(std::chrono::milliseconds deadline, const std::string& reason) {
@@ -222,11 +277,6 @@ void ModelService::stop_computing() {
   // What a model's weights and plans leave lies between other things, and the allocator would keep
   // it: measured with GoogLeNet, a third of the worker's memory.
   ::malloc_trim(0);
-}
-
-bool ModelService::has_thread_at_work() const {
-  return !pool_.idle() || std::any_of(links_.begin(), links_.end(),
-                                      [](const auto& entry) { return entry.second->resolving(); });
 }
 
 }  // namespace imgrec::worker

@@ -38,15 +38,8 @@ std::string new_process_id() {
 
 WorkerRunnerOptions completed(WorkerRunnerOptions options) {
   if (!options.random) options.random = system_random();
+  options.directory.random = options.random;
   return options;
-}
-
-void add(WorkerCounters& sum, const WorkerCounters& more) {
-  sum.assigned += more.assigned;
-  sum.done += more.done;
-  sum.failed += more.failed;
-  sum.from_cache += more.from_cache;
-  sum.unwanted += more.unwanted;
 }
 
 void unblock(int signal) {
@@ -65,6 +58,7 @@ WorkerRunner::WorkerRunner(WorkerRunnerOptions options, std::shared_ptr<Engine> 
       process_id_(new_process_id()),
       work_guard_(asio::make_work_guard(io_)),
       signals_(io_),
+      finder_(io_, options_.managers, options_.directory, *this),
       newest_(make_service(std::move(engine))) {}
 
 WorkerRunner::~WorkerRunner() {
@@ -78,7 +72,42 @@ std::unique_ptr<ModelService> WorkerRunner::make_service(std::shared_ptr<Engine>
                                         std::move(engine), owner);
 }
 
+// Connections to it wait from here on; they are answered once the io_context runs.
+Status WorkerRunner::open_ops_port() {
+  if (options_.ops_listen.empty()) return {};
+  net::OpsHandlers handlers;
+  handlers.readiness = [this]() -> net::OpsHandlers::Readiness {
+    const WorkerStatus now = status();
+    return {now.ready(), now.sentence()};
+  };
+  handlers.metrics = [this] { return options_.metrics_text(status()); };
+  ops_.emplace(io_, net::OpsServerOptions{.listen = options_.ops_listen}, std::move(handlers));
+  return ops_->start();
+}
+
+WorkerStatus WorkerRunner::status() const {
+  WorkerStatus status;
+  status.warm = ready_;
+  status.leaving = stopping_ || exit_.has_value();
+  status.reloading = reloading_;
+  status.counters = past_;
+  status.reconnects = past_reconnects_;
+  for (const ModelService* service : services()) {
+    status.counters += service->counters();
+    status.reconnects += service->reconnects();
+    service->add_to(status);
+  }
+  const ModelDescription& model = newest_->model();
+  status.model_name = model.name;
+  status.model_digest = model.digest;
+  status.classes = model.labels.size();
+  status.streams = options_.streams;
+  status.credit = options_.credit;
+  return status;
+}
+
 WorkerExit WorkerRunner::run() {
+  if (const Status opened = open_ops_port(); !opened.ok()) return {3, opened.message(), false};
   if (options_.handle_signals) {
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
@@ -99,15 +128,35 @@ WorkerExit WorkerRunner::run() {
 
 void WorkerRunner::begin() {
   ready_ = true;
-  newest_->connect();
+  finder_.start();
   end_reload();  // one may have been asked for meanwhile
 }
 
+// ---- which managers there are -----------------------------------------------------------------
+
+void WorkerRunner::open_link(LinkId link, const ManagerAddress& to) {
+  newest_->add_link(link, to, /*parked=*/false);
+}
+
+void WorkerRunner::close_link(LinkId link) {
+  newest_->remove_link(link);
+  for (const auto& older : older_)
+    older->retire(link, options_.drain_timeout, "its manager is gone");
+}
+
+void WorkerRunner::park_link(LinkId link) {
+  for (ModelService* service : services()) service->park_link(link);
+}
+
+void WorkerRunner::wake_link(LinkId link) {
+  for (ModelService* service : services()) service->wake_link(link);
+}
+
 WorkerExit WorkerRunner::exit_report() {
-  exit_->abandoned_work = reloading_;
+  exit_->abandoned_work = reloading_ || finder_.looking_up();
   for (const ModelService* service : services()) {
     exit_->abandoned_work |= service->has_thread_at_work();
-    add(past_, service->counters());
+    past_ += service->counters();
   }
   for (const Unloading& each : unloading_) {
     exit_->abandoned_work |= each.service->has_thread_at_work();
@@ -207,7 +256,7 @@ void WorkerRunner::take_over() {
   for (const auto& service : older_) {
     service->retire_unregistered(options_.drain_timeout, std::string(kReplaced));
   }
-  newest_->connect();
+  for (const auto& known : finder_.links()) newest_->add_link(known.link, known.to, known.parked);
 }
 
 void WorkerRunner::end_reload() {
@@ -215,17 +264,26 @@ void WorkerRunner::end_reload() {
   if (std::exchange(reload_again_, false)) reload("asked for meanwhile");
 }
 
-void WorkerRunner::on_registered(ModelService& service, LinkId link) {
+void WorkerRunner::on_registered(ModelService& service, LinkId link,
+                                 const std::string& manager_id) {
+  finder_.on_registered(link, manager_id);
   if (&service != newest_.get() || stopping_) return;
   for (const auto& older : older_) {
     older->retire(link, options_.drain_timeout, std::string(kReplaced));
   }
 }
 
+void WorkerRunner::on_lost(ModelService&, LinkId link) {
+  const auto all = services();
+  const bool elsewhere = std::any_of(
+      all.begin(), all.end(), [&](const ModelService* each) { return each->registered(link); });
+  if (!elsewhere) finder_.on_lost(link);
+}
+
 void WorkerRunner::on_refused(ModelService& service, LinkId, const proto::Refuse& refuse) {
   if (&service != newest_.get()) return;
   if (older_.empty()) {
-    if (service.refused_by_all()) {
+    if (service.refused_by_all() && finder_.complete()) {
       leave(3, "every manager refuses this worker; the last one said: " + refuse.reason);
     }
     return;
@@ -237,7 +295,8 @@ void WorkerRunner::on_refused(ModelService& service, LinkId, const proto::Refuse
 }
 
 void WorkerRunner::unload(std::unique_ptr<ModelService> service) {
-  add(past_, service->counters());
+  past_ += service->counters();
+  past_reconnects_ += service->reconnects();
   Unloading& entry = unloading_.emplace_back();
   entry.service = std::move(service);
   const auto self = std::prev(unloading_.end());
@@ -275,6 +334,7 @@ void WorkerRunner::request_stop(std::string reason) {
 void WorkerRunner::stop(std::string reason) {
   if (exit_ || stopping_) return;
   stopping_ = true;
+  finder_.stop();
   spdlog::info("worker_draining reason={} timeout_ms={}", log_text(reason),
                options_.drain_timeout.count());
   for (ModelService* service : services()) service->drain(options_.drain_timeout, reason);
@@ -291,6 +351,7 @@ void WorkerRunner::on_left(ModelService&, int code, const std::string& reason) {
 void WorkerRunner::leave(int code, std::string reason) {
   if (exit_) return;
   exit_ = WorkerExit{code, std::move(reason), false};
+  finder_.stop();
   for (ModelService* service : services()) service->stop_links();
   finish_if_stopped();
 }

@@ -6,13 +6,15 @@
 // Owns: the io_context, the services (one for each model in use), and a thread while a model is
 // loaded or an old one is unloaded.
 //
-// Start: the compute threads start and warm up; only then are the managers connected to.
+// Start: the compute threads start and warm up; only then are the managers looked up and connected
+// to. From then on the finder says which there are: those that appear get a link of the newest
+// model, those that are gone lose theirs.
 //
 // Another model, on request_reload() or SIGHUP:
 //   1. a thread of its own opens the engine again; where the folder still holds the model that
 //      serves, that is all;
 //   2. it warms up on threads of its own, while the old one goes on;
-//   3. its service connects to every manager, beside the links of the old one;
+//   3. its service connects to every manager that is known, beside the links of the old one;
 //   4. where it is registered, the old link drains: what has begun is answered by the old model,
 //   the
 //      rest goes back to the manager. Where it is refused the old one goes on, and the new one asks
@@ -28,7 +30,7 @@
 //   4. BYE to each manager, flushed, connections closed (at most close_timeout);
 //   5. the threads end. A second signal skips to the end, with exit code 1.
 // The other ways out: failing on purpose (code 1), an engine that cannot warm up at the start (1),
-// and every manager refusing this worker for good (3).
+// an operations port that cannot be had (3), and every manager refusing this worker for good (3).
 #pragma once
 
 #include <cstdint>
@@ -44,18 +46,21 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "net/ops_server.h"
 #include "proto/status.h"
 #include "worker/core/engine.h"
 #include "worker/core/worker_core.h"
+#include "worker/net/manager_finder.h"
 #include "worker/net/model_service.h"
 #include "worker/net/worker_runner_options.h"
+#include "worker/net/worker_status.h"
 
 namespace imgrec::worker {
 
 struct WorkerExit {
   int code = 0;
   std::string reason;
-  // A thread is still inside the engine, a model's loader or the resolver and would have to be
+  // A thread is still inside the engine, a model's loader or the resolver, and would have to be
   // waited for: the process should end by _Exit.
   bool abandoned_work = false;
 };
@@ -64,7 +69,7 @@ struct WorkerExit {
 // one on disk still, the result is null. Runs on a thread of its own.
 using EngineReopener = std::function<Result<std::unique_ptr<Engine>>(const std::string& serving)>;
 
-class WorkerRunner final : private ModelService::Owner {
+class WorkerRunner final : private ModelService::Owner, private ManagerFinder::Listener {
  public:
   // REQUIRES: at least one manager. Without `reopen` there is nothing to reload.
   WorkerRunner(WorkerRunnerOptions options, std::shared_ptr<Engine> engine,
@@ -88,6 +93,8 @@ class WorkerRunner final : private ModelService::Owner {
   using Opened = Result<std::unique_ptr<Engine>>;
 
   std::unique_ptr<ModelService> make_service(std::shared_ptr<Engine> engine);
+  Status open_ops_port();
+  WorkerStatus status() const;
   void begin();
   void reload(const std::string& reason);
   void on_opened(Opened opened);
@@ -103,7 +110,13 @@ class WorkerRunner final : private ModelService::Owner {
   std::vector<ModelService*> services() const;  // those that have links, oldest first
   WorkerExit exit_report();
 
-  void on_registered(ModelService& service, LinkId link) override;
+  void open_link(LinkId link, const ManagerAddress& to) override;
+  void close_link(LinkId link) override;
+  void park_link(LinkId link) override;
+  void wake_link(LinkId link) override;
+
+  void on_registered(ModelService& service, LinkId link, const std::string& manager_id) override;
+  void on_lost(ModelService& service, LinkId link) override;
   void on_refused(ModelService& service, LinkId link, const proto::Refuse& refuse) override;
   void on_left(ModelService& service, int code, const std::string& reason) override;
   void on_link_stopped(ModelService& service) override;
@@ -114,6 +127,7 @@ class WorkerRunner final : private ModelService::Owner {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_guard_;
   boost::asio::signal_set signals_;
+  ManagerFinder finder_;
   unsigned made_ = 0;  // services so far
   std::list<Unloading> unloading_;
   std::vector<std::unique_ptr<ModelService>> older_;  // being replaced; oldest first
@@ -124,8 +138,10 @@ class WorkerRunner final : private ModelService::Owner {
   bool reloading_ = false;     // steps 1 and 2
   bool reload_again_ = false;  // asked for meanwhile
   bool stopping_ = false;
-  WorkerCounters past_;             // of services that are gone
-  std::optional<WorkerExit> exit_;  // set: the worker leaves
+  WorkerCounters past_;                // of services that are gone
+  std::uint64_t past_reconnects_ = 0;  // the same
+  std::optional<WorkerExit> exit_;     // set: the worker leaves
+  std::optional<net::OpsServer> ops_;  // last: it asks all of the above
 };
 
 }  // namespace imgrec::worker

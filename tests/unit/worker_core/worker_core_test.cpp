@@ -77,7 +77,7 @@ TEST_F(WorkerCoreJobs, UseEveryStream) {
   EXPECT_EQ(core_->load().running, 2u);
 }
 
-TEST_F(WorkerCoreJobs, RunInTheOrderOfArrivalAcrossManagers) {
+TEST_F(WorkerCoreJobs, GiveAnotherManagerItsTurn) {
   start(with(4));
   up(kOther, "manager-b");
   begin(1);

@@ -241,7 +241,7 @@ TEST_F(ModelReload, AskedForTwiceMeanwhileLoadsOnceMore) {
   EXPECT_EQ(manager.wait_for<proto::Hello>(2)[1].model_name, "model-c");
   EXPECT_EQ(disk_.begun(), 2u);
   EXPECT_THAT(log, HasSubstr("reload_postponed"));
-  EXPECT_THAT(log, HasSubstr("reload_unchanged serving=model-c"));
+  EXPECT_THAT(log, HasSubstr("reload_begins reason=\"asked for meanwhile\" serving=model-c"));
 }
 
 TEST_F(ModelReload, IsIgnoredByAWorkerThatLeaves) {

@@ -3,6 +3,7 @@
 // Thread rule: plain value; pure function. Owns its strings.
 #pragma once
 
+#include <compare>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,9 @@ struct ManagerEndpoint {
   std::string port;  // decimal
   // "HOST:PORT", IPv6 addresses in brackets.
   std::string text() const;
+  // The host is an address: four decimal numbers, or IPv6. Else a name, which is looked up.
+  bool is_address() const;
+  friend auto operator<=>(const ManagerEndpoint&, const ManagerEndpoint&) = default;
 };
 
 inline constexpr std::string_view kDefaultWorkerPort = "2888";

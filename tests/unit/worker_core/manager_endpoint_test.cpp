@@ -1,4 +1,4 @@
-#include "worker/net/manager_endpoint.h"
+#include "worker/core/manager_endpoint.h"
 
 #include <string>
 
@@ -25,6 +25,16 @@ TEST(ManagerEndpoint, ReadsIpv6InBrackets) {
   ASSERT_TRUE(endpoint.ok());
   EXPECT_EQ(endpoint->host, "fe80::1%eth0");
   EXPECT_EQ(endpoint->text(), "[fe80::1%eth0]:99");
+}
+
+TEST(ManagerEndpoint, TellsAddressesFromNames) {
+  for (const char* address : {"127.0.0.1", "0.0.0.0", "255.255.255.255", "::1", "fe80::1%eth0"}) {
+    EXPECT_TRUE((ManagerEndpoint{address, "1"}).is_address()) << address;
+  }
+  for (const char* name : {"localhost", "1", "127.1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.",
+                           "1.2.3.x", "1.2.3.4x", ".1.2.3.4", "10.0.0.1.example"}) {
+    EXPECT_FALSE((ManagerEndpoint{name, "1"}).is_address()) << name;
+  }
 }
 
 class BadManagerEndpoint : public testing::TestWithParam<const char*> {};

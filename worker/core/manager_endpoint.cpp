@@ -1,4 +1,4 @@
-#include "worker/net/manager_endpoint.h"
+#include "worker/core/manager_endpoint.h"
 
 #include <algorithm>
 #include <charconv>
@@ -28,6 +28,21 @@ bool is_host_character(char c) {
 std::string ManagerEndpoint::text() const {
   const bool v6 = host.find(':') != std::string::npos;
   return (v6 ? "[" + host + "]" : host) + ":" + port;
+}
+
+bool ManagerEndpoint::is_address() const {
+  if (host.find(':') != std::string::npos) return true;
+  std::string_view rest = host;
+  for (int part = 0; part < 4; ++part) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+    if (error != std::errc() || value > 255) return false;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    if (rest.empty()) return part == 3;
+    if (rest.front() != '.') return false;
+    rest.remove_prefix(1);
+  }
+  return false;
 }
 
 Result<ManagerEndpoint> parse_manager_endpoint(std::string_view text) {
