@@ -37,6 +37,7 @@ test_packages=(
   chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema python3-yaml
   python3-torchvision
   shellcheck fonts-dejavu-core iproute2 openssl strace
+  systemd-container debootstrap openssh-client
 )
 
 list=false
@@ -46,6 +47,8 @@ for arg in "$@"; do
       packages+=("${test_packages[@]}")
       # Any Node.js will do, also one that did not come from Debian.
       command -v node >/dev/null || packages+=(nodejs)
+      # Any Go will do that can fetch a newer one; helm is built with it (ci/chart-tools.sh).
+      command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || packages+=(golang-go)
       ;;
     --list) list=true ;;
     --help) usage; exit 0 ;;
