@@ -16,9 +16,9 @@ namespace imgrec::worker {
 
 struct WorkerConfig {
   std::vector<std::string> managers{"127.0.0.1:2888"};
-  std::string name;      // empty: HOSTNAME-PID
-  unsigned streams = 1;  // images computed at once, each on a thread of its own
-  unsigned credit = 0;   // images held at once, per manager, at most; 0: 64
+  std::string name;                 // empty: HOSTNAME-PID
+  unsigned streams = 1;             // images computed at once, each on a thread of its own
+  unsigned credit = 0;              // images held at once, per manager, at most; 0: 64
   ByteSize max_held{256ull << 20};  // bytes of images held at once, for all managers together
   double fail_probability = 0;
   unsigned cached_answers = 4096;
