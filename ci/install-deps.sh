@@ -36,7 +36,7 @@ test_packages=(
   clang-14 libclang-rt-14-dev clang-format-14
   chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema
   python3-torchvision
-  shellcheck fonts-dejavu-core iproute2 openssl strace
+  shellcheck fonts-dejavu-core iproute2 openssl strace debootstrap
 )
 
 list=false
@@ -46,6 +46,9 @@ for arg in "$@"; do
       packages+=("${test_packages[@]}")
       # Any Node.js will do, also one that did not come from Debian.
       command -v node >/dev/null || packages+=(nodejs)
+      # Nor need these be Debian's. The tests start an engine of their own.
+      command -v dockerd >/dev/null || packages+=(docker.io)
+      command -v docker-compose >/dev/null || packages+=(docker-compose)
       ;;
     --list) list=true ;;
     --help) usage; exit 0 ;;
