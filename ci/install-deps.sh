@@ -37,6 +37,7 @@ test_packages=(
   chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema python3-yaml
   python3-torchvision
   shellcheck fonts-dejavu-core iproute2 openssl strace
+  systemd-container debootstrap openssh-client
 )
 
 list=false

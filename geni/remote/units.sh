@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# The systemd units of imgrec on a host. Sourced by setup.sh.
+
+# Seconds of a time as imgrec's options take it: 500ms, 10s, 2m, 1h.
+seconds_of() {
+  case "$1" in
+    *ms) echo 1 ;;
+    *s) echo $((10#${1%s})) ;;
+    *m) echo $((10#${1%m} * 60)) ;;
+    *h) echo $((10#${1%h} * 3600)) ;;
+    *) echo 60 ;;
+  esac
+}
+
+# Everything that a service of ours can do without. What it needs beyond is in the two units below.
+# The user is made up by systemd while the service runs: nobody logs in as it, nothing else is its.
+hardening() {
+  cat <<'EOF'
+DynamicUser=yes
+UMask=0077
+CapabilityBoundingSet=
+AmbientCapabilities=
+NoNewPrivileges=yes
+LockPersonality=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+EOF
+}
+
+# In a Debian 12 of its own, where the host is another system.
+other_root() {  # ROOT
+  [ -n "$1" ] || return 0
+  cat <<EOF
+RootDirectory=$1
+MountAPIVFS=yes
+BindReadOnlyPaths=/opt/imgrec/releases /opt/imgrec/models -/etc/hosts -/etc/resolv.conf
+EOF
+}
+
+# A restart is tried for ever: a worker whose manager is not up yet, or a manager whose disk is full,
+# is to come back without anybody's help. Stopping has time for the drain, and more.
+print_unit() {  # ROLE RELEASE ROOT DRAIN
+  local role=$1 release=$2 token_option=IMGREC_WORKER_TOKEN_FILE
+  if [ "$role" = manager ]; then token_option=IMGREC_WORKERS_TOKEN_FILE; fi
+  cat <<EOF
+# Written by geni/imgrec-host.sh, which writes it again: change settings by its --set.
+[Unit]
+Description=imgrec $role
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=$release/bin/imgrec-$role
+EnvironmentFile=/etc/imgrec/$role.env
+LoadCredential=join-token:/etc/imgrec/join-token
+Environment=$token_option=%d/join-token
+Restart=always
+RestartSec=2
+KillMode=mixed
+TimeoutStopSec=$(($(seconds_of "$4") + 30))
+LimitNOFILE=65536
+$(if [ "$role" = manager ]; then
+    printf '%s\n' StateDirectory=imgrec StateDirectoryMode=0700 MemoryDenyWriteExecute=yes
+  else
+    # oneDNN writes its kernels as it goes.
+    echo MemoryDenyWriteExecute=no
+  fi)
+$(hardening)
+$(other_root "$3")
+
+[Install]
+WantedBy=multi-user.target
+EOF
+}

@@ -1,0 +1,107 @@
+"""What geni/cluster.sh and geni/imgrec-host.sh say to wrong input, before any machine is asked. What they
+do to machines is test_geni_hosts.py."""
+import os
+import subprocess
+
+import pytest
+from cluster import REPO
+
+GENI = REPO / "geni"
+MANAGER = "manager: {ssh: ana@pc1, address: 10.10.1.1}\n"
+WORKER = "  - {ssh: ana@pc2, address: 10.10.1.2, manager_address: 10.10.1.1}\n"
+
+
+def run(script, *arguments, **environment):
+    # An ssh that fails at once: whatever gets past the checks reaches nobody.
+    return subprocess.run([GENI / script, *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, env={**os.environ, **environment})
+
+
+@pytest.fixture
+def no_ssh(tmp_path):
+    """A PATH whose ssh notes its arguments and finds nobody."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    ssh = folder / "ssh"
+    ssh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{tmp_path}/calls\ncat >/dev/null\nexit 255\n')
+    ssh.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("text, line, word", [
+    ("", None, "names no manager"),
+    (MANAGER, None, "names no workers"),
+    (MANAGER + MANAGER, 2, "a manager already"),
+    (MANAGER + "workers:\n  - {ssh: ana@pc2, address: 10.10.1.2}\n", 3, "manager_address is missing"),
+    (MANAGER + "workers:\n  - {ssh: a, ssh: b, address: c, manager_address: d}\n", 3, "ssh is there twice"),
+    (MANAGER + "workers:\n  - {ssh: a, adress: c, manager_address: d}\n", 3, '"adress" is none of'),
+    (MANAGER + "workers:\n  - ana@pc2\n", 3, "neither the manager's line"),
+    (MANAGER + WORKER, 2, "neither the manager's line"),
+    ("manager: {ssh: -oProxyCommand=touch, address: 10.10.1.1}\n", 1, "is no host name or address"),
+    ("manager: {ssh: $(touch x), address: 10.10.1.1}\n", 1, "is not KEY: VALUE"),
+    ("manager: {ssh: a;b, address: 10.10.1.1}\n", 1, "is no host name or address"),
+    ("manager:\n  ssh: ana@pc1\n", 1, "neither the manager's line"),
+])
+def test_a_wrong_hosts_file_is_refused_by_line(tmp_path, no_ssh, text, line, word):
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(text)
+    done = run("cluster.sh", "status", "--hosts", hosts, **no_ssh)
+    assert done.returncode == 2 and word in done.stderr, done.stderr
+    if line:
+        assert f"hosts.yaml, line {line}:" in done.stderr
+    assert not (tmp_path / "calls").exists()
+
+
+def test_comments_and_spaces_are_no_machines(tmp_path, no_ssh):
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(f"# ours\n\n{MANAGER}workers:\n# one\n{WORKER}  \n{WORKER.strip()}")
+    done = run("cluster.sh", "status", "--hosts", hosts, **no_ssh)
+    assert done.returncode == 3, done.stderr
+    calls = (tmp_path / "calls").read_text()
+    assert calls.count("-- ana@pc1 ") == 1 and calls.count("-- ana@pc2 ") == 2
+
+
+def test_every_machine_is_asked_and_named_when_none_answers(tmp_path, no_ssh):
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text(MANAGER + "workers:\n" + WORKER)
+    for verb in ("status", "start", "stop", "restart", "down"):
+        done = run("cluster.sh", verb, "--hosts", hosts, **no_ssh)
+        assert done.returncode == 3, done.stderr
+        for name in ("manager: ", "worker-1: "):
+            assert f"{name}imgrec-host.sh: ana@pc" in done.stdout
+        assert "cannot be reached by ssh" in done.stdout
+
+
+@pytest.mark.parametrize("script, arguments, word", [
+    ("cluster.sh", [], "no verb"), ("cluster.sh", ["fly"], 'unknown verb "fly"'),
+    ("cluster.sh", ["up"], "--hosts FILE is missing"), ("cluster.sh", ["up", "--hosts"], "needs a value"),
+    ("cluster.sh", ["up", "--hosts", "/nonexistent"], "no hosts file"),
+    ("cluster.sh", ["up", "somewhere"], 'unknown argument "somewhere"'),
+    ("imgrec-host.sh", ["status"], "needs a host"), ("imgrec-host.sh", ["status", "-l"], "no host to ssh to"),
+    ("imgrec-host.sh", ["install-worker", "pc1"], "needs --manager"),
+    ("imgrec-host.sh", ["install-worker", "pc1", "--fast"], "needs a value"),
+    ("imgrec-host.sh", ["logs", "pc1"], "needs a folder"),
+    ("pack.sh", ["--on", "pc1", "--build-dir", "x"], "exclude each other"),
+])
+def test_wrong_usage_is_said(script, arguments, word):
+    done = run(script, *arguments)
+    assert done.returncode == 2 and word in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("script", ["cluster.sh", "imgrec-host.sh", "pack.sh"])
+def test_help_is_there(script):
+    done = run(script, "--help")
+    assert done.returncode == 0 and done.stdout.startswith(f"Usage: geni/{script} ")
+
+
+def test_a_token_is_made_for_its_owner_alone(tmp_path, no_ssh):
+    hosts, package = tmp_path / "hosts.yaml", tmp_path / "package"
+    hosts.write_text(MANAGER + "workers:\n" + WORKER)
+    package.write_bytes(b"")
+    done = run("cluster.sh", "up", "--hosts", hosts, "--package", package, **no_ssh)
+    assert done.returncode == 3
+    token = tmp_path / "hosts.yaml.join-token"
+    assert token.stat().st_mode & 0o777 == 0o600 and len(token.read_text()) == 64
+    before = token.read_text()
+    run("cluster.sh", "up", "--hosts", hosts, "--package", package, **no_ssh)
+    assert token.read_text() == before
