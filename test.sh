@@ -183,7 +183,7 @@ fi
 # Helm and its tools take minutes of compiling once. That is done beside everything else, when nobody
 # wants the processor. Where they are there already, the release build's tests use them.
 if [[ " ${presets[*]} " == *" release "* ]]; then
-  nice -n 19 timeout 1200 ci/chart-tools.sh >build/chart-tools.log 2>&1 &
+  nice -n 19 timeout 3000 ci/chart-tools.sh >build/chart-tools.log 2>&1 &
   chart_tools=$!
 fi
 sanitizer_environment
