@@ -34,7 +34,7 @@ HELM-ARGUMENTS go to every install and upgrade, such as --set manager.persistenc
 
 Needs kubectl, curl, python3, docker where it builds or loads, and volumes that the cluster provides or
 that are there; helm is taken from PATH or built by ci/chart-tools.sh. Each wait ends in time; all of it takes
-some five minutes on one node. DOCKER names another client than docker.
+two to three minutes on one small node, without the builds. DOCKER names another client than docker.
 
 Exit codes: 0 nothing was lost, 1 something was or did not work, 2 wrong usage, 3 something is missing.
 EOF
