@@ -182,22 +182,23 @@ apt_proxy() {
   echo "$PROXY"
 }
 
+# Debian's keys come with the package: those that Ubuntu 22.04 has are older than Debian 12.
 make_root() {
-  local partial=$root.partial proxy tools=(debootstrap debian-archive-keyring)
+  local partial=$root.partial proxy
   [ -n "$root" ] || return 0
   [ ! -d "$root" ] || return 0
   say "Making a Debian 12 in $root, for this host's system is \"$system\" (some minutes; log: $LOG)"
-  if ! dpkg-query -W "${tools[@]}" >/dev/null 2>&1; then
+  if ! command -v debootstrap >/dev/null; then
     logged "apt-get update failed: has this host a network, and do its package sources answer?" \
       apt-get -q -o DPkg::Lock::Timeout=300 update
     logged "debootstrap could not be installed" apt-get -q -y -o DPkg::Lock::Timeout=300 \
-      install --no-install-recommends "${tools[@]}"
+      install --no-install-recommends debootstrap gpgv
   fi
   proxy=$(apt_proxy)
   rm -rf "$partial"
-  logged "debootstrap failed: does $mirror answer?" env ${proxy:+"http_proxy=$proxy"} \
+  logged "debootstrap failed (does $mirror answer?)" env ${proxy:+"http_proxy=$proxy"} \
     debootstrap --variant=minbase --include=ca-certificates \
-    --keyring=/usr/share/keyrings/debian-archive-keyring.gpg bookworm "$partial" "$mirror"
+    --keyring="$release/debian-archive-keyring.gpg" bookworm "$partial" "$mirror"
   printf 'deb %s\n' "$mirror bookworm main" "$mirror bookworm-updates main" \
     "$security_mirror bookworm-security main" >"$partial/etc/apt/sources.list"
   if [ -n "$proxy" ]; then echo "Acquire::http::Proxy \"$proxy\";" >"$partial/etc/apt/apt.conf.d/01proxy"; fi
@@ -270,7 +271,8 @@ drain() {
 # A program takes no notice of variables that it does not know: a slip of the pen is found here.
 check_settings() {
   local help pair flag
-  help=$(in_system "$release/bin/imgrec-$role" --help)
+  [ "${#settings[@]}" -gt 0 ] || return 0
+  help=$(in_system "$release/bin/imgrec-$role" --help 2>/dev/null)
   for pair in "${settings[@]}"; do
     flag=${pair%%=*}
     flag=--$(tr 'A-Z_' 'a-z-' <<<"${flag#IMGREC_}")
