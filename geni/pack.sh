@@ -81,6 +81,7 @@ build_here() {
   build_dir=$PWD/build/release
 }
 
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 stage=
 cleanup() { if [ -n "$stage" ]; then rm -rf "$stage"; fi; }
 trap cleanup EXIT
@@ -98,6 +99,8 @@ pack() {
   { packages_of "$stage/imgrec/bin/imgrec-manager" "$stage/imgrec/bin/imgrec"; echo libjs-chart.js; } \
     >"$stage/imgrec/packages-manager"
   { packages_of "$stage/imgrec/bin/imgrec-worker"; echo libopenblas0-openmp; } >"$stage/imgrec/packages-worker"
+  # Hosts of another system make a Debian 12 with them.
+  cp "$keyring" "$stage/imgrec/" || die 3 "There is no $keyring here: apt-get install debian-archive-keyring."
   tar -C "$stage" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=go-w,a+rX \
     -cf - imgrec | gzip -n >"$stage/package" || die 1 "$out cannot be written. Is the disk full?"
   mv "$stage/package" "$out"

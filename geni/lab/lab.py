@@ -124,8 +124,7 @@ def serve_packages(ours, system):
     _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     if not descriptors:
         return
-    mirrors = system.mirrors + getattr(system, "also", [])
-    with packages.Server(socket.socket(fileno=descriptors[0]), mirrors,
+    with packages.Server(socket.socket(fileno=descriptors[0]), system.mirrors,
                          machines.cache_folder() / "mirror") as server:
         server.serve_forever()
 

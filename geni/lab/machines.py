@@ -37,15 +37,12 @@ class CannotMake(Exception):
 
 
 class System:
-    """One kind of system that machines can have."""
+    """One kind of system that machines can have, and the mirrors that they may use."""
 
-    def __init__(self, name, suite, mirror, sources, options=()):
+    def __init__(self, name, suite, mirror, sources, options=(), more_mirrors=()):
         self.name, self.suite, self.mirror = name, suite, mirror
         self.sources, self.options = sources, list(options)
-
-    @property
-    def mirrors(self):
-        return [line.split()[1] for line in self.sources]
+        self.mirrors = [*(line.split()[1] for line in sources), *more_mirrors]
 
 
 def find_system(name):
@@ -53,19 +50,18 @@ def find_system(name):
         mirror = os.environ.get("IMGREC_MIRROR") or mirror_of("bookworm")
         security = os.environ.get("IMGREC_SECURITY_MIRROR") or mirror_of("bookworm-security")
         if not mirror or not security:
-            raise CannotMake("apt here knows no bookworm mirror: set IMGREC_MIRROR and IMGREC_SECURITY_MIRROR")
+            raise CannotMake("apt here knows no bookworm mirror: set IMGREC_MIRROR and "
+                             "IMGREC_SECURITY_MIRROR")
         return System(name, "bookworm", mirror,
                       [f"deb {mirror} bookworm main", f"deb {mirror} bookworm-updates main",
                        f"deb {security} bookworm-security main"])
     if name == "ubuntu22":
         # Debian has no package with Ubuntu's keys: nothing of this system is to be trusted beyond a lab.
         mirror = os.environ.get("IMGREC_UBUNTU_MIRROR", "http://archive.ubuntu.com/ubuntu")
-        debian = find_system("debian12")
-        system = System(name, "jammy", mirror,
-                        [f"deb {mirror} jammy main universe", f"deb {mirror} jammy-updates main universe"],
-                        ["--no-check-gpg", "--components=main,universe"])
-        system.also = debian.mirrors
-        return system
+        return System(name, "jammy", mirror,
+                      [f"deb {mirror} jammy main universe", f"deb {mirror} jammy-updates main universe"],
+                      ["--no-check-gpg", "--components=main,universe"],
+                      more_mirrors=find_system("debian12").mirrors)
     raise CannotMake(f"there is no system called {name!r}: debian12 or ubuntu22")
 
 
@@ -163,7 +159,8 @@ class Overlay:
             path.mkdir(parents=True, exist_ok=True)
         lower = ":".join(map(str, layers))
         subprocess.run(["mount", "-t", "overlay", "imgrec-lab", "-o",
-                        f"lowerdir={lower},upperdir={upper},workdir={folder / 'work'}", self.root], check=True)
+                        f"lowerdir={lower},upperdir={upper},workdir={folder / 'work'}", self.root],
+                       check=True)
 
     def unmount(self):
         subprocess.run(["umount", self.root], check=True)

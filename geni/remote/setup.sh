@@ -182,22 +182,23 @@ apt_proxy() {
   echo "$PROXY"
 }
 
+# Debian's keys come with the package: those that Ubuntu 22.04 has are older than Debian 12.
 make_root() {
-  local partial=$root.partial proxy tools=(debootstrap debian-archive-keyring)
+  local partial=$root.partial proxy
   [ -n "$root" ] || return 0
   [ ! -d "$root" ] || return 0
   say "Making a Debian 12 in $root, for this host's system is \"$system\" (some minutes; log: $LOG)"
-  if ! dpkg-query -W "${tools[@]}" >/dev/null 2>&1; then
+  if ! command -v debootstrap >/dev/null; then
     logged "apt-get update failed: has this host a network, and do its package sources answer?" \
       apt-get -q -o DPkg::Lock::Timeout=300 update
     logged "debootstrap could not be installed" apt-get -q -y -o DPkg::Lock::Timeout=300 \
-      install --no-install-recommends "${tools[@]}"
+      install --no-install-recommends debootstrap gpgv
   fi
   proxy=$(apt_proxy)
   rm -rf "$partial"
-  logged "debootstrap failed: does $mirror answer?" env ${proxy:+"http_proxy=$proxy"} \
+  logged "debootstrap failed (does $mirror answer?)" env ${proxy:+"http_proxy=$proxy"} \
     debootstrap --variant=minbase --include=ca-certificates \
-    --keyring=/usr/share/keyrings/debian-archive-keyring.gpg bookworm "$partial" "$mirror"
+    --keyring="$release/debian-archive-keyring.gpg" bookworm "$partial" "$mirror"
   printf 'deb %s\n' "$mirror bookworm main" "$mirror bookworm-updates main" \
     "$security_mirror bookworm-security main" >"$partial/etc/apt/sources.list"
   if [ -n "$proxy" ]; then echo "Acquire::http::Proxy \"$proxy\";" >"$partial/etc/apt/apt.conf.d/01proxy"; fi
@@ -240,6 +241,8 @@ print_settings() {
     echo "IMGREC_WORKER_MANAGERS=$manager_address"
     echo "IMGREC_WORKER_NAME=$name"
     echo "IMGREC_WORKER_MODEL=$PREFIX/models/current"
+    # Says here whether the worker is ready. Not 9090: a host may have a manager too, whose it may be.
+    echo "IMGREC_OPS_LISTEN=127.0.0.1:9091"
   fi
   if [ "${#settings[@]}" -gt 0 ]; then printf '%s\n' "${settings[@]}"; fi
 }
@@ -268,7 +271,8 @@ drain() {
 # A program takes no notice of variables that it does not know: a slip of the pen is found here.
 check_settings() {
   local help pair flag
-  help=$(in_system "$release/bin/imgrec-$role" --help)
+  [ "${#settings[@]}" -gt 0 ] || return 0
+  help=$(in_system "$release/bin/imgrec-$role" --help 2>/dev/null)
   for pair in "${settings[@]}"; do
     flag=${pair%%=*}
     flag=--$(tr 'A-Z_' 'a-z-' <<<"${flag#IMGREC_}")
@@ -337,16 +341,25 @@ change_model() {
 }
 
 # ---- is it there? ----------------------------------------------------------------------------------
-# The manager's answer to a GET, headers included, or nothing.
-ask_manager() {  # PATH
-  local address port
-  address=$(sed -n 's/^IMGREC_HTTP_LISTEN=//p' "$CONFIG/manager.env" | tail -n 1)
-  port=$(sed -n 's/^IMGREC_HTTP_PORT=//p' "$CONFIG/manager.env" | tail -n 1)
-  case "$address" in 0.0.0.0 | ::) address=127.0.0.1 ;; esac
+# The answer of a program of ours to a GET, headers included, or nothing.
+ask() {  # ADDRESS PORT PATH
   # shellcheck disable=SC2016 # the inner shell expands them
   timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" &&
     printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" "$2" >&3 && cat <&3' \
-    "$address" "${port:-8080}" "$1" 2>/dev/null || true
+    "$@" 2>/dev/null || true
+}
+
+# A setting of the service as it is installed.
+installed() {  # ROLE NAME
+  sed -n "s/^$2=//p" "$CONFIG/$1.env" | tail -n 1
+}
+
+ask_manager() {  # PATH
+  local address port
+  address=$(installed manager IMGREC_HTTP_LISTEN)
+  port=$(installed manager IMGREC_HTTP_PORT)
+  case "$address" in 0.0.0.0 | ::) address=127.0.0.1 ;; esac
+  ask "$address" "${port:-8080}" "$1"
 }
 
 # How many lines of the worker that runs now hold one of these words.
@@ -356,12 +369,15 @@ said_by_worker() {  # WORDS
   journalctl -q --no-pager -o cat "_SYSTEMD_INVOCATION_ID=${start:-none}" | grep -cE -- "$1" || true
 }
 
+# The manager: it takes photos. A worker: it is warm, and a manager has taken it.
 is_ready() {
+  local ops
   systemctl --quiet is-active "imgrec-$role" || return 1
   if [ "$role" = manager ]; then
     [[ $(ask_manager /readyz) == "HTTP/1.1 200"* ]]
   else
-    [ "$(said_by_worker worker_registered)" -gt 0 ]
+    ops=$(installed worker IMGREC_OPS_LISTEN)
+    [[ $(ask "${ops%:*}" "${ops##*:}" /readyz) == "HTTP/1.1 200"* ]]
   fi
 }
 
@@ -379,7 +395,7 @@ wait_ready() {
   done
   journalctl -q --no-pager -o cat -u "imgrec-$role" -n 15 >&2
   if [ "$role" = worker ] && systemctl --quiet is-active imgrec-worker; then
-    die 1 "imgrec-worker runs, but the manager at $(sed -n 's/^IMGREC_WORKER_MANAGERS=//p' "$CONFIG/worker.env")" \
+    die 1 "imgrec-worker runs, but the manager at $(installed worker IMGREC_WORKER_MANAGERS)" \
       "has not taken it within $READY_S s; its last words are above. Is that the manager's address on the link," \
       "and does the manager run, with the same join token? The worker goes on trying."
   fi
@@ -415,6 +431,10 @@ install_role() {
   elif [ "$role" = manager ]; then
     check_port "$(setting IMGREC_HTTP_PORT 8080)" "the website"
     check_port "$(setting IMGREC_WORKERS_PORT 2888)" "workers"
+  else
+    local ops
+    ops=$(setting IMGREC_OPS_LISTEN 127.0.0.1:9091)
+    check_port "${ops##*:}" "the worker's readiness"
   fi
   mapfile -t packages < <(tar -xzOf "$here/package.tar.gz" "imgrec/packages-$role" 2>/dev/null)
   [ "${#packages[@]}" -gt 0 ] || die 1 "The package was not made by geni/pack.sh of this version, or is damaged."
