@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Pinned; Go checks each against its public checksum database.
 go_minimum=1.26
-go_toolchain=v0.0.1-go1.26.8.linux
+go_toolchain=1.26.8
 helm=helm.sh/helm/v3/cmd/helm@v3.21.4
 kubeconform=github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 unittest=github.com/helm-unittest/helm-unittest@v1.1.2
@@ -87,20 +87,20 @@ at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 # Sets `go` to one that is new enough. An older one fetches it as it fetches any module; that loses the
 # files' modes (Go before 1.21 knows nothing of toolchains), so they are set here.
 new_enough_go() {
-  local version system module
+  local version module
   go=$(find_go)
   version=$(GOTOOLCHAIN=local "$go" env GOVERSION)
   if at_least "${version#go}" "$go_minimum"; then return; fi
-  system=$("$go" env GOARCH)
-  say "$go is $version; fetching Go ${go_toolchain#*-go} with it"
-  module=$(fetch "golang.org/toolchain@$go_toolchain-$system")
+  say "$go is $version; fetching Go $go_toolchain with it"
+  module=$(fetch "golang.org/toolchain@v0.0.1-go$go_toolchain.linux-$("$go" env GOARCH)")
   chmod -R u+w "$module"
   chmod u+x "$module"/bin/* "$module"/pkg/tool/*/*
+  unset GOROOT
   go=$module/bin/go
 }
 
 # Outside of any module; -mod=mod for those who have set something else.
-export GOFLAGS="-trimpath -buildvcs=false" GO111MODULE=on
+export GOFLAGS="-trimpath -buildvcs=false" GO111MODULE=on CGO_ENABLED=0
 scratch=$(mktemp -d "$folder/scratch.XXXXXX")
 trap 'chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
 

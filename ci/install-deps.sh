@@ -47,6 +47,11 @@ for arg in "$@"; do
       packages+=("${test_packages[@]}")
       # Any Node.js will do, also one that did not come from Debian.
       command -v node >/dev/null || packages+=(nodejs)
+      # Any Go will do that can fetch a newer one; helm is built with it (ci/chart-tools.sh).
+      command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || packages+=(golang-go)
+      # Nor need these be Debian's. The tests start an engine of their own.
+      command -v dockerd >/dev/null || packages+=(docker.io)
+      command -v docker-compose >/dev/null || packages+=(docker-compose)
       ;;
     --list) list=true ;;
     --help) usage; exit 0 ;;

@@ -34,7 +34,7 @@ HELM-ARGUMENTS go to every install and upgrade, such as --set manager.persistenc
 
 Needs kubectl, curl, python3, docker where it builds or loads, and volumes that the cluster provides or
 that are there; helm is taken from PATH or built by ci/chart-tools.sh. Each wait ends in time; all of it takes
-some five minutes on one node. DOCKER names another client than docker.
+two to three minutes on one small node, without the builds. DOCKER names another client than docker.
 
 Exit codes: 0 nothing was lost, 1 something was or did not work, 2 wrong usage, 3 something is missing.
 EOF
@@ -273,14 +273,17 @@ set -u
 mkdir -p /tmp/photos
 for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do cp /test/ship.png "/tmp/photos/$n.png"; done
 shard() {
-  sent=0 recognised=0 refused=0
+  sent=0 recognised=0 failed=0
   while [ ! -e /tmp/stop ]; do
+    code=0
+    imgrec classify --quiet --jsonl --top 1 --timeout 5m --parallel 4 --server "$1" /tmp/photos >"/tmp/out.$2" || code=$?
+    # A manager that is away just as a round begins: nothing was sent. The ledger would show it.
+    if [ "$code" -eq 3 ] && [ ! -s "/tmp/out.$2" ]; then sleep 1; continue; fi
+    if [ "$code" -ne 0 ]; then failed=$((failed + 1)); fi
     sent=$((sent + 20))
-    imgrec classify --quiet --jsonl --top 1 --timeout 5m --parallel 4 --server "$1" /tmp/photos >"/tmp/out.$2" ||
-      refused=$((refused + 1))
     recognised=$((recognised + $(grep -c '"label":"ship"' "/tmp/out.$2")))
   done
-  echo "LOAD $2 sent $sent recognised $recognised failed-rounds $refused"
+  echo "LOAD $2 sent $sent recognised $recognised failed-rounds $failed"
 }
 n=0
 for server in "$@"; do

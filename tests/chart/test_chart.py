@@ -95,6 +95,13 @@ def test_what_kubernetes_does_not_know_is_found(tmp_path):
     assert "podManagmentPolicy" in said.stdout
 
 
+def test_it_has_the_version_of_what_it_installs():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    project = re.search(r"project\(imgrec VERSION ([\d.]+)",
+                        (REPO / "CMakeLists.txt").read_text("utf-8"))[1]
+    assert chart["version"] == chart["appVersion"] == project
+
+
 # ---- unit tests of the templates
 
 def test_templates_do_what_their_unit_tests_say():

@@ -89,3 +89,25 @@ def test_a_worker_without_any_model_says_how_to_get_one(tmp_path, programs):
     worker = programs(tmp_path / "prefix" / "bin" / "imgrec-worker")
     assert worker.wait(60) == 2
     assert "models/googlenet (it has no model.yaml); give another directory" in worker.log()
+
+
+def test_a_worker_that_is_told_to_leave_while_it_starts_leaves_at_once(tmp_path, programs):
+    """By a handler of its own: as the first process of a container it gets no other signal."""
+    if not (BIN_DIR / "imgrec-worker").exists():
+        pytest.skip(f"there is no imgrec-worker in {BIN_DIR}")
+    token = tmp_path / "token"
+    os.mkfifo(token)  # reading it takes for ever
+    worker = programs(BIN_DIR / "imgrec-worker", "--worker-token-file", token)
+
+    def is_reading():
+        assert worker.alive(), worker.tail()
+        try:
+            return os.open(token, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads yet
+            return None
+
+    writer = wait_until(is_reading, "the worker to read its token")
+    try:
+        assert worker.terminate(20) == 0, worker.tail()
+    finally:
+        os.close(writer)

@@ -43,22 +43,22 @@ def test_shards_get_equal_shares_of_the_workers(new_cluster):
     wait_until(lambda: done(other) == 80, "the smaller shard's photos")
     meanwhile = done(one) - before
     print(f"\n80 photos of one shard, {meanwhile} of the other meanwhile")
-    assert 80 / 1.5 <= meanwhile <= 80 * 1.5
+    assert 80 / 1.75 <= meanwhile <= 80 * 1.75, "first come, first served gives the flood 360"
     check_fake_answers(other.client.wait_done(few), pngs(80, first=1000))
     check_fake_answers(one.client.wait_done(many), pngs(400))
 
 
 def test_a_photo_does_not_wait_behind_another_shards_window(new_cluster):
     one, other = new_cluster(manager_args=FLOOD), new_cluster()
-    serve([one, other], 1, "--delay-ms", "20")
+    serve([one, other], 1, "--delay-ms", "50")
     one.client.upload(pngs(300))
-    wait_until(lambda: done(one) >= 20, "the flood to be under way")
+    wait_until(lambda: done(one) >= 10, "the flood to be under way")
     assert one.cluster()["workers"][0]["in_flight"] >= 30, "or else this tests nothing"
     for n in range(5):
         before = done(one)
         other.client.wait_done(other.client.upload(pngs(1, first=2000 + n)))
         # In hand, decoded ahead, one turn; and what was done while this looked on.
-        assert done(one) - before <= 12
+        assert done(one) - before <= 16, "behind the window it would be 32 and more"
 
 
 def test_a_shard_that_is_killed_and_comes_back_loses_nothing_and_disturbs_nobody(new_cluster):

@@ -269,6 +269,16 @@ def test_work_goes_through_tls_with_certificates_on_both_sides_and_a_token(
     cluster.manager.wait_log(r"worker_left .*reason=bye")
 
 
+def test_a_name_that_is_looked_up_is_the_one_in_the_certificate(new_cluster, certificates):
+    cluster = new_cluster(manager_args=tls_manager(certificates, certificate="named"))
+    port = cluster.worker_host_port()[1]
+    by_address = cluster.add_worker(*tls_worker(certificates))
+    by_address.wait_log("certificate of the manager is not accepted: IP address mismatch")
+    by_name = cluster.add_worker("--manager", f"localhost:{port}", *tls_worker(certificates))
+    wait_until(lambda: [w["name"] for w in cluster.ready_workers()] == [by_name.name],
+               "the worker that knows the name")
+
+
 BAD_TLS = {  # what: (manager, worker, words of the worker, words of the manager)
     "another authority": (dict(), dict(ca="other-ca"),
                           r"certificate of the manager is not accepted: (unable|self)",

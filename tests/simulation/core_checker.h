@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -74,6 +75,13 @@ class CoreChecker {
   void check(const manager::AnnounceSettled& action);
   void check(const manager::AnnounceRemoved&) {}
   void check(const manager::FinishShutdown& action);
+
+  // As the world's, and which shard it is about.
+  template <class Words>
+  void tell(std::initializer_list<std::uint64_t> facts, const Words& words) {
+    world_.tell(facts, [&] { return truth_.name + words(); });
+  }
+  void violate(const std::string& what) { world_.violate(truth_.name + what); }
 
   // Ends the attempt where it is out. True: it was.
   bool end(WorkerId worker, JobId job, std::uint32_t attempt);

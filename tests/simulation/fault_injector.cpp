@@ -29,6 +29,11 @@ void FaultInjector::told(const SimWorker& worker, const char* what) {
   });
 }
 
+// Which of its connections it was does not matter: the worker's other shards wait for it too.
+void FaultInjector::disturb(const SimWorker& worker, TimePoint until) {
+  shards_.front()->truth().disturb(worker.number(), until);
+}
+
 void FaultInjector::inject(Injection kind) {
   SimWorker& worker = *workers_[world_.random.below(workers_.size())];
   switch (kind) {
@@ -38,7 +43,8 @@ void FaultInjector::inject(Injection kind) {
     case Injection::kStallTowardsManager:
     case Injection::kDuplicateFrame:
     case Injection::kCorruptFrame:
-      if (Connection* connection = worker.connection(); connection && connection->live()) {
+      if (Connection* connection = worker.connection(any_shard());
+          connection && connection->live()) {
         hit_connection(kind, worker, *connection);
       }
       return;
@@ -87,7 +93,7 @@ void FaultInjector::hit_connection(Injection kind, SimWorker& worker, Connection
     aftermath = world_.random.time(milliseconds(100), silence * 3 / 2);
     pipe.stall(world_.now() + aftermath);
   }
-  truth_.disturb(worker.number(), world_.now() + aftermath);
+  disturb(worker, world_.now() + aftermath);
 }
 
 void FaultInjector::hit_worker(Injection kind, SimWorker& worker) {
@@ -103,28 +109,35 @@ void FaultInjector::hit_worker(Injection kind, SimWorker& worker) {
     worker.slow_down(static_cast<double>(world_.random.between(3, 20)), world_.now() + time);
   } else if (kind == Injection::kDrainWorker) {
     worker.drain();
-  } else if (kind == Injection::kSlowLink) {
+  } else {
+    hit_cable(kind, worker, worker.cable(any_shard()), time);
+  }
+}
+
+void FaultInjector::hit_cable(Injection kind, SimWorker& worker, Cable& cable, Duration time) {
+  if (kind == Injection::kSlowLink) {
     told(worker, "the link gets slow");
-    worker.cable().slow_until = world_.now() + time;
-    truth_.disturb(worker.number(), world_.now() + time);
+    cable.slow_until = world_.now() + time;
   } else {
     told(worker, "connects are refused for a while");
-    worker.cable().refused = true;
-    world_.loop.after(time, [&worker] { worker.cable().refused = false; });
-    truth_.disturb(worker.number(), world_.now() + time);
+    cable.refused = true;
+    world_.loop.after(time, [&cable] { cable.refused = false; });
   }
+  disturb(worker, world_.now() + time);
 }
 
 void FaultInjector::hit_manager(Injection kind) {
   const Duration down = world_.random.time(milliseconds(50), milliseconds(1'500));
+  SimShard& shard = *shards_[any_shard()];
   if (kind == Injection::kCrashManager) {
-    manager_.crash(down);
+    shard.manager().crash(down);
   } else if (kind == Injection::kRestartManager) {
-    manager_.restart(milliseconds(world_.random.between(50, 1'500)), down);
+    shard.manager().restart(milliseconds(world_.random.between(50, 1'500)), down);
   } else {
-    world_.tell({0xD15B},
-                [] { return std::string("FAULT: the disk takes no writes for a while"); });
-    manager_.storage().break_disk_until(world_.now() + down);
+    world_.tell({0xD15B, shard.number()}, [&] {
+      return "FAULT: " + shard.truth().name + "the disk takes no writes for a while";
+    });
+    shard.manager().storage().break_disk_until(world_.now() + down);
   }
 }
 

@@ -24,7 +24,7 @@ class Reckoning {
   void check_failed(const Row& row, const ImageTruth& image);
   bool explained(const std::string& code, const ImageTruth& image) const;
   void complain(const std::string& what) {
-    world_.violate("job " + std::to_string(job_.value) + " " + what);
+    world_.violate(truth_.name + "job " + std::to_string(job_.value) + " " + what);
   }
 
   World& world_;
@@ -103,7 +103,8 @@ void check_ledger(World& world, const Truth& truth, const SchedulePlan& plan,
   for (const auto& [job, row] : storage.rows()) reckoning.check(job, row);
   for (const auto& [job, image] : truth.images) {
     if (image.acknowledged && !storage.rows().contains(job)) {
-      world.violate("job " + std::to_string(job.value) + " got its 202 and is not in the store");
+      world.violate(truth.name + "job " + std::to_string(job.value) +
+                    " got its 202 and is not in the store");
     }
   }
 }

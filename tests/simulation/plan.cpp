@@ -36,6 +36,7 @@ WorkerPlan make_worker(Random& random, Profile profile) {
   WorkerPlan worker;
   worker.streams = static_cast<unsigned>(random.between(1, 3));
   worker.credit = worker.streams + static_cast<unsigned>(random.between(0, 3));
+  if (random.chance(0.2)) worker.max_held_bytes = random.between(300, 3'000);
   worker.decode = random.time(milliseconds(1), milliseconds(10));
   worker.inference = random.time(milliseconds(5), milliseconds(80));
   worker.link = profile == Profile::kMixed ? make_link(random) : make_calm_link(random);
@@ -65,6 +66,7 @@ void make_batches(SchedulePlan& plan, Random& random) {
   const double unreadable = mixed && random.chance(0.1) ? 0.05 : 0;
   while (left > 0) {
     BatchPlan batch;
+    batch.shard = static_cast<unsigned>(random.below(plan.shards));
     batch.session = static_cast<unsigned>(random.below(sessions));
     batch.at = random.time(Duration::zero(), plan.fault_phase);
     for (std::size_t n = std::min(left, random.between(1, kMaxBatch)); n > 0; --n, --left) {
@@ -124,10 +126,10 @@ std::string SchedulePlan::in_words() const {
                                                                   : "mixed";
   const auto liars = std::count_if(workers.begin(), workers.end(),
                                    [](const WorkerPlan& worker) { return !worker.lies.empty(); });
-  return std::string(name) + ", " + std::to_string(workers.size()) + " workers (" +
-         std::to_string(liars) + " lie), " + std::to_string(images()) + " images (" +
-         std::to_string(poison()) + " poison) in " + std::to_string(batches.size()) +
-         " uploads, faults for " +
+  return std::string(name) + ", " + std::to_string(shards) + " shards, " +
+         std::to_string(workers.size()) + " workers (" + std::to_string(liars) + " lie), " +
+         std::to_string(images()) + " images (" + std::to_string(poison()) + " poison) in " +
+         std::to_string(batches.size()) + " uploads, faults for " +
          std::to_string(std::chrono::duration_cast<milliseconds>(fault_phase).count()) + " ms";
 }
 
@@ -138,6 +140,9 @@ SchedulePlan make_plan(Random& random) {
                  : draw < 0.12 ? Profile::kPoisonOnly
                                : Profile::kMixed;
   plan.fault_phase = random.time(milliseconds(2'000), milliseconds(12'000));
+  // Whom a poison image's worker takes along is certain within one shard only.
+  const bool several = plan.profile != Profile::kPoisonOnly && random.chance(0.4);
+  if (several) plan.shards = static_cast<unsigned>(random.between(2, 3));
   plan.workers.resize(random.between(1, 6));
   for (WorkerPlan& worker : plan.workers) worker = make_worker(random, plan.profile);
   make_batches(plan, random);

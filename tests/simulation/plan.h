@@ -41,8 +41,9 @@ inline constexpr unsigned kLies = 5;
 struct WorkerPlan {
   unsigned streams = 1;
   unsigned credit = 2;
-  Duration decode{};     // each image takes about so long
-  Duration inference{};  // the same
+  std::uint64_t max_held_bytes = 1u << 20;  // an image has a few hundred
+  Duration decode{};                        // each image takes about so long
+  Duration inference{};                     // the same
   LinkPlan link;
   std::vector<Lie> lies;  // empty: honest
   double lie_chance = 0;  // at each answer
@@ -55,6 +56,7 @@ struct ImagePlan {
 };
 
 struct BatchPlan {
+  unsigned shard = 0;
   unsigned session = 0;
   Duration at{};
   std::vector<ImagePlan> images;
@@ -91,6 +93,7 @@ struct SchedulePlan {
 
   Profile profile = Profile::kMixed;
   Duration fault_phase{};
+  unsigned shards = 1;  // managers, all of which each worker serves
   std::vector<WorkerPlan> workers;
   std::vector<BatchPlan> batches;
   std::vector<InjectionPlan> injections;

@@ -16,6 +16,7 @@ constexpr milliseconds kAnswerWithin{4'000};  // then the client takes it for lo
 
 void SimClients::start() {
   for (const BatchPlan& batch : plan_.batches) {
+    if (batch.shard != shard_) continue;
     ++unfinished_;
     world_.loop.after(batch.at, [this, &batch] { upload(batch); });
   }

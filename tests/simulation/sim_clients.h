@@ -1,5 +1,5 @@
-// The people who upload: they send their batches at their times, try again where they are refused,
-// and delete some images. What got its 202 is noted in the truth.
+// The people who upload to one shard: they send their batches at their times, try again where they
+// are refused, and delete some images. What got its 202 is noted in the truth.
 //
 // Thread rule: not shared; each schedule has its own.
 // Owns: nothing; borrows the manager and the plan.
@@ -15,8 +15,9 @@ namespace imgrec::simulation {
 
 class SimClients {
  public:
-  SimClients(World& world, Truth& truth, const SchedulePlan& plan, SimManager& manager)
-      : world_(world), truth_(truth), plan_(plan), manager_(manager) {}
+  SimClients(World& world, Truth& truth, const SchedulePlan& plan, SimManager& manager,
+             unsigned shard)
+      : world_(world), truth_(truth), plan_(plan), manager_(manager), shard_(shard) {}
 
   void start();
   // Every upload has been answered, or lost with its manager; every delete the same.
@@ -33,6 +34,7 @@ class SimClients {
   Truth& truth_;
   const SchedulePlan& plan_;
   SimManager& manager_;
+  const unsigned shard_;
   std::size_t unfinished_ = 0;
 };
 

@@ -25,11 +25,12 @@ struct SimManager::Life {
 };
 
 SimManager::SimManager(World& world, Truth& truth, Network& network, const SchedulePlan& plan,
-                       Mutant mutant)
+                       Mutant mutant, unsigned shard)
     : world_(world),
       truth_(truth),
       plan_(plan),
       mutant_(mutant),
+      id_(32, static_cast<char>('5' + shard)),
       storage_(world, truth, plan, mutant),
       alarm_(world.loop, [this] {
         if (running()) apply(manager::Tick{});
@@ -51,8 +52,8 @@ void SimManager::start() {
   life_ = std::make_unique<Life>(world_, truth_, plan_, lives_);
   std::vector<ImageRecord> open = storage_.open(lives_);
   world_.tell({0x57A, lives_, open.size()}, [&] {
-    return "manager " + std::to_string(lives_) + " starts with " + std::to_string(open.size()) +
-           " open images";
+    return truth_.name + "manager " + std::to_string(lives_) + " starts with " +
+           std::to_string(open.size()) + " open images";
   });
   if (mutant_ == Mutant::kForgetAtRestart) open.clear();
   apply(manager::ImagesAccepted{std::move(open)});
@@ -61,8 +62,9 @@ void SimManager::start() {
 void SimManager::crash(Duration down) {
   if (!running()) return;
   world_.happened(Fault::kManagerCrash);
-  world_.tell({0xC4A5, lives_},
-              [&] { return "FAULT: manager " + std::to_string(lives_) + " is killed"; });
+  world_.tell({0xC4A5, lives_}, [&] {
+    return "FAULT: " + truth_.name + "manager " + std::to_string(lives_) + " is killed";
+  });
   truth_.disturb_all(world_.now() + down);
   storage_.crash();
   end_life();
@@ -82,7 +84,8 @@ void SimManager::shut_down(std::chrono::milliseconds grace) {
   leaving_ = true;
   const std::chrono::milliseconds late = grace + std::chrono::milliseconds(10);
   world_.loop.after(late, [this, life = lives_] {
-    if (running() && lives_ == life) world_.violate("the shutdown did not end within its grace");
+    if (running() && lives_ == life)
+      world_.violate(truth_.name + "the shutdown did not end within its grace");
   });
   apply(manager::ShutdownRequested{grace});
 }
@@ -240,7 +243,7 @@ void SimManager::perform(const manager::StoreSettlement& action) {
 void SimManager::perform(const manager::AnnounceSettled& action) {
   const auto row = storage_.rows().find(action.image.job);
   if (row == storage_.rows().end() || row->second.settlements == 0) {
-    world_.violate("job " + std::to_string(action.image.job.value) +
+    world_.violate(truth_.name + "job " + std::to_string(action.image.job.value) +
                    " was shown as settled, which the store does not know");
   }
 }

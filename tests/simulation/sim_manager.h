@@ -25,7 +25,8 @@ namespace imgrec::simulation {
 
 class SimManager {
  public:
-  SimManager(World& world, Truth& truth, Network& network, const SchedulePlan& plan, Mutant mutant);
+  SimManager(World& world, Truth& truth, Network& network, const SchedulePlan& plan, Mutant mutant,
+             unsigned shard);
   ~SimManager();
 
   void start();
@@ -81,6 +82,7 @@ class SimManager {
   Truth& truth_;
   const SchedulePlan& plan_;
   const Mutant mutant_;
+  const std::string id_;  // kept with the data: the same in every life, and no other shard's
   SimStorage storage_;
   std::unique_ptr<Life> life_;
   unsigned lives_ = 0;

@@ -8,7 +8,6 @@ namespace imgrec::simulation {
 namespace {
 
 constexpr std::size_t kMaxOutbox = 8192;  // frames, as in manager/net/worker_connection.cpp
-const std::string kManagerId(32, '5');    // kept with the data: the same in every life
 
 }  // namespace
 
@@ -41,7 +40,7 @@ bool SimManager::WorkerConnection::session_over() const {
 }
 
 void SimManager::WorkerConnection::welcome() {
-  session_.welcome(worker_, kManagerId, manager_.world_.now());
+  session_.welcome(worker_, manager_.id_, manager_.world_.now());
   pump();
 }
 

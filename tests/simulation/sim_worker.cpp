@@ -2,24 +2,32 @@
 
 #include <utility>
 
+#include "tests/simulation/sim_shard.h"
 #include "tests/simulation/worker_process.h"
 
 namespace imgrec::simulation {
 
 using std::chrono::milliseconds;
 
-SimWorker::SimWorker(World& world, Truth& truth, Network& network, const SchedulePlan& plan,
-                     unsigned number)
-    : world_(world), truth_(truth), network_(network), plan_(plan), number_(number) {
-  cable_.plan = own().link;
-  cable_.worker = number;
+SimWorker::SimWorker(World& world, const Shards& shards, const SchedulePlan& plan, unsigned number)
+    : world_(world), shards_(shards), plan_(plan), number_(number) {
+  cables_.resize(shards.size());
+  for (Cable& cable : cables_) {
+    cable.plan = own().link;
+    cable.worker = number;
+  }
 }
 
 SimWorker::~SimWorker() = default;
 
 bool SimWorker::running() { return process() != nullptr && !process()->ended(); }
 
-Connection* SimWorker::connection() { return running() ? process()->connection() : nullptr; }
+Connection* SimWorker::connection(unsigned shard) {
+  return running() ? process()->connection(shard) : nullptr;
+}
+
+// What it does to one shard it does to all.
+void SimWorker::disturb(TimePoint until) { shards_.front()->truth().disturb(number_, until); }
 
 void SimWorker::start() {
   processes_.push_back(
@@ -32,7 +40,7 @@ void SimWorker::start() {
 
 void SimWorker::start_later() {
   const Duration wait = world_.random.time(milliseconds(50), milliseconds(1'500));
-  truth_.disturb(number_, world_.now() + wait);
+  disturb(world_.now() + wait);
   world_.loop.after(wait, [this] { start(); });
 }
 
@@ -49,7 +57,7 @@ void SimWorker::crash(const std::string& why) {
 
 void SimWorker::hangs() {
   world_.happened(Fault::kWorkerHang);
-  truth_.disturb(number_, world_.now() + plan_.supervisor);
+  disturb(world_.now() + plan_.supervisor);
   world_.loop.after(plan_.supervisor, [this, process_then = process()] {
     if (process_then == process() && running() && process()->hung()) {
       crash("the supervisor finds it hung");
@@ -63,7 +71,7 @@ void SimWorker::freeze(Duration time) {
     return "FAULT: " + worker_name(number_) + " stands still for " +
            std::to_string(std::chrono::duration_cast<milliseconds>(time).count()) + " ms";
   });
-  truth_.disturb(number_, world_.now() + time);
+  disturb(world_.now() + time);
   process()->freeze(world_.now() + time);
   hangs();
 }
@@ -72,7 +80,7 @@ void SimWorker::hang_next_inference(Duration time) { hang_next_ = time; }
 
 void SimWorker::slow_down(double factor, TimePoint until) {
   world_.tell({0x510, number_}, [&] { return "FAULT: " + worker_name(number_) + " gets slower"; });
-  truth_.disturb(number_, until + own().inference * static_cast<int>(factor) * own().credit * 2);
+  disturb(until + own().inference * static_cast<int>(factor) * own().credit * 2);
   slow_factor_ = factor;
   slow_until_ = until;
 }
@@ -82,14 +90,16 @@ void SimWorker::drain() {
   world_.happened(Fault::kWorkerDrain);
   world_.tell({0xD4A, number_},
               [&] { return "FAULT: " + worker_name(number_) + " is asked to leave"; });
-  truth_.disturb(number_, world_.now() + kDrainTime);
+  disturb(world_.now() + kDrainTime);
   process()->drain();
 }
 
 void SimWorker::heal() {
-  cable_.plan.bytes_per_s = 10'000'000;
-  cable_.refused = false;
-  cable_.slow_until = {};
+  for (Cable& cable : cables_) {
+    cable.plan.bytes_per_s = 10'000'000;
+    cable.refused = false;
+    cable.slow_until = {};
+  }
   hang_next_ = {};
   slow_factor_ = 1;
 }
@@ -106,7 +116,7 @@ Duration SimWorker::inference_time() {
       return "FAULT: an inference of " + worker_name(number_) + " hangs for " +
              std::to_string(std::chrono::duration_cast<milliseconds>(hang).count()) + " ms";
     });
-    truth_.disturb(number_, world_.now() + hang);
+    disturb(world_.now() + hang);
     hangs();
     time += hang;
   }

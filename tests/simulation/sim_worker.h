@@ -2,7 +2,7 @@
 // it again when it has ended, and kills it when it hangs.
 //
 // Thread rule: not shared; each schedule has its own.
-// Owns: its cable, and its processes, ended ones too, to the end of the schedule.
+// Owns: its cables, and its processes, ended ones too, to the end of the schedule.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,13 @@
 
 namespace imgrec::simulation {
 
+class SimShard;
 class WorkerProcess;
+using Shards = std::vector<std::unique_ptr<SimShard>>;
 
 class SimWorker {
  public:
-  SimWorker(World& world, Truth& truth, Network& network, const SchedulePlan& plan,
-            unsigned number);
+  SimWorker(World& world, const Shards& shards, const SchedulePlan& plan, unsigned number);
   ~SimWorker();
 
   void start();
@@ -38,8 +39,8 @@ class SimWorker {
   void heal();
 
   unsigned number() const { return number_; }
-  Cable& cable() { return cable_; }
-  Connection* connection();  // nullptr: none at present
+  Cable& cable(unsigned shard) { return cables_[shard]; }
+  Connection* connection(unsigned shard);  // nullptr: none at present
   // At this instant it has begun something that will not end by itself.
   void hangs();
   // By its own decision (drained, or failing on purpose).
@@ -47,8 +48,7 @@ class SimWorker {
 
   // What its processes need.
   World& world() { return world_; }
-  Truth& truth() { return truth_; }
-  Network& network() { return network_; }
+  const Shards& shards() const { return shards_; }
   const SchedulePlan& plan() const { return plan_; }
   const WorkerPlan& own() const { return plan_.workers[number_]; }
   // How long this inference takes, with what goes wrong with it.
@@ -58,13 +58,13 @@ class SimWorker {
   WorkerProcess* process() { return processes_.empty() ? nullptr : processes_.back().get(); }
   bool running();
   void start_later();
+  void disturb(TimePoint until);
 
   World& world_;
-  Truth& truth_;
-  Network& network_;
+  const Shards& shards_;
   const SchedulePlan& plan_;
   const unsigned number_;
-  Cable cable_;
+  std::vector<Cable> cables_;                              // one to each shard
   std::vector<std::unique_ptr<WorkerProcess>> processes_;  // the last one may run
   Duration hang_next_{};
   double slow_factor_ = 1;

@@ -1,13 +1,12 @@
 #include "tests/simulation/simulation.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "tests/simulation/fault_injector.h"
 #include "tests/simulation/ledger_check.h"
-#include "tests/simulation/network.h"
 #include "tests/simulation/plan.h"
-#include "tests/simulation/sim_clients.h"
-#include "tests/simulation/sim_manager.h"
+#include "tests/simulation/sim_shard.h"
 #include "tests/simulation/sim_worker.h"
 #include "tests/simulation/truth.h"
 
@@ -35,26 +34,24 @@ class Schedule {
 
   World world_;
   SchedulePlan plan_;
-  Truth truth_;
-  Network network_;
-  SimManager manager_;
+  std::vector<WorkerTruth> worker_truths_;
+  Shards shards_;
   std::vector<std::unique_ptr<SimWorker>> workers_;
-  SimClients clients_;
   FaultInjector injector_;
 };
 
 Schedule::Schedule(std::uint64_t seed, Mutant mutant, std::size_t story_lines)
     : world_(seed, story_lines),
       plan_(make_plan(world_.random)),
-      truth_(plan_.workers.size()),
-      network_(world_),
-      manager_(world_, truth_, network_, plan_, mutant),
-      clients_(world_, truth_, plan_, manager_),
-      injector_(world_, truth_, plan_, manager_, workers_) {
+      worker_truths_(plan_.workers.size()),
+      injector_(world_, plan_, shards_, workers_) {
+  for (unsigned number = 0; number < plan_.shards; ++number) {
+    shards_.push_back(std::make_unique<SimShard>(world_, worker_truths_, plan_, mutant, number));
+  }
   for (unsigned number = 0; number < plan_.workers.size(); ++number) {
-    truth_.workers[number].liar = !plan_.workers[number].lies.empty();
-    truth_.workers[number].slow_link = plan_.workers[number].link.slow();
-    workers_.push_back(std::make_unique<SimWorker>(world_, truth_, network_, plan_, number));
+    worker_truths_[number].liar = !plan_.workers[number].lies.empty();
+    worker_truths_[number].slow_link = plan_.workers[number].link.slow();
+    workers_.push_back(std::make_unique<SimWorker>(world_, shards_, plan_, number));
   }
 }
 
@@ -68,11 +65,11 @@ bool Schedule::step(TimePoint limit) {
 }
 
 ScheduleResult Schedule::run() {
-  manager_.start();
+  for (const auto& shard : shards_) shard->manager().start();
   for (const auto& worker : workers_) {
     world_.loop.after(world_.random.time({}, milliseconds(300)), [&worker] { worker->start(); });
   }
-  clients_.start();
+  for (const auto& shard : shards_) shard->clients().start();
   injector_.start();
   world_.loop.after(plan_.fault_phase, [this] { heal(); });
   run_until_settled();
@@ -94,13 +91,13 @@ ScheduleResult Schedule::run() {
 void Schedule::heal() {
   world_.tell({0x4EA1}, [] { return std::string("the fault phase ends: nothing new goes wrong"); });
   world_.fault_phase = false;
-  manager_.storage().break_disk_until({});
+  for (const auto& shard : shards_) shard->manager().storage().break_disk_until({});
   for (const auto& worker : workers_) worker->heal();
 }
 
 bool Schedule::settled() const {
-  return !world_.fault_phase && clients_.finished() && manager_.serves() &&
-         manager_.storage().open_rows() == 0 && manager_.core()->open_images() == 0;
+  return !world_.fault_phase && std::all_of(shards_.begin(), shards_.end(),
+                                            [](const auto& shard) { return shard->settled(); });
 }
 
 void Schedule::run_until_settled() {
@@ -110,22 +107,33 @@ void Schedule::run_until_settled() {
 }
 
 void Schedule::check_rest() {
-  check_ledger(world_, truth_, plan_, manager_.storage(), manager_.life());
-  if (!world_.violation.empty()) return;
+  for (const auto& shard : shards_) {
+    const SimManager& manager = shard->manager();
+    check_ledger(world_, shard->truth(), plan_, manager.storage(), manager.life());
+    if (!world_.violation.empty()) return;
+  }
   if (!settled()) return world_.violate("the system did not come to rest in time");
-  if (manager_.core()->scheduler().open_jobs() != 0 || manager_.attempts_out() != 0) {
-    world_.violate("everything is settled, but the scheduler still has jobs or attempts out");
+  for (const auto& shard : shards_) {
+    const SimManager& manager = shard->manager();
+    if (manager.core()->scheduler().open_jobs() != 0 || manager.attempts_out() != 0) {
+      world_.violate(shard->truth().name +
+                     "everything is settled, but the scheduler still has jobs or attempts out");
+    }
   }
 }
 
-// SIGTERM to the manager with all its workers at rest: it has nothing to wait for.
+// SIGTERM to the managers with all their workers at rest: there is nothing to wait for.
 void Schedule::shut_down() {
-  manager_.shut_down(kLastGrace);
+  for (const auto& shard : shards_) shard->manager().shut_down(kLastGrace);
+  const auto running = [this] {
+    return std::any_of(shards_.begin(), shards_.end(),
+                       [](const auto& shard) { return shard->manager().running(); });
+  };
   const TimePoint limit = world_.now() + 2 * kLastGrace;
-  while (manager_.running() && step(limit)) {
+  while (running() && step(limit)) {
   }
-  if (world_.violation.empty() && manager_.running()) {
-    world_.violate("the manager did not leave when it was asked to");
+  if (world_.violation.empty() && running()) {
+    world_.violate("a manager did not leave when it was asked to");
   }
 }
 

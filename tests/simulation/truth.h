@@ -1,14 +1,16 @@
-// What is really so in one schedule, whoever believes what: the images as they were made, the
-// faults that befell each worker, the lies that were told. The checks compare with it.
+// What is really so at one shard of a schedule, whoever believes what: the images as they were
+// made, the faults that befell each worker, the lies that were told. The checks compare with it.
 //
 // Thread rule: not shared; each schedule has its own.
-// Owns: one entry per image that was ever durable, one per worker.
+// Owns: one entry per image that was ever durable. Borrows those of the workers, which all shards
+// share.
 #pragma once
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/ids.h"
@@ -38,19 +40,29 @@ struct WorkerTruth {
 
 class Truth {
  public:
-  explicit Truth(std::size_t worker_count) : workers(worker_count) {}
+  // `the_name`: what the story calls this shard; empty where there is one.
+  Truth(std::vector<WorkerTruth>& the_workers, std::string the_name)
+      : workers(the_workers), name(std::move(the_name)) {}
 
   // The aftermath: what piled up behind the fault has to drain.
   void disturb(unsigned worker, TimePoint until) {
     TimePoint& end = workers[worker].disturbed_until;
     end = std::max(end, until + std::chrono::seconds(2));
   }
+  // A fault of this shard's manager: it is no excuse for what happens at another shard.
   void disturb_all(TimePoint until) {
-    for (unsigned worker = 0; worker < workers.size(); ++worker) disturb(worker, until);
+    all_disturbed_until_ = std::max(all_disturbed_until_, until + std::chrono::seconds(2));
+  }
+  TimePoint disturbed_until(unsigned worker) const {
+    return std::max(workers[worker].disturbed_until, all_disturbed_until_);
   }
 
   std::map<JobId, ImageTruth> images;
-  std::vector<WorkerTruth> workers;
+  std::vector<WorkerTruth>& workers;
+  const std::string name;
+
+ private:
+  TimePoint all_disturbed_until_{};
 };
 
 // "w3" <-> 3. A name that is none of ours gives `workers`.

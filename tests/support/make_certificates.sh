@@ -2,6 +2,7 @@
 # Makes two authorities and certificates of theirs, for tests of TLS:
 #   ca, other-ca             authorities
 #   manager                  of ca, for localhost, 127.0.0.1 and ::1
+#   named                    of ca, for localhost by that name alone
 #   worker                   of ca, for clients
 #   expired, expired-worker  as manager and worker, but of the past
 #   other-worker             as worker, but of other-ca
@@ -23,12 +24,12 @@ authority() { # NAME
     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
 }
 
-# NAME AUTHORITY USE START END: the times as YYYYMMDDHHMMSSZ
+# NAME AUTHORITY USE START END [FOR]: the times as YYYYMMDDHHMMSSZ
 certificate() {
   key "$1"
   openssl req -new -key "$1.key" -subj "/CN=$1" -out "$1.csr"
   printf '%s\n' basicConstraints=CA:FALSE "extendedKeyUsage=$3" \
-    subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 >"$1.ext"
+    "subjectAltName=${6:-DNS:localhost,IP:127.0.0.1,IP:::1}" >"$1.ext"
   mkdir -p "$1.db"
   : >"$1.db/index"
   printf '%s\n' '[ca]' 'default_ca=x' '[x]' "database=$1.db/index" "new_certs_dir=$1.db" \
@@ -43,6 +44,7 @@ past=(20200101000000Z 20200201000000Z)
 authority ca
 authority other-ca
 certificate manager ca serverAuth "$now" "$month"
+certificate named ca serverAuth "$now" "$month" DNS:localhost
 certificate worker ca clientAuth "$now" "$month"
 certificate other-worker other-ca clientAuth "$now" "$month"
 certificate expired ca serverAuth "${past[@]}"

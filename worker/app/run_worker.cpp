@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <exception>
 
+#include <unistd.h>
+
 #include "common/logging.h"
 #include "worker/net/worker_runner.h"
 
@@ -26,6 +28,13 @@ void block_until_running(int signal) {
   sigemptyset(&set);
   sigaddset(&set, signal);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+// Until the runner takes this signal over nothing has begun, so that leaving at once is leaving
+// in good order. A handler says so itself, because the first process of a container gets no signal
+// that it does not handle: it would wait for the model, and then not know that it should leave.
+void leave_at_once(int signal) {
+  std::signal(signal, [](int) { ::_exit(0); });
 }
 
 int work(const std::string& program, const WorkerConfig& config,
@@ -52,6 +61,8 @@ int work(const std::string& program, const WorkerConfig& config,
 
 int run_worker(const std::string& program, OptionSet& options, const WorkerConfig& config, int argc,
                char** argv, const EngineReopener& open_engine) {
+  leave_at_once(SIGTERM);
+  leave_at_once(SIGINT);
   try {
     const auto command = options.parse(argc, argv);
     if (!command.ok()) return fail(program, command.status().message(), kWrongUsage);
