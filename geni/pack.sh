@@ -112,7 +112,10 @@ pack_on() {
   local build='set -e
     grep -qx VERSION_CODENAME=bookworm /etc/os-release || { echo "it is no Debian 12" >&2; exit 3; }
     [ "$(id -u)" = 0 ] || sudo -n true || { echo "sudo wants a password there" >&2; exit 3; }
-    mkdir -p "$HOME/imgrec-build"; cd "$HOME/imgrec-build"; tar -xf -
+    mkdir -p "$HOME/imgrec-build"; cd "$HOME/imgrec-build"
+    exec 9>.lock
+    flock -n 9 || { echo "an earlier build is still at work there; waiting for it" >&2; flock 9; }
+    tar -xf -
     exec geni/pack.sh --out "$HOME/imgrec-build/imgrec.tar.gz" </dev/null >&2'
   say "Building on $on, in ~/imgrec-build"
   git archive --format=tar HEAD | to_host "$on" "$build" || die 1 \

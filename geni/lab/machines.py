@@ -79,13 +79,31 @@ def locked(path):
         yield
 
 
+def hold(folder):
+    """Keeps a kept folder from being removed by another run, until this process ends."""
+    descriptor = os.open(f"{folder}.in-use", os.O_RDONLY | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return folder
+
+
+def _remove_older(pattern, kept):
+    """What an older recipe or list of packages made takes a GB; whoever uses it holds it."""
+    for folder in cache_folder().glob(pattern):
+        if folder == kept or folder.suffix or not folder.is_dir():
+            continue
+        with open(f"{folder}.in-use", "w") as file, contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.unlink(file.name)
+
+
 def bare_root(system, say):
     """The folder of the bare system; made by debootstrap where there is none yet (a minute or two)."""
     recipe = json.dumps([RECIPE, system.suite, system.sources, MINIMUM])
     folder = cache_folder() / f"{system.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     with locked(cache_folder() / "lock"):
         if folder.is_dir():
-            return folder
+            return hold(folder)
         if not shutil.which("debootstrap"):
             raise CannotMake("debootstrap is missing: apt-get install debootstrap")
         partial = folder.with_suffix(".partial")
@@ -101,7 +119,8 @@ def bare_root(system, say):
             raise CannotMake(f"debootstrap failed; its words are in {log}")
         _finish(partial, system)
         partial.rename(folder)
-    return folder
+        _remove_older(f"{system.name}-*", folder)
+        return hold(folder)
 
 
 def _finish(root, system):
@@ -127,7 +146,7 @@ def packages_layer(base, packages, say):
     folder = cache_folder() / f"{base.name}-packages-{name}"
     with locked(cache_folder() / "lock-packages"):
         if folder.is_dir():
-            return folder
+            return hold(folder)
         say(f"installing {len(packages)} packages into {folder} (once)")
         partial = folder.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -145,7 +164,8 @@ def packages_layer(base, packages, say):
         if done.returncode != 0:
             raise CannotMake(f"apt-get failed; its words are in {log}")
         partial.rename(folder)
-    return folder
+        _remove_older(f"{base.name}-packages-*", folder)
+        return hold(folder)
 
 
 class Overlay:
