@@ -26,6 +26,9 @@ At the end every photo that was sent must have been recognised, and each manager
                       push=REGISTRY  docker push, and the nodes pull from there
                       file=COMMAND   docker save, then COMMAND FILE, such as
                                      "file=ci/kubernetes/node.sh load"
+  --policies        also check that network policies hold, which not every cluster's network
+                    enforces: a Pod that is no worker reaches the website, but neither the
+                    workers' port nor the operations port
   --seconds N       load before, between and after what is done to it (default 5)
   --keep            leave the release and its namespace there
   --help            print this
@@ -54,12 +57,14 @@ build=true
 load=none
 seconds=5
 keep=false
+policies=false
 extra=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --help) usage; exit 0 ;;
     --no-build) build=false ;;
     --keep) keep=true ;;
+    --policies) policies=true ;;
     --context | --namespace | --managers | --tag | --load | --seconds)
       [ $# -ge 2 ] || wrong "$1 takes a value"
       case "$1" in
@@ -348,6 +353,20 @@ check_nothing_lost() {
   done <"$scratch/load.txt"
 }
 
+# Whether the load's Pod gets a connection to manager 0.
+reaches() {  # PORT
+  kc exec load -- timeout 3 bash -c "exec 3<>/dev/tcp/$name-manager-0.$name-managers.$namespace.svc/$1" 2>/dev/null
+}
+
+check_policies() {
+  local port
+  reaches 8080 || fail "the website cannot be reached from another Pod"
+  for port in 2888 9090; do
+    if reaches "$port"; then fail "a Pod that is no worker reaches port $port of a manager"; fi
+  done
+  say "network policies: a Pod that is no worker reaches port 8080, and neither 2888 nor 9090"
+}
+
 # ---- what is done -----------------------------------------------------------------------------------
 
 delete_pod() {  # POD GRACE-SECONDS
@@ -373,6 +392,7 @@ helm_test
 
 start_load
 goes_on "under load"
+if $policies; then check_policies; fi
 sleep "$seconds"
 
 say "scaling the workers to 3"

@@ -4,15 +4,16 @@ set -euo pipefail
 
 kubernetes=1.31.14
 coredns=1.14.3
-parts=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl coredns)
+kube_router=2.1.0
+parts=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl coredns kube-router)
 
 usage() {
   cat <<EOF
 Usage: ci/kubernetes/components.sh [--where] [--help]
 
 Builds ${parts[*]}
-(Kubernetes $kubernetes, CoreDNS $coredns) with Go, once, into a cache folder, and prints
-that folder. Some twenty minutes on two cores the first time; nothing later on.
+(Kubernetes $kubernetes, CoreDNS $coredns, kube-router $kube_router) with Go, once, into a
+cache folder, and prints that folder. Some twenty minutes on two cores the first time; nothing later on.
 
   --where   print the folder and build nothing; exit code 1 where something in it is missing
 
@@ -20,7 +21,7 @@ Exit codes: 0 everything is there, 1 a build failed, 2 wrong usage, 3 there is n
 EOF
 }
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/imgrec/kubernetes/$kubernetes-$coredns
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/imgrec/kubernetes/$kubernetes-$coredns-$kube_router
 missing() {
   local part
   for part in "${parts[@]}"; do
@@ -90,11 +91,14 @@ minor=${kubernetes#*.}
 stamp=k8s.io/component-base/version
 flags="-s -w -X $stamp.gitVersion=v$kubernetes -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%.*}"
 for part in $(missing); do
-  if [ "$part" = coredns ]; then
-    build_coredns
-  else
-    go build -ldflags "$flags" -o "$part" "k8s.io/kubernetes/cmd/$part"
-  fi
+  case "$part" in
+    coredns) build_coredns ;;
+    kube-router)
+      GOFLAGS=-trimpath GOBIN=$build go install -ldflags "-s -w" \
+        "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router@v$kube_router"
+      ;;
+    *) go build -ldflags "$flags" -o "$part" "k8s.io/kubernetes/cmd/$part" ;;
+  esac
   mv "$part" "$cache/$part"
   echo "components.sh: built $part" >&2
 done

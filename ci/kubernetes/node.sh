@@ -8,7 +8,8 @@ namespace=imgrec-k8s
 node=imgrec-node
 node_ip=10.213.7.2     # the node's, at the end of the link to this machine
 host_ip=10.213.7.1     # this machine's
-pod_cidr=10.214.0.0/24
+cluster_cidr=10.214.0.0/16
+pod_cidr=10.214.0.0/24  # of those, what the first node gets
 service_cidr=10.215.0.0/16
 api_service_ip=10.215.0.1
 
@@ -17,17 +18,16 @@ usage() {
 Usage: ci/kubernetes/node.sh up | down | kubeconfig | load FILE... | logs | --help
 
   up          etcd, kube-apiserver, controller-manager, scheduler, containerd, kubelet,
-              kube-proxy and CoreDNS as processes of this machine, in the network
-              namespace "$namespace"; waits until the node is ready
+              kube-proxy, kube-router (network policies) and CoreDNS as processes of this
+              machine, in the network namespace "$namespace"; waits until the node is ready
   kubeconfig  print the path of the administrator's kubeconfig
   load FILE   import an image (docker save) into the node
   logs        the last lines of each process' log
   down        end all of it, containers included, and leave nothing behind
 
 Needs root, the packages etcd-server, containerd, runc, containernetworking-plugins,
-iptables, iproute2, openssl, gcc and python3, and what ci/kubernetes/components.sh builds.
-State: $state (IMGREC_K8S_STATE). No network policies are enforced: the node's
-network is the plain bridge plugin.
+iptables, ipset, iproute2, openssl, gcc and python3, and what ci/kubernetes/components.sh
+builds. State: $state (IMGREC_K8S_STATE).
 
 Exit codes: 0 good, 1 it did not come up, 2 wrong usage, 3 something is missing here.
 EOF
@@ -43,7 +43,7 @@ kubectl_() { "$bin/kubectl" --kubeconfig "$state/admin.conf" "$@"; }
 need_everything() {
   local program
   [ "$(id -u)" -eq 0 ] || die 3 "only root can make namespaces and containers"
-  for program in etcd containerd runc ctr iptables ip nsenter openssl python3 gcc; do
+  for program in etcd containerd runc ctr iptables ipset ip nsenter openssl python3 gcc; do
     command -v "$program" >/dev/null || die 3 "$program is missing (--help lists the packages)"
   done
   [ -x /usr/lib/cni/bridge ] || die 3 "the package containernetworking-plugins is missing"
@@ -147,7 +147,8 @@ start_control_plane() {
   wait_for 90 "the API server" kubectl_ get --raw /readyz
   start controller-manager "$bin/kube-controller-manager" --kubeconfig "$state/controller-manager.conf" \
     --service-account-private-key-file "$pki/accounts.key" --root-ca-file "$pki/ca.crt" \
-    --use-service-account-credentials --leader-elect=false --bind-address 127.0.0.1
+    --use-service-account-credentials --leader-elect=false --bind-address 127.0.0.1 \
+    --allocate-node-cidrs --cluster-cidr "$cluster_cidr" --service-cluster-ip-range "$service_cidr"
   start scheduler "$bin/kube-scheduler" --kubeconfig "$state/scheduler.conf" --leader-elect=false \
     --bind-address 127.0.0.1
 }
@@ -231,12 +232,16 @@ EOF
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: iptables
-clusterCIDR: $pod_cidr
+clusterCIDR: $cluster_cidr
 hostnameOverride: $node
 clientConnection: {kubeconfig: $state/proxy.conf}
 conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 EOF
   start proxy "$bin/kube-proxy" --config "$state/proxy.yaml"
+  wait_for 60 "the node" kubectl_ get node "$node"
+  start policies "$bin/kube-router" --kubeconfig "$state/dns.conf" --hostname-override "$node" \
+    --run-firewall --run-router=false --run-service-proxy=false --health-port 0 \
+    --service-cluster-ip-range "$service_cidr"
   cat >"$state/Corefile" <<EOF
 cluster.local:53 in-addr.arpa:53 {
     bind $node_ip
@@ -290,7 +295,6 @@ up() {
   start_containerd
   start_control_plane
   start_node
-  wait_for 60 "the node" kubectl_ get node "$node"
   wait_for 120 "the node (ready)" kubectl_ wait --for=condition=Ready "node/$node" --timeout=1s
   make_volumes
   trap - EXIT
@@ -310,7 +314,7 @@ end_process() {  # NAME
 
 down() {
   local name container
-  for name in kubelet proxy dns scheduler controller-manager apiserver etcd; do end_process "$name"; done
+  for name in kubelet proxy policies dns scheduler controller-manager apiserver etcd; do end_process "$name"; done
   local networks=()
   if [ -S "$state/containerd.sock" ]; then
     # The network namespaces that the pods were given, which the CNI plugins leave where nobody asks.
