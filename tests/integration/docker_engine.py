@@ -87,8 +87,17 @@ class DockerEngine:
                 self.process.kill()
                 self.process.wait()
         if self.run_dir:
+            self._unmount()
             shutil.rmtree(self.run_dir, ignore_errors=True)
         self.lock.close()
+
+    def _unmount(self):
+        """dockerd leaves a mount behind, of the network namespace that it ran in."""
+        with open("/proc/mounts", encoding="utf-8") as mounts:
+            places = [line.split()[1] for line in mounts]
+        for place in reversed(places):
+            if place.startswith(f"{self.run_dir}/"):
+                subprocess.run(["umount", "--lazy", place], check=False)
 
     def _start(self):
         self.host = f"unix://{self.run_dir}/docker.sock"
