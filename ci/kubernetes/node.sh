@@ -3,7 +3,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-state=${IMGREC_K8S_STATE:-${XDG_RUNTIME_DIR:-/run}/imgrec-k8s}
+state=${IMGREC_K8S_STATE:-/var/lib/imgrec-k8s}  # images lie there too: no place in memory
 namespace=imgrec-k8s
 node=imgrec-node
 node_ip=10.213.7.2     # the node's, at the end of the link to this machine

@@ -102,8 +102,10 @@ def build_images(engine):
     with object_store() as store:
         # The builders and the shared runtime have names too, so that pruning leaves them.
         for target, tag in (("runtime", "imgrec-test-runtime"),
+                            ("tools", "imgrec-test-tools"),
                             ("build-manager", "imgrec-test-build-manager"),
                             ("manager", "imgrec-manager"),
+                            ("worker-tools", "imgrec-test-worker-tools"),
                             ("build-worker", "imgrec-test-build-worker"),
                             ("worker-runtime", "imgrec-test-worker-runtime"),
                             ("worker", "imgrec-worker"), ("all-in-one", "imgrec")):
