@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
   cat <<'EOF'
-Usage: ci/geni_smoke.sh [--build-dir DIR] [--from-nothing] [--in-root] [--system NAME]
+Usage: ci/geni_smoke.sh [--build-dir DIR] [--from-nothing] [--in-root] [--thorough] [--system NAME]
 
 Raises four little virtual machines (geni/lab/lab.py: network namespaces with a bare system, systemd
 and sshd each, links as geni/rspec.py asks for), and has geni/cluster.sh bring up a manager and three
@@ -17,6 +17,7 @@ started, however it ends.
                    they find LibTorch's there, installed once and kept, which saves some minutes.
   --in-root        in a Debian 12 below /opt/imgrec on each machine, as on hosts of another system;
                    from nothing
+  --thorough       cut an installation off after each of its statements, not each fifth
   --system NAME    the machines' system: debian12 (default) or ubuntu22, which is always --in-root
   --help           print this
 
@@ -27,11 +28,13 @@ EOF
 build_dir=build/release
 layered=true
 system=debian12
+thorough=0
 in_root=
 while [ $# -gt 0 ]; do
   case "$1" in
     --help) usage; exit 0 ;;
     --from-nothing) layered=false ;;
+    --thorough) thorough=1 ;;
     --in-root) in_root=1 layered=false ;;
     --build-dir | --system)
       [ $# -ge 2 ] || { echo "geni_smoke.sh: $1 needs a value behind it" >&2; exit 2; }
@@ -66,7 +69,7 @@ if $layered; then
 else
   echo "Machines: $system, bare${in_root:+; imgrec runs in a Debian 12 of its own}"
 fi
-export IMGREC_GENI_PACKAGE=$folder/imgrec.tar.gz IMGREC_GENI_IN_ROOT=$in_root
+export IMGREC_GENI_PACKAGE=$folder/imgrec.tar.gz IMGREC_GENI_IN_ROOT=$in_root IMGREC_GENI_THOROUGH=$thorough
 export IMGREC_BIN_DIR=$build_dir/bin
 # Not exec: the folder is to be removed. The lab ends with this shell's child, and that with this shell.
 tests/python.sh -B geni/lab/lab.py "${lab[@]}" -- \

@@ -313,8 +313,10 @@ def install_cut_off(name, points, folder):
 @not_in_root
 def test_an_installation_goes_on_wherever_it_was_cut_off(tmp_path):
     points = break_points((GENI / "remote/setup.sh").read_text())
-    print(f"\ncut off at {len(points)} points")
     assert len(points) >= 25
+    if os.environ.get("IMGREC_GENI_THOROUGH") != "1":
+        points = points[::5]  # a third of this file's time otherwise
+    print(f"\ncut off at {len(points)} points")
     for name in WORKERS:
         assert host("uninstall", name).code == 0
     with concurrent.futures.ThreadPoolExecutor() as pool:
