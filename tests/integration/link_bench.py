@@ -1,0 +1,53 @@
+"""What imgrec-link carries on this machine, and what it costs: one TCP stream over a link of each rate,
+from a to b, the emulator alone and beside busy programs. As root:
+
+    IMGREC_BIN_DIR=build/release/bin /usr/bin/python3 tests/integration/link_bench.py [--seconds 3]
+
+CPU is that of imgrec-link: it does the work of the kernels at both ends too, since a packet written to
+a TUN device is received within the call.
+"""
+import argparse
+import os
+import subprocess
+import sys
+
+from link_emulator import EmulatedLink
+from test_link import tcp_goodput
+
+RATES = ("10mbit", "100mbit", "300mbit", "1gbit", "0")
+
+
+def measure(rate, seconds):
+    with EmulatedLink(f"delay=1ms queue=20ms rate={rate}") as link:
+        tcp_goodput(link, "a_to_b", 0.5, 0.1)  # memory is there afterwards
+        link.command("reset")
+        goodput = tcp_goodput(link, "a_to_b", 0.5, seconds)
+        figures = link.statistics()
+    forward = figures["a_to_b"]
+    mbit = forward["delivered"]["bytes"] * 8 / 1e6
+    late = forward["lateness_ms"]
+    print(f"{rate:>8}  {goodput / 1e6:8.1f}  {figures['cpu_seconds'] / figures['seconds']:6.1%}  "
+          f"{figures['cpu_seconds'] / mbit * 1e6:10.1f}  {late['p50'] * 1e3:6.0f}  "
+          f"{late['p99'] * 1e3:6.0f}  {late['max'] * 1e3:7.0f}  {forward['unread']:6d}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=3)
+    arguments = parser.parse_args()
+    head = "    rate    Mbit/s     CPU  us per Mbit     p50     p99      max  unread  (lateness in us)"
+    for busy in (0, os.cpu_count()):
+        print(f"{busy} busy programs beside it on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        print(head)
+        others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+        try:
+            for rate in RATES:
+                measure(rate, arguments.seconds)
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
+
+
+if __name__ == "__main__":
+    main()
