@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -54,6 +55,7 @@ bool become_realtime() {
 Result<std::unique_ptr<Emulator>> Emulator::open(const LinkOptions& options,
                                                  const std::vector<LinkConfig>& links) {
   std::unique_ptr<Emulator> emulator(new Emulator(options));
+  if (Status status = set_time(emulator->tick_, options.tick); !status.ok()) return status;
   emulator->poll_.reset(::epoll_create1(EPOLL_CLOEXEC));
   for (const LinkConfig& config : links) {
     auto link = Link::open(config, options.max_packets);
@@ -108,12 +110,16 @@ Status Emulator::run() {
   spdlog::info("link_ready links={} realtime={} control={}", links_.size(), realtime_,
                options_.control.empty() ? "-" : options_.control);
   while (!stop_) {
-    for (const auto& link : links_) link->give_out();
-    wait(next_wake());
+    for (const auto& link : links_) more_ |= link->give_out();
+    if (!more_) sleep_until_tick();
+    const auto until = more_ ? clock_now() : next_wake();
+    more_ = false;
+    if (Status status = wait(until); !status.ok()) return status;
     drop_broken_links();
     if (next_statistics_ && clock_now() >= *next_statistics_) {
       *next_statistics_ += options_.stats_interval;
-      if (Status status = write_statistics(); !status.ok()) return status;
+      const Status status = write_statistics();  // no reason to end an experiment
+      if (!status.ok()) spdlog::warn("link_statistics_lost error=\"{}\"", status.message());
     }
     if (std::all_of(links_.begin(), links_.end(), [](const auto& l) { return l->broken(); })) {
       return {StatusCode::kUnavailable,
@@ -132,7 +138,7 @@ std::optional<TimePoint> Emulator::next_wake() const {
   return wake;
 }
 
-void Emulator::wait(std::optional<TimePoint> until) {
+Status Emulator::wait(std::optional<TimePoint> until) {
   std::array<epoll_event, 64> events;
   timespec timeout{};
   if (until) {
@@ -142,6 +148,9 @@ void Emulator::wait(std::optional<TimePoint> until) {
   const int count = ::epoll_pwait2(poll_.get(), events.data(), static_cast<int>(events.size()),
                                    until ? &timeout : nullptr, nullptr);
   for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)].data.u64);
+  if (count >= 0 || errno == EINTR) return {};
+  return {StatusCode::kInternal, std::string("epoll_pwait2: ") + std::strerror(errno) +
+                                     "; this wants Linux 5.11 or newer"};
 }
 
 void Emulator::handle(std::uint64_t tag) {
@@ -150,7 +159,17 @@ void Emulator::handle(std::uint64_t tag) {
     stop_ = true;
     return;
   }
-  links_[tag / 2]->take_in(tag % 2);
+  more_ |= links_[tag / 2]->take_in(tag % 2);
+}
+
+// Packets that come and fall due within a tick are then handled together, for the price of one
+// wake.
+void Emulator::sleep_until_tick() const {
+  if (tick_ == Duration(0)) return;
+  const Duration now = clock_now().time_since_epoch();
+  const auto next = (now / tick_ + 1) * tick_.count();
+  const timespec until{next / 1'000'000'000, next % 1'000'000'000};
+  ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
 }
 
 void Emulator::drop_broken_links() {

@@ -36,7 +36,8 @@ class Emulator {
   Status listen_for_signals();
   bool watch(int fd, std::uint64_t tag);
   void handle(std::uint64_t tag);
-  void wait(std::optional<TimePoint> until);
+  void sleep_until_tick() const;
+  Status wait(std::optional<TimePoint> until);
   std::optional<TimePoint> next_wake() const;
   void drop_broken_links();
 
@@ -52,6 +53,8 @@ class Emulator {
   std::vector<std::unique_ptr<Link>> links_;
   std::vector<bool> reported_;  // that it is broken
   std::unique_ptr<ControlSocket> control_;
+  Duration tick_{0};
+  bool more_ = false;  // packets wait that were left for the next round
   bool realtime_ = false;
   bool stop_ = false;
   TimePoint began_{};  // statistics: start, or the last reset

@@ -24,29 +24,36 @@ Link::Link(const LinkConfig& config, TunDevice a, TunDevice b, std::size_t max_p
       directions_{Direction(config.a_to_b, config.seed * 2, config.mtu, max_packets),
                   Direction(config.b_to_a, config.seed * 2 + 1, config.mtu, max_packets)} {}
 
-void Link::take_in(std::size_t end) {
+bool Link::take_in(std::size_t end) {
   Direction& direction = directions_[end];
   for (int i = 0; i < kBatch && !broken_; ++i) {
     std::size_t bytes = 0;
     const auto outcome = devices_[end].read(direction.buffer(), &bytes);
-    if (outcome == TunDevice::Outcome::kNothing) return;
+    if (outcome == TunDevice::Outcome::kNothing) return false;
     broken_ = outcome == TunDevice::Outcome::kGone;
     if (!broken_) direction.offer(clock_now(), bytes);
   }
+  return !broken_;
 }
 
-void Link::give_out() {
-  for (std::size_t end = 0; end < 2 && !broken_; ++end) {
-    Direction& direction = directions_[end];
-    for (int i = 0; i < kBatch && !broken_; ++i) {
-      const TimePoint now = clock_now();
-      const auto packet = direction.due(now);
-      if (!packet) break;
-      const auto outcome = devices_[1 - end].write(packet->bytes);
-      direction.settle(now, outcome == TunDevice::Outcome::kDone);
-      broken_ = outcome == TunDevice::Outcome::kGone;
-    }
+bool Link::give_out() {
+  bool more = false;
+  for (std::size_t end = 0; end < 2; ++end) {
+    int given = 0;
+    while (given < kBatch && !broken_ && give_one(end)) ++given;
+    more = more || given == kBatch;
   }
+  return more && !broken_;
+}
+
+bool Link::give_one(std::size_t end) {
+  const TimePoint now = clock_now();
+  const auto packet = directions_[end].due(now);
+  if (!packet) return false;
+  const auto outcome = devices_[1 - end].write(packet->bytes);
+  directions_[end].settle(now, outcome == TunDevice::Outcome::kDone);
+  broken_ = outcome == TunDevice::Outcome::kGone;
+  return true;
 }
 
 std::optional<TimePoint> Link::next_wake() const {

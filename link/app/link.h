@@ -26,16 +26,17 @@ class Link {
   // A device or its namespace was deleted by others: nothing goes over this link any more.
   bool broken() const { return broken_; }
 
-  // Reads what waits at that end, some packets at most.
-  void take_in(std::size_t end);
-  // Writes what is due, some packets at most for each direction.
-  void give_out();
+  // Reads what waits at that end, some packets at most; whether there may be more.
+  bool take_in(std::size_t end);
+  // Writes what is due, some packets at most for each direction; whether there may be more.
+  bool give_out();
   std::optional<TimePoint> next_wake() const;
 
   void reset_counters();
 
  private:
   Link(const LinkConfig& config, TunDevice a, TunDevice b, std::size_t max_packets);
+  bool give_one(std::size_t end);  // false: none is due
 
   LinkConfig config_;
   std::array<TunDevice, 2> devices_;

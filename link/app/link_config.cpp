@@ -13,6 +13,8 @@
 namespace imgrec::link {
 namespace {
 
+constexpr Duration kMaxTick = std::chrono::milliseconds(10);
+
 constexpr std::string_view kNotes =
     "NAMESPACE:INTERFACE:ADDRESS/PREFIX names an end: a network namespace (a name of `ip netns`, "
     "a\n"
@@ -186,6 +188,12 @@ OptionSet link_option_set(LinkOptions& o) {
   set.add({"stats", &o.stats_file, "write statistics there at the end (JSON; -: to stdout)", "",
            "FILE"});
   set.add({"stats-interval", &o.stats_interval, "and this often; 0: at the end alone", "", ""});
+  set.add({"tick", &o.tick, "look at packets this often alone: less CPU, as much less exact", "",
+           "TIME", [&o] {
+             Duration tick{0};
+             const Status status = set_time(tick, o.tick);
+             return tick <= kMaxTick ? status : invalid("a tick must be 10ms at most");
+           }});
   set.add(
       {"realtime", &o.realtime, "run before other programs (SCHED_FIFO) where allowed", "", ""});
   set.add({"log.level", &o.log_level, "debug, info, warn, error", "log-level", "LEVEL"});

@@ -57,6 +57,7 @@ struct LinkOptions {
   std::string send;
   std::string stats_file;
   std::chrono::milliseconds stats_interval{0};
+  std::string tick = "0";
   bool realtime = true;
   std::string log_level = "info";
 };

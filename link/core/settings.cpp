@@ -49,14 +49,6 @@ std::optional<double> parse(std::string_view text, const std::array<Unit, N>& un
   return std::nullopt;
 }
 
-Status set_time(Duration& target, std::string_view text) {
-  const auto ns = parse(text, kTimeUnits);
-  if (!ns) return invalid(shown(text) + " is not a time such as 50ms, 0.5ms, 250us or 1.5s");
-  if (*ns > kMaxSeconds * 1e9) return invalid(shown(text) + " is longer than the limit of 60s");
-  target = Duration(std::llround(*ns));
-  return {};
-}
-
 Status set_share(double& target, std::string_view text) {
   const auto share = parse(text, kShareUnits);
   if (!share || *share > 1) {
@@ -117,6 +109,14 @@ Status set_shape(JitterShape& target, std::string_view text) {
 }
 
 }  // namespace
+
+Status set_time(Duration& target, std::string_view text) {
+  const auto ns = parse(text, kTimeUnits);
+  if (!ns) return invalid(shown(text) + " is not a time such as 50ms, 0.5ms, 250us or 1.5s");
+  if (*ns > kMaxSeconds * 1e9) return invalid(shown(text) + " is longer than the limit of 60s");
+  target = Duration(std::llround(*ns));
+  return {};
+}
 
 Status set_setting(DirectionSettings& settings, std::string_view key, std::string_view value) {
   const auto named = [key](Status status) {

@@ -45,7 +45,10 @@ struct DirectionSettings {
 // "queue" from "100ms" or "64KiB". Says what is wrong otherwise; `settings` is unchanged then.
 Status set_setting(DirectionSettings& settings, std::string_view key, std::string_view value);
 
-// The same for "delay=50ms loss=10%". On failure some may have been set.
+// "50ms", "250us", "1.5s", "0"; of a minute at most.
+Status set_time(Duration& target, std::string_view text);
+
+// The same as set_setting for "delay=50ms loss=10%". On failure some may have been set.
 Status set_settings(DirectionSettings& settings, std::string_view text);
 
 // Whether the values fit each other; to be asked once all are set.

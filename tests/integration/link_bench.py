@@ -1,5 +1,5 @@
-"""What imgrec-link carries on this machine, and what it costs: one TCP stream over a link of each rate,
-from a to b, the emulator alone and beside busy programs. As root:
+"""What imgrec-link carries on this machine, and what it costs: one TCP stream from a to b over a link of
+each rate, looking at packets as they come and by ticks, and beside busy programs. As root:
 
     IMGREC_BIN_DIR=build/release/bin /usr/bin/python3 tests/integration/link_bench.py [--seconds 3]
 
@@ -14,11 +14,12 @@ import sys
 from link_emulator import EmulatedLink
 from test_link import tcp_goodput
 
+HEAD = "    rate    Mbit/s     CPU  us per Mbit     p50     p99      max  unread  (lateness in us)"
 RATES = ("10mbit", "100mbit", "300mbit", "1gbit", "0")
 
 
-def measure(rate, seconds):
-    with EmulatedLink(f"delay=1ms queue=20ms rate={rate}") as link:
+def measure(rate, seconds, tick):
+    with EmulatedLink(f"delay=5ms queue=20ms rate={rate}", arguments=["--tick", tick]) as link:
         tcp_goodput(link, "a_to_b", 0.5, 0.1)  # memory is there afterwards
         link.command("reset")
         goodput = tcp_goodput(link, "a_to_b", 0.5, seconds)
@@ -35,14 +36,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3)
     arguments = parser.parse_args()
-    head = "    rate    Mbit/s     CPU  us per Mbit     p50     p99      max  unread  (lateness in us)"
-    for busy in (0, os.cpu_count()):
-        print(f"{busy} busy programs beside it on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-        print(head)
+    for busy, tick in ((0, "0"), (0, "250us"), (0, "1ms"), (os.cpu_count(), "0")):
+        print(f"tick {tick}, {busy} busy programs beside it on {os.cpu_count()} cores, "
+              f"load {os.getloadavg()[0]:.1f}")
+        print(HEAD)
         others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
         try:
             for rate in RATES:
-                measure(rate, arguments.seconds)
+                measure(rate, arguments.seconds, tick)
         finally:
             for other in others:
                 other.kill()

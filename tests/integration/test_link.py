@@ -127,6 +127,14 @@ def test_delay_each_way_and_of_a_ping():
         assert ping == pytest.approx(70, rel=TOLERANCE)
 
 
+def test_a_tick_costs_its_own_length_and_no_more():
+    with EmulatedLink("delay=50ms", arguments=["--tick", "1ms"]) as link:
+        delay = statistics.median(delays_ms(link, "a_to_b", 100, 0.0033))
+        skip_if_late(link, 2, 10)
+        print(f"one way {delay:.2f} ms of 50, by ticks of 1 ms")
+        assert 50 <= delay <= 50 * (1 + TOLERANCE)
+
+
 def test_jitter_each_way():
     """n = 4000 a direction: the mean distance from the median has a standard error of
     0.58 / sqrt(n) = 0.9 % where times are evenly spread, and of 0.76 / sqrt(n) = 1.2 % for normal
@@ -354,12 +362,12 @@ def test_says_what_it_cannot_have():
 
 
 def test_one_broken_link_stops_no_other(tmp_path):
-    """Somebody deletes a device of one link; the other link works on."""
+    """Somebody deletes a device of one link; the other one, of IPv6, works on."""
     manager, lost, kept = Sandbox(), Sandbox(), Sandbox()
     links = tmp_path / "links.yaml"
     links.write_text(f"""links:
 - {{name: lost, a: "{manager.path}:lost:10.201.1.1/30", b: "{lost.path}:sb:10.201.1.2/30"}}
-- {{name: kept, a: "{manager.path}:kept:10.201.2.1/30", b: "{kept.path}:sb:10.201.2.2/30"}}
+- {{name: kept, a: "{manager.path}:kept:fd00:c9::1/126", b: "{kept.path}:sb:fd00:c9::2/126"}}
 """)
     log = tmp_path / "log"
     process = subprocess.Popen([BIN_DIR / "imgrec-link", "--links", links], stderr=log.open("w"))
@@ -375,11 +383,11 @@ def test_one_broken_link_stops_no_other(tmp_path):
         lost.delete_device("sb")
         await_word("link_broken name=lost")
         with manager.entered():
-            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         with kept.entered():
-            receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         with sender, receiver:
-            receiver.bind(("10.201.2.2", 0))
+            receiver.bind(("fd00:c9::2", 0))
             receiver.settimeout(5)
             sender.sendto(b"still here", receiver.getsockname())
             assert receiver.recv(100) == b"still here"

@@ -89,6 +89,8 @@ TEST(LinkConfig, RefusesWhatCannotBe) {
   EXPECT_THAT(with("--b-to-a", "loss=3"), HasSubstr("--b-to-a: loss: "));
   EXPECT_THAT(with("--mtu", "100"), HasSubstr("mtu must be"));
   EXPECT_THAT(with("--name", "all"), HasSubstr("link's name"));
+  EXPECT_THAT(with("--tick", "20ms"), HasSubstr("10ms at most"));
+  EXPECT_THAT(with("--tick", "1"), HasSubstr("not a time"));
   EXPECT_THAT(with("--max-packets", "1"), HasSubstr("max-packets"));
   EXPECT_THAT(with("--links", "f.yaml"), HasSubstr("cannot be given together"));
 }
