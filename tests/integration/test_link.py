@@ -298,6 +298,25 @@ def test_changes_while_it_runs():
         assert link.statistics()["b_to_a"]["settings"]["loss"] == 1
 
 
+def test_says_what_came_while_it_could_not_read():
+    count = 6000  # the device holds 4096
+    with EmulatedLink() as link:
+        sender, receiver = connected_pair(link, "a_to_b")
+        with sender, receiver:
+            link.process.send_signal(signal.SIGSTOP)
+            for _ in range(count):
+                sender.send(b"x")
+            link.process.send_signal(signal.SIGCONT)
+            direction = link.statistics()["a_to_b"]
+            deadline = time.monotonic() + 20
+            while direction["in"]["packets"] + direction["unread"] < count:
+                assert time.monotonic() < deadline, direction
+                direction = link.statistics()["a_to_b"]
+            assert direction["unread"] == count - 4096
+            link.command("reset")
+            assert link.statistics()["a_to_b"]["unread"] == 0
+
+
 def test_nothing_is_sent_over_it_that_nobody_sent():
     """Kernels announce IPv6 hosts and groups on a new device; counts would be off by them."""
     with EmulatedLink() as link:

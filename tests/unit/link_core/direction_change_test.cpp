@@ -87,6 +87,17 @@ TEST(DirectionChange, UpAgainItCarriesAsBefore) {
   EXPECT_EQ(accounted(line), 7u);
 }
 
+TEST(DirectionChange, WhatWasCutKeepsNoLaterPacketWaiting) {
+  Line line("delay=500ms");
+  line.send(seconds(0));
+  line.change(milliseconds(1), "delay=500ms down=true");
+  line.change(milliseconds(2), "delay=10ms");
+  line.send(milliseconds(2));
+  line.run_until(seconds(1));
+  ASSERT_EQ(line.arrived.size(), 1u);
+  EXPECT_EQ(line.arrived[0].at, milliseconds(12));
+}
+
 TEST(DirectionChange, LossBeginsAndEndsWithTheChange) {
   Line line("");
   auto send_thousand = [&line, at = 0]() mutable {

@@ -161,6 +161,23 @@ TEST(Direction, NormalJitterNeverArrivesBeforeItWasSent) {
   for (const Arrived& packet : line.arrived) ASSERT_GE(packet.at, milliseconds(packet.number));
 }
 
+TEST(Direction, AsksToBeWokenWhenAPacketIsDueAndNotLater) {
+  for (const std::string settings :
+       {"delay=50ms", "delay=50ms jitter=20ms", "delay=50ms jitter=20ms reorder=true",
+        "delay=50ms jitter=20ms jitter-shape=normal", "delay=5ms jitter=5ms reorder=true",
+        "delay=50ms jitter=10ms jitter-shape=normal reorder=true"}) {
+    for (const std::string rate : {" rate=12mbit queue=60s", " rate=1mbit queue=60s", ""}) {
+      Line line(settings + rate);
+      for (int i = 0; i < 300; ++i) line.send(seconds(0));
+      line.run_until(seconds(30));
+      ASSERT_EQ(line.arrived.size(), 300u);
+      for (const Arrived& packet : line.arrived) {
+        ASSERT_EQ(packet.at, packet.due) << settings << rate << ", packet " << packet.number;
+      }
+    }
+  }
+}
+
 TEST(Direction, JitterKeepsTheOrderUnlessToldOtherwise) {
   const auto ordered = [](const Line& line) {
     return std::is_sorted(line.arrived.begin(), line.arrived.end(),
