@@ -1,5 +1,6 @@
 """What imgrec-link carries on this machine, and what it costs: one TCP stream from a to b over a link of
-each rate, looking at packets as they come and by ticks, and beside busy programs. As root:
+each rate, looking at packets as they come and by ticks, and beside busy programs; then over a line that
+loses packets. As root:
 
     IMGREC_BIN_DIR=build/release/bin /usr/bin/python3 tests/integration/link_bench.py [--seconds 3]
 
@@ -32,6 +33,17 @@ def measure(rate, seconds, tick):
           f"{late['p99'] * 1e3:6.0f}  {late['max'] * 1e3:7.0f}  {forward['unread']:6d}", flush=True)
 
 
+def lossy(congestion, loss, seconds):
+    """Of what is sent at 100 Mbit/s a share is lost on the line: 1 - loss is the most there is."""
+    with EmulatedLink("delay=1ms rate=100mbit queue=100ms", a_to_b=f"loss={loss}") as link:
+        try:
+            goodput = tcp_goodput(link, "a_to_b", 1, seconds, congestion)
+        except OSError as error:
+            print(f"{congestion:>8}  {loss:>4}  {error.strerror}")
+            return
+    print(f"{congestion:>8}  {loss:>4}  {goodput / 1e6:8.1f}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3)
@@ -48,6 +60,10 @@ def main():
             for other in others:
                 other.kill()
                 other.wait()
+    print("100 Mbit/s, round trip 2 ms, loss one way\n     TCP  loss    Mbit/s")
+    for congestion in ("cubic", "bbr"):
+        for loss in ("1%", "5%", "15%"):
+            lossy(congestion, loss, arguments.seconds)
 
 
 if __name__ == "__main__":

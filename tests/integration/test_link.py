@@ -219,13 +219,15 @@ def test_rate_each_way_under_a_flood():
             assert rate == pytest.approx(asked[direction], rel=TOLERANCE)
 
 
-def tcp_goodput(link, direction, warm_up_s, seconds):
+def tcp_goodput(link, direction, warm_up_s, seconds, congestion=None):
     """Bits a second that one TCP stream brings to its reader."""
     source, target = SIDES[direction]
     listener = link.socket(target, socket.SOCK_STREAM)
     listener.listen()
     sender = link.socket(source, socket.SOCK_STREAM)
     sender.settimeout(20)
+    if congestion:
+        sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())
     sender.connect(listener.getsockname())
     reader, _ = listener.accept()
     reader.settimeout(20)
