@@ -33,6 +33,8 @@ client/core       : client/core proto                                          :
 client/text       : client/text client/core proto                              : nlohmann
 client/net        : client/net client/text client/core proto                   : boost openssl
 client/app        : client common proto                                        : boost
+link/core         : link/core proto                                            : -
+link/app          : link common proto                                          : spdlog yaml-cpp nlohmann net
 training/core     : training/core                                              : -
 training/data     : training/data training/core worker proto                   : opencv2
 training/torch    : training/torch training/core proto                         : torch ATen
