@@ -17,11 +17,11 @@ import time
 import pytest
 
 from cluster import BIN_DIR
-from link_emulator import ADDRESS_A, ADDRESS_B, EmulatedLink, unaccounted
+from link_emulator import ADDRESS_B, EmulatedLink, unaccounted
 from net_sandbox import Sandbox, skip_without_namespaces
 
 TOLERANCE = 0.05
-SO_RCVBUFFORCE = 33
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 SO_TIMESTAMPNS = 35
 SIDES = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
 HEADERS = 28  # of IP and UDP
@@ -161,6 +161,16 @@ def send_paced(sender, count, per_second, payload):
         sender.send(payload)
 
 
+def await_arrival(link, direction, count):
+    """Until all of so many packets became something, or time is up: then the counts will say so."""
+    deadline = time.monotonic() + 5
+    figures = link.statistics()[direction]
+    while ((figures["in"]["packets"] + figures["unread"] < count or figures["held"] > 0)
+           and time.monotonic() < deadline):
+        time.sleep(0.01)
+        figures = link.statistics()[direction]
+
+
 def test_loss_each_way():
     """n = 60 000 a direction: at a loss p the share found has a standard error, relative to p, of
     sqrt((1 - p) / (p n)): 1.2 % at 10 %, 0.97 % at 15 %. So 5 % are four of them. The dice are seeded:
@@ -174,7 +184,7 @@ def test_loss_each_way():
             sender, receiver = connected_pair(link, direction)
             with sender, receiver:
                 send_paced(sender, count, 25_000, b"x" * 32)
-                time.sleep(0.2)
+                await_arrival(link, direction, count)
                 namespace = link.a if SIDES[direction][1] == "a" else link.b
                 return 1 - (namespace.received()[0] - before[direction]) / count
 
@@ -189,20 +199,21 @@ def test_loss_each_way():
 
 
 def test_rate_each_way_under_a_flood():
-    """More UDP is offered than the line carries; the far kernels count the bytes that came."""
+    """Twice the UDP is offered that the line carries, so that its queue holds half a second for when
+    the sender is put aside; the far kernels count the bytes that came."""
     asked = {"a_to_b": 20e6, "b_to_a": 5e6}
     payload = b"x" * 1172
-    with EmulatedLink("delay=5ms queue=300ms", a_to_b="rate=20mbit", b_to_a="rate=5mbit") as link:
+    with EmulatedLink("delay=5ms queue=500ms", a_to_b="rate=20mbit", b_to_a="rate=5mbit") as link:
 
         def work(direction):
             sender, receiver = connected_pair(link, direction)
             namespace = link.a if SIDES[direction][1] == "a" else link.b
-            per_second = 1.4 * asked[direction] / 8 / (len(payload) + HEADERS)
+            per_second = 2 * asked[direction] / 8 / (len(payload) + HEADERS)
             with sender, receiver:
                 flood = threading.Thread(
                     target=send_paced, args=(sender, int(per_second * 3), per_second, payload))
                 flood.start()
-                time.sleep(0.5)
+                time.sleep(0.7)
                 begin, first = time.monotonic(), namespace.received()[1]
                 time.sleep(2)
                 end, last = time.monotonic(), namespace.received()[1]
@@ -219,12 +230,21 @@ def test_rate_each_way_under_a_flood():
             assert rate == pytest.approx(asked[direction], rel=TOLERANCE)
 
 
+def bytes_received(connection):
+    """Of a TCP stream, in order, as its kernel counts them: tcpi_bytes_received."""
+    return struct.unpack_from("Q", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136),
+                              128)[0]
+
+
 def tcp_goodput(link, direction, warm_up_s, seconds, congestion=None):
-    """Bits a second that one TCP stream brings to its reader."""
+    """Bits a second that one TCP stream brings to its reader. Buffers for more than a second of it at
+    both ends keep the kernels going while our threads wait for their turn."""
     source, target = SIDES[direction]
     listener = link.socket(target, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
     listener.listen()
     sender = link.socket(source, socket.SOCK_STREAM)
+    sender.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 8 << 20)
     sender.settimeout(20)
     if congestion:
         sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())
@@ -234,26 +254,26 @@ def tcp_goodput(link, direction, warm_up_s, seconds, congestion=None):
     stop = threading.Event()
 
     def send():
-        data = bytes(1 << 16)
+        data = bytes(1 << 18)
         with contextlib.suppress(ConnectionError):  # the reader leaves first
             while not stop.is_set():
                 sender.send(data)
 
+    def read_until(deadline):
+        while time.monotonic() < deadline:
+            reader.recv(1 << 18)
+        return time.monotonic(), bytes_received(reader)
+
     thread = threading.Thread(target=send)
     thread.start()
-    taken, begin = 0, None
-    start = time.monotonic()
-    while (now := time.monotonic()) < start + warm_up_s + seconds:
-        if begin is None and now >= start + warm_up_s:
-            begin, taken = now, 0
-        taken += len(reader.recv(1 << 16))
+    begin, first = read_until(time.monotonic() + warm_up_s)
+    end, last = read_until(begin + seconds)
     stop.set()
-    rate = taken * 8 / (now - begin)
     reader.close()
     thread.join()
     sender.close()
     listener.close()
-    return rate
+    return (last - first) * 8 / (end - begin)
 
 
 def test_a_tcp_stream_fills_the_line_each_way():
