@@ -139,7 +139,7 @@ sanitizer_environment() {
 
 run_tests() {  # PRESET
   local preset=$1 start=$SECONDS log=build/$1-tests.log report=$PWD/build/$1-tests.xml
-  local numbers line ok skipped_names=()
+  local numbers line ok
   echo "[$preset] testing (log: $log)"
   rm -f "$report"
   ok=true
@@ -163,12 +163,9 @@ run_tests() {  # PRESET
   for line in "${numbers[@]:1}"; do
     case "$line" in
       failed\ *) notes+=("FAILED:  $preset: ${line#failed }") ;;
-      skipped\ *) skipped_names+=("${line#skipped }") ;;
+      skipped\ *) notes+=("SKIPPED: $preset: ${line#skipped }") ;;
     esac
   done
-  if [ "${#skipped_names[@]}" -gt 0 ]; then
-    notes+=("SKIPPED: $preset: $(printf '%s, ' "${skipped_names[@]}" | sed 's/, $//')")
-  fi
 }
 
 if [ -z "${IMGREC_SHARED:-}" ]; then IMGREC_SHARED=$(realpath -m ../shared); fi

@@ -29,7 +29,8 @@ Needs root, the packages etcd-server, containerd, runc, containernetworking-plug
 iptables, ipset, iproute2, openssl, gcc and python3, and what ci/kubernetes/components.sh
 builds. State: $state (IMGREC_K8S_STATE).
 
-Exit codes: 0 good, 1 it did not come up, 2 wrong usage, 3 something is missing here.
+Exit codes: 0 good, 1 it did not come up, 2 wrong usage, 3 something is missing here,
+4 a cluster is up already.
 EOF
 }
 
@@ -284,9 +285,19 @@ volumeBindingMode: WaitForFirstConsumer
 EOF
 }
 
+# Whether a process of a cluster is alive.
+runs() {
+  local file
+  for file in "$state"/pid/*; do
+    if [ -f "$file" ] && kill -0 "$(cat "$file")" 2>/dev/null; then return 0; fi
+  done
+  return 1
+}
+
 up() {
   need_everything
-  if [ -d "$state" ]; then down; fi
+  ! runs || die 4 "a cluster is up already, in $state; ci/kubernetes/node.sh down ends it"
+  if [ -d "$state" ]; then down; fi  # what an interrupted one left
   mkdir -p "$state/log" "$state/pid"
   chmod 700 "$state"
   trap 'say "giving up"; down' EXIT

@@ -12,6 +12,7 @@ from pictures import shared_dir  # noqa: E402
 
 SKIPPED = 77  # what ctest takes as "skipped"
 _outcomes = set()
+_reasons = []
 
 
 @pytest.fixture
@@ -68,8 +69,13 @@ def pytest_runtest_makereport(item, call):
         item.call_report = report
     if report.when == "call" or report.outcome != "passed":
         _outcomes.add(report.outcome)
+    if report.skipped and isinstance(report.longrepr, tuple):
+        _reasons.append(report.longrepr[2].removeprefix("Skipped: "))
 
 
 def pytest_sessionfinish(session, exitstatus):
     if exitstatus == 0 and _outcomes == {"skipped"}:
         session.exitstatus = SKIPPED
+    # ./test.sh shows the last of these beside the test's name (ci/junit-counts.py).
+    for reason in dict.fromkeys(_reasons):
+        print(f"\nSKIPPED: {' '.join(reason.split())[:300]}")

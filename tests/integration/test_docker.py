@@ -5,19 +5,23 @@ Needs root, Debian's docker.io and a network to Debian's packages; says what is 
 Base image, layers and compiled objects are kept in ~/.cache/imgrec, which may be deleted any time.
 """
 import contextlib
+import hashlib
+import io
 import os
 import re
 import signal
 import socket
 import subprocess
+import tarfile
 import threading
 import time
 
 import pytest
 import requests
 from cluster import REPO, Client, balances, samples_of, wait_until
-from container_images import build_images
+from container_images import base_image, build, build_images, object_store
 from docker_engine import DockerEngine, Unavailable, cache_dir, network_of_our_own
+from file_server import FileServer
 from pictures import of_many_sizes, png, pngs, shared_dir
 
 # A quarter more than they had when this was written.
@@ -261,17 +265,17 @@ def manager_is_stopped_under_load(engine, site, manager):
 # ---- all in one ----
 @pytest.fixture
 def all_in_one(images):
-    """A function: start(*flags) gives a Site."""
+    """A function: start(*flags, image=…) gives a Site."""
     engine = images
     started = []
     engine.docker("network", "create", "imgrec-test")
 
-    def start(*flags):
+    def start(*flags, image="imgrec"):
         port = free_port()
         container = engine.out(
             "run", "--detach", "--network", "imgrec-test", "--publish", f"127.0.0.1:{port}:8080",
             "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-            "--env", "IMGREC_WORKERS=2", *flags, "imgrec")
+            "--env", "IMGREC_WORKERS=2", *flags, image)
         started.append(container)
         return Site(engine, container, port)
 
@@ -348,3 +352,31 @@ def test_a_worker_alone_is_unready_and_leaves_when_told(images):
         assert images.inspect(container, "{{.State.ExitCode}}") == "0"
     finally:
         images.docker("rm", "--force", container)
+
+
+def googlenet_files():
+    """What a mirror of the authors' three files has; skips where there are none."""
+    source = shared_dir() / "models" / "bvlc_googlenet"
+    if not source.is_dir():
+        pytest.skip(f"there is no {source}")
+    labels = io.BytesIO()
+    with tarfile.open(fileobj=labels, mode="w:gz") as tar:
+        tar.add(source / "synset_words.txt", "./synset_words.txt")
+    return {"bvlc_googlenet.caffemodel": (source / "bvlc_googlenet.caffemodel").read_bytes(),
+            "deploy.prototxt": (source / "deploy.prototxt").read_bytes(),
+            "caffe_ilsvrc12.tar.gz": labels.getvalue()}
+
+
+def test_a_build_argument_brings_googlenet_in(images, all_in_one):
+    engine, files = images, googlenet_files()
+    weights = hashlib.sha1(files["bvlc_googlenet.caffemodel"]).hexdigest()
+    with FileServer(files) as mirror, object_store() as store:
+        build(engine, store, base_image(engine), "all-in-one", "imgrec-test-googlenet",
+              "--build-arg=MODEL=googlenet", f"--build-arg=MODEL_FROM={mirror.url}",
+              f"--build-arg=MODEL_SHA1={weights}")
+    site = all_in_one(image="imgrec-test-googlenet")
+    wait_healthy(engine, site.container)
+    site.wait_workers(2)
+    done = site.client.wait_done(site.client.upload(photos()))
+    assert {image["model"] for image in done.values()} == {"bvlc_googlenet"}
+    assert all(image["top"][0]["label"].startswith("n0") for image in done.values())

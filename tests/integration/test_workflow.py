@@ -3,6 +3,7 @@ gives them, is checked here; that a public runner agrees is not."""
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -46,3 +47,17 @@ def test_every_flag_is_one_of_the_scripts():
 def test_the_builds_that_it_tests_are_those_of_test_sh():
     presets = yaml.safe_load(WORKFLOW.read_text())["jobs"]["test"]["strategy"]["matrix"]["preset"]
     assert " ".join(presets) in (ROOT / "test.sh").read_text()
+
+
+def test_a_report_says_what_was_skipped_and_why(tmp_path):
+    report = tmp_path / "report.xml"
+    report.write_text("""<testsuite>
+      <testcase name="a" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/>
+        <system-out>...\n\nSKIPPED: there is no engine\n</system-out></testcase>
+      <testcase name="b" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/>
+        <system-out>SKIPPED: there is no engine\n</system-out></testcase>
+      <testcase name="c" status="fail"/><testcase name="d" status="run"/>
+      <testcase name="e" status="notrun"><skipped message="Unable to find executable: e"/></testcase>
+    </testsuite>""")
+    said = subprocess.run([ROOT / "ci/junit-counts.py", report], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == ["1 2 2", "failed c", "failed e", "skipped a, b: there is no engine"]
