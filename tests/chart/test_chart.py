@@ -290,6 +290,27 @@ def test_the_schema_knows_the_options_that_there_are(name):
     assert set(SCHEMA["$defs"][f"{kind}Options"]["properties"]) == keys
 
 
+@pytest.mark.parametrize("name", ["imgrec-manager", "imgrec-worker"])
+def test_no_argument_gets_round_what_the_chart_decides(name):
+    """Every flag of a reserved key, the second ones that only --help tells among them."""
+    kind = name.split("-")[1]
+    validate = (CHART / "templates" / "validate.yaml").read_text("utf-8")
+    reserved = set(re.findall(r'"([a-z]+\.[a-z-]+)" "', validate.split("$aliases")[0]))
+    said = subprocess.run([program(name), "--help"], capture_output=True, text=True, timeout=60,
+                          check=True).stdout
+    flags = {"config", "check-config", "version", "help"}
+    for flag, alias in re.findall(r"^  --([a-z-]+)\b(?:.*\[--([a-z-]+)\]$)?", said, re.M):
+        if (alias or flag).replace("-", ".", 1) in reserved:
+            flags |= {flag, alias} - {""}
+    assert len(flags) > 10
+    for form in ("--{}", "--{}=1"):
+        arguments = ",".join(form.format(flag) for flag in sorted(flags))
+        done = tool("helm", "template", "rel", CHART, "--set", f"{kind}.extraArgs={{{arguments}}}",
+                    check=False)
+        refused = set(re.findall(rf"{kind}\.extraArgs has --([a-z-]+),", done.stderr))
+        assert refused == flags
+
+
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory):
     """A folder that stands for / in a Pod: its secrets, its model, its data."""
