@@ -204,7 +204,7 @@ topologySpreadConstraints:
 
 {{/* Does something send requests to one shard by its own Service? */}}
 {{- define "imgrec.shardServices" -}}
-{{- if or (and .Values.ingress.enabled .Values.ingress.shardHost) (and .Values.httpRoute.enabled (gt (int .Values.manager.replicas) 1)) }}true{{ end }}
+{{- if or (and .Values.ingress.enabled .Values.ingress.shardHost) .Values.httpRoute.enabled }}true{{ end }}
 {{- end }}
 
 {{/* Images that wait or are worked on, of all managers of this release. */}}
