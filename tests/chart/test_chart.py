@@ -102,6 +102,25 @@ def test_it_has_the_version_of_what_it_installs():
     assert chart["version"] == chart["appVersion"] == project
 
 
+class OnceLoader(yaml.SafeLoader):
+    """Takes no key twice, where the last would win in silence."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key is there twice: {sorted(keys)}"
+        return super().construct_mapping(node, deep)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=by_name(VALUES))
+def test_no_key_is_there_twice(values):
+    assert list(yaml.load_all(rendered(values).stdout, OnceLoader))
+
+
+def test_a_key_that_is_there_twice_is_found():
+    with pytest.raises(AssertionError, match="a key is there twice"):
+        yaml.load("a: {b: 1, b: 2}", OnceLoader)
+
+
 # ---- unit tests of the templates
 
 def test_templates_do_what_their_unit_tests_say():
