@@ -95,6 +95,29 @@ def test_what_kubernetes_does_not_know_is_found(tmp_path):
     assert "podManagmentPolicy" in said.stdout
 
 
+@pytest.mark.parametrize("missing", ["pytest", "yaml"])
+def test_the_check_says_which_packages_it_misses(missing, tmp_path):
+    (tmp_path / f"{missing}.py").write_text("raise ImportError")
+    done = subprocess.run([REPO / "ci/chart_check.sh"], capture_output=True, text=True, timeout=60,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 77
+    assert "SKIPPED" in done.stderr and f"python3-{missing}" in done.stderr
+
+
+def test_the_documents_build_the_images_that_the_chart_pulls():
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"]
+    built = (REPO / "docker" / "README.md").read_text("utf-8")
+    for image in ("imgrec-manager", "imgrec-worker"):
+        assert f"-t registry.example/{image}:{version}" in built
+        assert f"docker push registry.example/{image}:{version}" in built
+    for file in (REPO / "README.md", REPO / "helm" / "README.md", CHART / "README.md"):
+        command = re.search(r"helm install photos (?:.*\\\n)*.*", file.read_text("utf-8"))[0]
+        for kind in ("manager", "worker"):
+            assert f"{kind}.image.registry=registry.example" in command, file
+        tags = set(re.findall(r"image\.tag=([\w.]+)", command))
+        assert tags <= {version}, file
+
+
 def test_it_has_the_version_of_what_it_installs():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
     project = re.search(r"project\(imgrec VERSION ([\d.]+)",
