@@ -13,6 +13,7 @@ and each other; the dashboard's metrics against docs/metrics.md; the rendered va
 imgrec-manager and imgrec-worker --check-config, where they are built ($IMGREC_BIN_DIR, default
 build/release/bin); the script of `helm test` against a manager and a worker.
 
+Needs Debian's python3-pytest and python3-yaml, and python3-jsonschema for one of the tests.
 Helm and its tools come from ci/chart-tools.sh, which takes minutes the first time and nothing later.
 
   --if-built  skip (exit code 77) where they are not there yet, rather than build them
@@ -24,8 +25,12 @@ EOF
 
 skip() { echo "chart_check.sh: SKIPPED: $1" >&2; exit 77; }
 
+if [ "${1:-}" = --help ]; then usage; exit 0; fi
+# Before minutes go into tools.
+tests/python.sh -B -c 'import pytest, yaml' 2>/dev/null ||
+  skip "Python has no pytest or no yaml; apt-get install python3-pytest python3-yaml python3-jsonschema"
+
 case "${1:-}" in
-  --help) usage; exit 0 ;;
   --if-built)
     shift
     folder=$(ci/chart-tools.sh --print)
@@ -33,7 +38,6 @@ case "${1:-}" in
     ;;
   *) folder=$(ci/chart-tools.sh) || skip "helm and its tools could not be built" ;;
 esac
-/usr/bin/python3 -c 'import yaml' 2>/dev/null || skip "python3-yaml is missing"
 
 export IMGREC_CHART_TOOLS=$folder
 export IMGREC_BIN_DIR=${IMGREC_BIN_DIR:-$PWD/build/release/bin}

@@ -95,11 +95,53 @@ def test_what_kubernetes_does_not_know_is_found(tmp_path):
     assert "podManagmentPolicy" in said.stdout
 
 
+@pytest.mark.parametrize("missing", ["pytest", "yaml"])
+def test_the_check_says_which_packages_it_misses(missing, tmp_path):
+    (tmp_path / f"{missing}.py").write_text("raise ImportError")
+    done = subprocess.run([REPO / "ci/chart_check.sh"], capture_output=True, text=True, timeout=60,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 77
+    assert "SKIPPED" in done.stderr and f"python3-{missing}" in done.stderr
+
+
+def test_the_documents_build_the_images_that_the_chart_pulls():
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"]
+    built = (REPO / "docker" / "README.md").read_text("utf-8")
+    for image in ("imgrec-manager", "imgrec-worker"):
+        assert f"-t registry.example/{image}:{version}" in built
+        assert f"docker push registry.example/{image}:{version}" in built
+    for file in (REPO / "README.md", REPO / "helm" / "README.md", CHART / "README.md"):
+        command = re.search(r"helm install photos (?:.*\\\n)*.*", file.read_text("utf-8"))[0]
+        for kind in ("manager", "worker"):
+            assert f"{kind}.image.registry=registry.example" in command, file
+        tags = set(re.findall(r"image\.tag=([\w.]+)", command))
+        assert tags <= {version}, file
+
+
 def test_it_has_the_version_of_what_it_installs():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
     project = re.search(r"project\(imgrec VERSION ([\d.]+)",
                         (REPO / "CMakeLists.txt").read_text("utf-8"))[1]
     assert chart["version"] == chart["appVersion"] == project
+
+
+class OnceLoader(yaml.SafeLoader):
+    """Takes no key twice, where the last would win in silence."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key is there twice: {sorted(keys)}"
+        return super().construct_mapping(node, deep)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=by_name(VALUES))
+def test_no_key_is_there_twice(values):
+    assert list(yaml.load_all(rendered(values).stdout, OnceLoader))
+
+
+def test_a_key_that_is_there_twice_is_found():
+    with pytest.raises(AssertionError, match="a key is there twice"):
+        yaml.load("a: {b: 1, b: 2}", OnceLoader)
 
 
 # ---- unit tests of the templates
@@ -191,6 +233,9 @@ def test_a_misspelt_value_is_refused_wherever_it_stands():
     ("worker.image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
     ("worker.image.digest=sha256:12", "does not match pattern"),
     ("worker.model.source=web", "value must be one of 'bundled', 'claim', 'image'"),
+    ("fullnameOverride=a.b", "does not match pattern"),
+    ("fullnameOverride=9a", "does not match pattern"),
+    ("nameOverride=a.b", "does not match pattern"),
     ("joinToken.value=short", "minLength: got 5, want 32"),
     ("autoscaling.minReplicas=0", "minimum: got 0, want 1"),
     ("ingress.hosts={https://photos.example}", "does not match pattern"),
@@ -288,6 +333,27 @@ def test_the_schema_knows_the_options_that_there_are(name):
     if "ops.listen" not in keys:
         pytest.skip(f"{name} is of before the operations port")
     assert set(SCHEMA["$defs"][f"{kind}Options"]["properties"]) == keys
+
+
+@pytest.mark.parametrize("name", ["imgrec-manager", "imgrec-worker"])
+def test_no_argument_gets_round_what_the_chart_decides(name):
+    """Every flag of a reserved key, the second ones that only --help tells among them."""
+    kind = name.split("-")[1]
+    validate = (CHART / "templates" / "validate.yaml").read_text("utf-8")
+    reserved = set(re.findall(r'"([a-z]+\.[a-z-]+)" "', validate.split("$aliases")[0]))
+    said = subprocess.run([program(name), "--help"], capture_output=True, text=True, timeout=60,
+                          check=True).stdout
+    flags = {"config", "check-config", "version", "help"}
+    for flag, alias in re.findall(r"^  --([a-z-]+)\b(?:.*\[--([a-z-]+)\]$)?", said, re.M):
+        if (alias or flag).replace("-", ".", 1) in reserved:
+            flags |= {flag, alias} - {""}
+    assert len(flags) > 10
+    for form in ("--{}", "--{}=1"):
+        arguments = ",".join(form.format(flag) for flag in sorted(flags))
+        done = tool("helm", "template", "rel", CHART, "--set", f"{kind}.extraArgs={{{arguments}}}",
+                    check=False)
+        refused = set(re.findall(rf"{kind}\.extraArgs has --([a-z-]+),", done.stderr))
+        assert refused == flags
 
 
 @pytest.fixture(scope="module")

@@ -50,17 +50,21 @@
 {{/* Labels. Those of a selector never change, since Kubernetes allows no change of it. */}}
 
 {{- define "imgrec.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "imgrec.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "imgrec.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{- define "imgrec.labels" -}}
+{{- define "imgrec.ownLabels" -}}
 {{ include "imgrec.selectorLabels" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: imgrec
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "imgrec.labels" -}}
+{{ include "imgrec.ownLabels" . }}
 {{- with .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -204,7 +208,7 @@ topologySpreadConstraints:
 
 {{/* Does something send requests to one shard by its own Service? */}}
 {{- define "imgrec.shardServices" -}}
-{{- if or (and .Values.ingress.enabled .Values.ingress.shardHost) (and .Values.httpRoute.enabled (gt (int .Values.manager.replicas) 1)) }}true{{ end }}
+{{- if or (and .Values.ingress.enabled .Values.ingress.shardHost) .Values.httpRoute.enabled }}true{{ end }}
 {{- end }}
 
 {{/* Images that wait or are worked on, of all managers of this release. */}}
