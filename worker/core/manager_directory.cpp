@@ -67,6 +67,7 @@ void ManagerDirectory::handle(const Answered& event, TimePoint now) {
     if (stays || link->second.names.erase(event.name) == 0) {
       ++link;
     } else {
+      link->second.vanished = true;
       link = release(link);
     }
   }
@@ -104,9 +105,21 @@ void ManagerDirectory::add(std::size_t name, const std::string& address) {
 
 // Goes, where no name leads to it and it does not work.
 ManagerDirectory::Links::iterator ManagerDirectory::release(Links::iterator link) {
-  if (!link->second.names.empty() || link->second.registered) return std::next(link);
-  actions_.push_back(CloseLink{link->first});
-  return links_.erase(link);
+  if (link->second.registered) return std::next(link);
+  if (link->second.names.empty()) {
+    actions_.push_back(CloseLink{link->first});
+    return links_.erase(link);
+  }
+  if (link->second.vanished) forget(link);
+  return std::next(link);
+}
+
+// Whoever was met there: it says nothing about who is there now.
+void ManagerDirectory::forget(Links::iterator link) {
+  link->second.manager_id.clear();
+  link->second.met_again = 0;
+  link->second.vanished = false;
+  if (link->second.recheck) wake(link);
 }
 
 // ---- links ------------------------------------------------------------------------------------
@@ -114,18 +127,51 @@ ManagerDirectory::Links::iterator ManagerDirectory::release(Links::iterator link
 void ManagerDirectory::handle(const Registered& event, TimePoint now) {
   const auto found = links_.find(event.link);
   if (found == links_.end()) return;
-  found->second.registered = true;
-  found->second.recheck.reset();
-  found->second.manager_id = event.manager_id;
+  note_met(found->second, event.manager_id);
   for (auto each = links_.begin(); each != links_.end();) {
     const auto link = each++;
-    auto& [id, other] = *link;
+    const auto& [id, other] = *link;
     if (id == event.link || other.recheck || other.manager_id != event.manager_id) continue;
-    other.recheck = now + jittered(options_.recheck, 0.75, 1.25);
-    other.registered = false;
-    actions_.push_back(ParkLink{id, event.link});
+    park(link, event.link, now);
     release(link);
   }
+}
+
+void ManagerDirectory::note_met(Link& link, const std::string& manager_id) {
+  if (link.manager_id != manager_id) {
+    for (auto& [id, other] : links_) {  // which were not two addresses of one manager
+      if (other.manager_id == link.manager_id) other.met_again = 0;
+    }
+  } else if (link.was_parked) {
+    link.met_again = most_met_again(manager_id) + 1;
+  }
+  link.registered = true;
+  link.manager_id = manager_id;
+  link.recheck.reset();
+  link.was_parked = false;
+  link.vanished = link.names.empty();
+}
+
+unsigned ManagerDirectory::most_met_again(const std::string& manager_id) const {
+  unsigned most = 0;
+  for (const auto& [id, link] : links_) {
+    if (link.manager_id == manager_id) most = std::max(most, link.met_again);
+  }
+  return most;
+}
+
+// That both were registered proves that there are two ways to one manager. A link that is not may
+// have been closed by the manager in favour of the other, or lead to another manager by now.
+void ManagerDirectory::park(Links::iterator link, LinkId in_favour_of, TimePoint now) {
+  auto& [id, parked] = *link;
+  const unsigned doublings = 2 * std::min(most_met_again(parked.manager_id), 8u);
+  const milliseconds wait =
+      parked.registered ? options_.recheck
+                        : std::min(options_.recheck, options_.first_recheck * (1u << doublings));
+  parked.recheck = now + jittered(wait, 0.75, 1.25);
+  parked.registered = false;
+  parked.was_parked = true;
+  actions_.push_back(ParkLink{id, in_favour_of});
 }
 
 void ManagerDirectory::handle(const Lost& event, TimePoint now) {

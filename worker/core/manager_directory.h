@@ -18,6 +18,12 @@
 // - Two links that reach the same manager (WELCOME names it) would have it counted twice. The
 //   manager keeps the newer connection of a process, so the older link is parked. It is woken when
 //   the newer one is lost, and every recheck, as the address may have become another manager's.
+// - A link that is not registered is parked by what was met there last, which may not hold any
+//   more: managers that come back may have each other's addresses. It is woken after first_recheck,
+//   and only where such a link does meet the same manager again, four times as late the next time
+//   (each time costs that manager a connection with what is in hand there).
+// - What was met at an address is forgotten when the address vanishes from an answer, or, where it
+//   is registered, when it is lost after that.
 #pragma once
 
 #include <chrono>
@@ -45,6 +51,7 @@ struct ManagerDirectoryOptions {
   std::chrono::milliseconds interval{10'000};
   std::chrono::milliseconds min_gap{1'000};  // between two lookups of a name after a loss
   std::chrono::milliseconds first_retry{250};
+  std::chrono::milliseconds first_recheck{1'000};  // of a link parked while not registered
   std::chrono::milliseconds recheck{600'000};
   std::size_t max_links = 64;
   std::function<double()> random;  // uniform in [0, 1)
@@ -123,8 +130,11 @@ class ManagerDirectory {
     ManagerAddress to;
     std::set<std::size_t> names;  // that lead here; none: it goes when it is not registered
     bool registered = false;
-    std::string manager_id;            // the last one that was met here
+    std::string manager_id;            // the last one that was met here; empty: none, or forgotten
     std::optional<TimePoint> recheck;  // set: it is parked
+    bool was_parked = false;           // since it was registered last
+    unsigned met_again = 0;            // how often in a row its manager was met here after that
+    bool vanished = false;             // from an answer, since it was registered last
   };
   using Links = std::map<LinkId, Link>;
 
@@ -137,6 +147,10 @@ class ManagerDirectory {
 
   void add(std::size_t name, const std::string& address);
   Links::iterator release(Links::iterator link);
+  void forget(Links::iterator link);
+  void note_met(Link& link, const std::string& manager_id);
+  unsigned most_met_again(const std::string& manager_id) const;
+  void park(Links::iterator link, LinkId in_favour_of, TimePoint now);
   void wake(Links::iterator link);
   void look_up_soon(const Link& lost, TimePoint now);
   std::chrono::milliseconds jittered(std::chrono::milliseconds time, double from, double to) const;

@@ -220,6 +220,83 @@ TEST_F(Directory, ParksItAlsoWhereTheManagerClosedItFirst) {
   EXPECT_THAT(registered(2, "m"), ElementsAre("park 1 for 2"));
 }
 
+TEST_F(Directory, LooksSoonWhetherOneThatWasLostIsAnotherManagersNow) {
+  start({{"10.0.0.1", "1"}, {"10.0.0.2", "1"}});
+  registered(1, "x");
+  registered(2, "y");
+  lost(1);
+  lost(2);
+  EXPECT_THAT(registered(1, "y"), ElementsAre("park 2 for 1"));
+  EXPECT_EQ(until_next(), 1s);
+  EXPECT_THAT(wait(), ElementsAre("wake 2"));
+  EXPECT_THAT(registered(2, "x"), IsEmpty());
+  EXPECT_EQ(directory_->next_deadline(), std::nullopt);
+}
+
+TEST_F(Directory, LooksLaterAndLaterWhereTheSameManagerIsMetAgain) {
+  start({{"10.0.0.1", "1"}, {"10.0.0.2", "1"}});
+  registered(1, "m");
+  std::vector<std::chrono::milliseconds> waits;
+  for (std::uint64_t older = 1; waits.size() < 7; older = 3 - older) {
+    lost(older);  // the manager closes it in favour of the other
+    registered(3 - older, "m");
+    waits.push_back(until_next());
+    wait();
+  }
+  EXPECT_THAT(waits, ElementsAre(1s, 4s, 16s, 64s, 256s, 600s, 600s));
+}
+
+// A manager that dies again and again, while whose address it had before has not come up yet.
+TEST_F(Directory, StaysQuickWhereNobodyWasMetAgain) {
+  start({{"10.0.0.1", "1"}, {"10.0.0.2", "1"}});
+  registered(2, "y");
+  lost(2);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(registered(1, "y"), ElementsAre("park 2 for 1"));
+    EXPECT_EQ(until_next(), 1s);
+    EXPECT_THAT(wait(), ElementsAre("wake 2"));
+    lost(1);
+  }
+}
+
+TEST_F(Directory, IsQuickAgainAfterTheAddressesWereFoundToBeTwoManagers) {
+  start({{"10.0.0.1", "1"}, {"10.0.0.2", "1"}});
+  registered(1, "m");
+  lost(1);
+  registered(2, "m");
+  wait();
+  lost(2);
+  registered(1, "m");
+  EXPECT_EQ(until_next(), 4s);
+  wait();
+  registered(2, "other");
+  lost(2);
+  lost(1);
+  EXPECT_THAT(registered(2, "m"), ElementsAre("park 1 for 2"));
+  EXPECT_EQ(until_next(), 1s);
+}
+
+TEST_F(Directory, ForgetsWhoWasMetAtAnAddressThatVanished) {
+  start({{"a", "1"}, {"b", "1"}});
+  answer({"10.0.0.1", "10.0.0.2"}, 0);
+  answer({"10.0.0.1"}, 1);
+  registered(1, "m");
+  registered(2, "m");  // parks 1
+  EXPECT_THAT(answer({"10.0.0.2"}, 0), ElementsAre("wake 1")) << "b still leads there";
+  EXPECT_THAT(lost(2), IsEmpty());
+  EXPECT_THAT(registered(2, "m"), IsEmpty());
+}
+
+TEST_F(Directory, ForgetsItOfAConnectionThatWorksWhenThatIsLost) {
+  start({{"a", "1"}, {"b", "1"}});
+  answer({"10.0.0.1", "10.0.0.2"}, 0);
+  answer({"10.0.0.1"}, 1);
+  registered(1, "m");
+  EXPECT_THAT(answer({"10.0.0.2"}, 0), IsEmpty());
+  EXPECT_THAT(lost(1), IsEmpty());
+  EXPECT_THAT(registered(2, "m"), IsEmpty());
+}
+
 TEST_F(Directory, WakesTheParkedOneWhenTheOtherIsLost) {
   start({{"localhost", "2888"}});
   answer({"127.0.0.1", "::1"});
