@@ -275,6 +275,10 @@ check_settings() {
   help=$(in_system "$release/bin/imgrec-$role" --help 2>/dev/null)
   for pair in "${settings[@]}"; do
     flag=${pair%%=*}
+    # They would win over the token that comes with the unit, and could turn it off.
+    case "$flag" in *_TOKEN | *_TOKEN_FILE)
+      die 1 "--set $flag: tokens are not settings; --token-file takes them." ;;
+    esac
     flag=--$(tr 'A-Z_' 'a-z-' <<<"${flag#IMGREC_}")
     grep -qE -- "$flag([] ,]|$)" <<<"$help" ||
       die 1 "--set $pair: imgrec-$role has no such setting (it would be $flag; imgrec-$role --help lists them)."
@@ -300,9 +304,23 @@ wanted_state() {
   cat "/etc/systemd/system/imgrec-$role.service" "$CONFIG/$role.env" "$CONFIG/join-token" | sha256sum
 }
 
+# systemd passes over what it does not know in a unit, with a word in its own log only.
+check_unit() {
+  local variable unit=imgrec-$role
+  while read -r variable; do
+    [[ " $(systemctl show -p Environment --value "$unit") " != *" $variable "* ]] || continue
+    systemctl --quiet disable --now "$unit" || true
+    rm -f "/etc/systemd/system/$unit.service" "$CONFIG/$role.applied"
+    systemctl daemon-reload
+    die 1 "systemd here (version $(systemctl --version | awk 'NR == 1 { print $2 }')) does not hand $variable" \
+      "to $unit, which would then do without the token. So $unit is not started."
+  done < <(print_secrets "$role")
+}
+
 apply() {
   local unit=imgrec-$role
   systemctl daemon-reload
+  check_unit
   systemctl --quiet enable "$unit"
   if [ "$(cat "$CONFIG/$role.applied" 2>/dev/null)" = "$(wanted_state)" ] && systemctl --quiet is-active "$unit"; then
     say "$unit runs already, with these settings"

@@ -173,6 +173,24 @@ def test_the_services_can_do_little_and_the_token_is_its_owners_alone():
     assert TOKEN.stat().st_mode & 0o077 == 0
 
 
+def test_the_manager_turns_away_workers_without_its_token(tmp_path):
+    """Whoever reaches the manager's machine reaches its worker port: here, by its control address."""
+    token, log = tmp_path / "token", tmp_path / "log"
+    token.write_text("y" * 64)
+    stranger = [BIN_DIR / "imgrec-worker", "--manager", "10.9.1.1:2888", "--model", BUNDLED, "--name", "stranger"]
+    done = run(*stranger, timeout=120)
+    assert done.code == 3 and "code=token" in done.said, done.said
+    with open(log, "w") as file:
+        process = subprocess.Popen([*map(str, stranger), "--worker-token-file", str(token)],
+                                   stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    try:
+        wait_until(lambda: "join token is not this worker's" in log.read_text(), "the worker to be refused", 120)
+    finally:
+        process.kill()
+        process.wait()
+    assert {w["name"] for w in get("/api/v1/cluster")["workers"]} == set(WORKERS)
+
+
 def test_up_again_changes_nothing():
     starts = [show(name, unit, "InvocationID") for name, unit in ALL]
     done = cluster("up")

@@ -105,3 +105,13 @@ def test_a_token_is_made_for_its_owner_alone(tmp_path, no_ssh):
     before = token.read_text()
     run("cluster.sh", "up", "--hosts", hosts, "--package", package, **no_ssh)
     assert token.read_text() == before
+
+
+@pytest.mark.parametrize("role, variable", [("manager", "IMGREC_WORKERS_TOKEN_FILE"),
+                                            ("worker", "IMGREC_WORKER_TOKEN_FILE")])
+def test_a_unit_names_its_token_in_words_that_each_systemd_knows(role, variable):
+    """%d is known from version 250 on; before, Ubuntu 22.04's, the whole variable is dropped."""
+    script = f". {GENI}/remote/units.sh; print_unit {role} /opt/imgrec/releases/1 '' 5s"
+    unit = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert f"Environment={variable}=/run/credentials/imgrec-{role}.service/join-token\n" in unit
+    assert "%" not in unit
