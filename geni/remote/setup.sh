@@ -39,6 +39,7 @@ logged() {  # WHAT-FAILED COMMAND...
 
 # ---- what this host is -----------------------------------------------------------------------------
 role=
+model=     # the worker's model folder
 root=      # the other root directory, or nothing where the host's own is used
 in_root=false
 
@@ -231,7 +232,7 @@ setting() {  # NAME DEFAULT: what was given last
   echo "$value"
 }
 
-print_settings() {
+print_settings() {  # MODEL
   if [ "$role" = manager ]; then
     echo "IMGREC_HTTP_LISTEN=$listen"
     echo "IMGREC_HTTP_FRONTEND=$release/share/imgrec/frontend"
@@ -240,7 +241,7 @@ print_settings() {
   else
     echo "IMGREC_WORKER_MANAGERS=$manager_address"
     echo "IMGREC_WORKER_NAME=$name"
-    echo "IMGREC_WORKER_MODEL=$PREFIX/models/current"
+    echo "IMGREC_WORKER_MODEL=$1"
     # Says here whether the worker is ready. Not 9090: a host may have a manager too, whose it may be.
     echo "IMGREC_OPS_LISTEN=127.0.0.1:9091"
   fi
@@ -248,10 +249,10 @@ print_settings() {
 }
 
 # The worker's model folder is a link, so that another one can take its place while it works.
-link_model() {
-  if [ "$(readlink "$PREFIX/models/current" || true)" = "$model" ]; then return; fi
+link_model() {  # FOLDER
+  if [ "$(readlink "$PREFIX/models/current" || true)" = "$1" ]; then return; fi
   rm -f "$PREFIX/models/new"
-  ln -s "$model" "$PREFIX/models/new"
+  ln -s "$1" "$PREFIX/models/new"
   mv -T "$PREFIX/models/new" "$PREFIX/models/current"
 }
 
@@ -285,17 +286,18 @@ check_settings() {
   done
 }
 
+# What is refused never gets to where a restart would find it. The model is checked in its own folder,
+# for the link still leads to the one that is at work.
 configure() {
+  local words lines
   check_settings
+  mapfile -t lines < <(print_settings "$model")
+  words=$(in_system env "${lines[@]}" "$release/bin/imgrec-$role" --check-config 2>&1) ||
+    die 1 "$words" "imgrec-$role does not take these settings. Nothing was changed by them."
   mkdir -p "$CONFIG"
   put "$CONFIG/join-token" 600 <"$here/join-token"
-  if [ "$role" = worker ]; then link_model; fi
-  print_settings | put "$CONFIG/$role.env" 644
+  print_settings "$PREFIX/models/current" | put "$CONFIG/$role.env" 600
   print_unit "$role" "$release" "$root" "$(drain)" | put "/etc/systemd/system/imgrec-$role.service" 644
-  local words lines
-  mapfile -t lines <"$CONFIG/$role.env"
-  words=$(in_system env "${lines[@]}" "$release/bin/imgrec-$role" --check-config 2>&1) ||
-    die 1 "$words" "imgrec-$role does not take these settings."
 }
 
 # What the service has to be started with; what it was started with is in ROLE.applied. Likewise for
@@ -330,30 +332,42 @@ apply() {
   fi
   say "Starting $unit"
   rm -f "$CONFIG/$role.applied"
+  if [ "$role" = worker ]; then link_model "$model"; fi
   systemctl restart "$unit" || true  # wait_ready says why
   wait_ready
-  if [ "$role" = worker ]; then put "$CONFIG/model.applied" 644 <<<"$model"; fi
+  if [ "$role" = worker ]; then model_is_applied; fi
   wanted_state | put "$CONFIG/$role.applied" 600
+}
+
+model_is_applied() {
+  put "$CONFIG/model.applied" 644 <<<"$model"
+  rm -f "$CONFIG/model.changing"
 }
 
 # Without a stop, and without losing a photo (docs/model-rollout.md): the worker loads the new model
 # beside the old one, and joins with it.
 change_model() {
-  local joined failed i
-  if [ "$(cat "$CONFIG/model.applied" 2>/dev/null)" = "$model" ]; then return; fi
+  local old joined failed i
+  old=$(cat "$CONFIG/model.applied")
+  if [ "$old" = "$model" ] && [ ! -e "$CONFIG/model.changing" ]; then return; fi
+  touch "$CONFIG/model.changing"  # until it is gone, nobody knows which of the two the worker has
+  link_model "$model"
   say "Changing the model of imgrec-worker"
   joined=$(said_by_worker 'worker_registered|reload_unchanged')
   failed=$(said_by_worker reload_failed)
   systemctl kill --kill-who=main --signal=HUP imgrec-worker
   for ((i = 0; i < READY_S * 5; i++)); do
     if [ "$(said_by_worker 'worker_registered|reload_unchanged')" -gt "$joined" ]; then
-      put "$CONFIG/model.applied" 644 <<<"$model"
+      model_is_applied
       say "imgrec-worker has the new model"
       return
     fi
     if [ "$(said_by_worker reload_failed)" -gt "$failed" ]; then break; fi
     sleep 0.2
   done
+  # Its next start is to find the model that it has.
+  link_model "$old"
+  rm -f "$CONFIG/model.changing"
   journalctl -q --no-pager -o cat -u imgrec-worker -n 8 >&2
   die 1 "imgrec-worker does not take the new model, and goes on with the old one; its last words are above."
 }

@@ -244,6 +244,8 @@ def test_a_changed_setting_is_applied_and_a_wrong_one_refused():
         assert done.code == 1 and word in done.said, (setting, done.said)
     # What was refused does not disturb what runs; what is not given again is forgotten.
     assert show("worker-1", "worker", "InvocationID") == start
+    assert host("restart", "worker-1").code == 0
+    assert "streams=2" in words_of("worker-1"), "a start finds nothing of it either"
     assert host(*worker).code == 0
     assert "streams=1" in words_of("worker-1")
 
@@ -272,7 +274,10 @@ def test_a_broken_model_leaves_the_old_one_at_work(tmp_path, some_photos):
     done = host(*worker, "--model", model)
     assert done.code == 1 and "goes on with the old one" in done.said and "reload_failed" in done.said
     assert show("worker-1", "worker", "ActiveState") == "active"
-    assert host(*worker).code == 0
+    restarted = host("restart", "worker-1")
+    assert restarted.code == 0, "a start finds the old one too: " + restarted.said
+    again = host(*worker)
+    assert again.code == 0 and "runs already" in again.said and "Changing" not in again.said, again.said
     assert classify(some_photos[:1])[0]["state"] == "done"
 
 
