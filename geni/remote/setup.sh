@@ -218,6 +218,7 @@ check_program() {
 
 # ---- configuration ---------------------------------------------------------------------------------
 settings=()   # NAME=VALUE, as given
+access=       # access-token, where the website is to ask for one
 manager_address=
 name=
 listen=127.0.0.1
@@ -278,7 +279,7 @@ check_settings() {
     flag=${pair%%=*}
     # They would win over the token that comes with the unit, and could turn it off.
     case "$flag" in *_TOKEN | *_TOKEN_FILE)
-      die 1 "--set $flag: tokens are not settings; --token-file takes them." ;;
+      die 1 "--set $flag: tokens are not settings; --token-file and --access-token-file take them." ;;
     esac
     flag=--$(tr 'A-Z_' 'a-z-' <<<"${flag#IMGREC_}")
     grep -qE -- "$flag([] ,]|$)" <<<"$help" ||
@@ -286,24 +287,38 @@ check_settings() {
   done
 }
 
+secret_in() { sed '$ s/[[:space:]]*$//' "$1"; }
+
+# The program's own judgement. The service's secrets are not there yet: their text goes by variables,
+# which only root can see.
+check_config() (
+  while read -r pair; do
+    export "${pair%%_FILE=*}=$(secret_in "$here/${pair##*/}")"
+  done < <(print_secrets "$role" "$access")
+  mapfile -t lines < <(print_settings "$model")
+  in_system env "${lines[@]}" "$release/bin/imgrec-$role" --check-config
+)
+
 # What is refused never gets to where a restart would find it. The model is checked in its own folder,
 # for the link still leads to the one that is at work.
 configure() {
-  local words lines
+  local words
+  if [ "$role" = manager ] && [ -f "$here/access-token" ]; then access="access-token"; fi
   check_settings
-  mapfile -t lines < <(print_settings "$model")
-  words=$(in_system env "${lines[@]}" "$release/bin/imgrec-$role" --check-config 2>&1) ||
-    die 1 "$words" "imgrec-$role does not take these settings. Nothing was changed by them."
+  words=$(check_config 2>&1) || die 1 "$words" "imgrec-$role does not take these settings. Nothing was changed by them."
   mkdir -p "$CONFIG"
   put "$CONFIG/join-token" 600 <"$here/join-token"
+  if [ -n "$access" ]; then put "$CONFIG/access-token" 600 <"$here/access-token"; fi
   print_settings "$PREFIX/models/current" | put "$CONFIG/$role.env" 600
-  print_unit "$role" "$release" "$root" "$(drain)" | put "/etc/systemd/system/imgrec-$role.service" 644
+  print_unit "$role" "$release" "$root" "$(drain)" "$access" | put "/etc/systemd/system/imgrec-$role.service" 644
+  if [ "$role" = manager ] && [ -z "$access" ]; then rm -f "$CONFIG/access-token"; fi
 }
 
 # What the service has to be started with; what it was started with is in ROLE.applied. Likewise for
 # the model, which needs no start.
 wanted_state() {
-  cat "/etc/systemd/system/imgrec-$role.service" "$CONFIG/$role.env" "$CONFIG/join-token" | sha256sum
+  cat "/etc/systemd/system/imgrec-$role.service" "$CONFIG/$role.env" "$CONFIG/join-token" \
+    ${access:+"$CONFIG/$access"} | sha256sum
 }
 
 # systemd passes over what it does not know in a unit, with a word in its own log only.
@@ -316,7 +331,7 @@ check_unit() {
     systemctl daemon-reload
     die 1 "systemd here (version $(systemctl --version | awk 'NR == 1 { print $2 }')) does not hand $variable" \
       "to $unit, which would then do without the token. So $unit is not started."
-  done < <(print_secrets "$role")
+  done < <(print_secrets "$role" "$access")
 }
 
 apply() {
@@ -377,7 +392,8 @@ change_model() {
 ask() {  # ADDRESS PORT PATH
   # shellcheck disable=SC2016 # the inner shell expands them
   timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" &&
-    printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" "$2" >&3 && cat <&3' \
+    printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n" "$2" "${more_headers:-}" >&3 &&
+    cat <&3' \
     "$@" 2>/dev/null || true
 }
 
@@ -388,6 +404,10 @@ installed() {  # ROLE NAME
 
 ask_manager() {  # PATH
   local address port
+  local -x more_headers=  # not an argument, which everybody on the host could see
+  if [ -f "$CONFIG/access-token" ]; then
+    more_headers="Authorization: Bearer $(secret_in "$CONFIG/access-token")"$'\r\n'
+  fi
   address=$(installed manager IMGREC_HTTP_LISTEN)
   port=$(installed manager IMGREC_HTTP_PORT)
   case "$address" in 0.0.0.0 | ::) address=127.0.0.1 ;; esac
@@ -479,6 +499,10 @@ install_role() {
   configure
   apply
   remove_old_releases
+  case "$role $listen $access" in
+    *access-token | worker* | *" 127."* | *" ::1 "* | *" localhost "*) ;;
+    *) say "The website is open to everybody who reaches $listen; --access-token-file has it ask for a token" ;;
+  esac
 }
 
 start_all() {

@@ -191,6 +191,31 @@ def test_the_manager_turns_away_workers_without_its_token(tmp_path):
     assert {w["name"] for w in get("/api/v1/cluster")["workers"]} == set(WORKERS)
 
 
+def test_a_website_that_is_open_to_others_can_ask_for_an_access_token(tmp_path):
+    access = tmp_path / "access"
+    access.write_text("z" * 40 + "\n")
+    access.chmod(0o600)
+    public = ["install-manager", "manager", "--listen", "0.0.0.0"]
+    done = host(*public, "--access-token-file", access)
+    assert done.code == 0 and "open to everybody" not in done.said, done.said
+    ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "http://10.9.1.1:8080/api/v1/cluster"]
+    assert run(*ask).out == "401"
+    assert run(*ask, "-H", f"Authorization: Bearer {'z' * 40}").out == "200"
+    assert on("manager", "sudo stat -c '%a %U' /etc/imgrec/access-token /etc/imgrec/manager.env") == "600 root\n600 root"
+    pid = show("manager", "manager", "MainPID")
+    assert "z" * 40 not in on("manager", f"sudo cat /proc/{pid}/environ /proc/{pid}/cmdline | tr '\\0' ' '")
+    assert "workers ready=" in host("status", "manager").said
+    access.write_text("short")
+    done = host(*public, "--access-token-file", access)
+    assert done.code == 1 and "does not take these settings" in done.said, done.said
+    assert host("restart", "manager").code == 0, "what was refused is not there"
+    done = host(*public)
+    assert done.code == 0 and "open to everybody" in done.said and run(*ask).out == "200", done.said
+    assert on("manager", "sudo ls /etc/imgrec") == "join-token\nmanager.applied\nmanager.env"
+    assert host("install-manager", "manager").code == 0
+    wait_until(lambda: "workers ready=3" in host("status", "manager").said, "all workers to be there again")
+
+
 def test_up_again_changes_nothing():
     starts = [show(name, unit, "InvocationID") for name, unit in ALL]
     done = cluster("up")
