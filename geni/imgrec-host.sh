@@ -93,7 +93,7 @@ trap "exit 143" TERM
 tar -C "$folder" -xf - || { echo "what was sent did not arrive whole: the connection broke, or /var/tmp is full there (df -h /var/tmp)" >&2; exit 3; }
 '
 
-# Sends setup.sh and what it needs in one stream; runs it with the arguments given.
+# Sends setup.sh, what it sources and what it needs in one stream; runs it with the arguments given.
 run_there() {  # HOST TAR-ARGUMENTS... -- ARGUMENTS...
   local host=$1 send=() command code=0
   shift
@@ -103,7 +103,7 @@ run_there() {  # HOST TAR-ARGUMENTS... -- ARGUMENTS...
   done
   shift
   command="$RUN_THERE\$root env LC_ALL=C.UTF-8 bash \"\$folder/setup.sh\"$(printf ' %q' "$@") </dev/null"
-  tar -C "$here/remote" -cf - setup.sh units.sh "${send[@]}" | to_host "$host" "$command" || code=$?
+  tar -C "$here/remote" -cf - setup.sh units.sh software.sh "${send[@]}" | to_host "$host" "$command" || code=$?
   case "$code" in
     0) return 0 ;;
     127) die 3 "$host has no bash, it seems; its words are above. Install it there, and run this again." ;;

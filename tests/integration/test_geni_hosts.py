@@ -320,38 +320,39 @@ def test_logs_of_all_machines_come_to_a_folder(tmp_path):
 
 # ---- interrupted -----------------------------------------------------------------------------------
 
-STEPS = ["unpack_release", "configure", "link_model", "put", "apply", "install_role", "remove_old_releases"]
+STEPS = ["unpack_release", "configure", "link_model", "put", "apply", "model_is_applied", "install_role",
+         "remove_old_releases"]
 
 
-def break_points(setup):
-    """The lines of setup.sh after which an installation may be cut off: each whole statement of the
+def break_points(script):
+    """The lines of a script after which an installation may be cut off: each whole statement of the
     functions that change the host."""
-    lines, inside, found = setup.splitlines(), False, []
+    lines, inside, found = (GENI / "remote" / script).read_text().splitlines(), False, []
     for i, line in enumerate(lines):
-        if re.match(r"[a-z_]+\(\) \{$", line):
+        if re.match(r"[a-z_]+\(\) \{(  #.*)?$", line):
             inside = line.split("(")[0] in STEPS
         statement = inside and re.match(r"  [^ }#]", line) and not re.search(r"(\\|\||&&|then|;)$", line)
-        if statement and not re.match(r"  (local|\[|if|elif|else|fi|for|done|say|case)\b", line):
-            found.append(i)
+        if statement and not re.match(r"  (local|\[|if|elif|else|fi|for|done|say|case|esac)\b", line):
+            found.append((script, i))
     return found
 
 
-def cut_off_after(setup, i):
-    lines = setup.splitlines()
+def cut_off_after(script, i):
+    lines = (GENI / "remote" / script).read_text().splitlines()
     return "\n".join([*lines[:i + 1], "  kill -9 $$", *lines[i + 1:]]) + "\n"
 
 
 def install_cut_off(name, points, folder):
-    """Installs a worker with a setup.sh that is killed at one point after the other, each time on what
-    the last one left; in the end with the real one."""
+    """Installs a worker with scripts that are killed at one point after the other, each time on what
+    the last one left; in the end with the real ones."""
     geni = folder / name
     shutil.copytree(GENI, geni, ignore=shutil.ignore_patterns("lab", "__pycache__"))
-    setup = (GENI / "remote/setup.sh").read_text()
     arguments = ["--manager", f"10.10.{name[-1]}.1", "--name", name]
-    for i in points:
-        (geni / "remote/setup.sh").write_text(cut_off_after(setup, i))
+    for script, i in points:
+        (geni / "remote" / script).write_text(cut_off_after(script, i))
         done = host("install-worker", name, *arguments, geni=geni)
-        assert done.code in (0, 1), (setup.splitlines()[i], done.said)
+        assert done.code in (0, 1), (script, i + 1, done.said)
+        shutil.copy(GENI / "remote" / script, geni / "remote")
     done = host("install-worker", name, *arguments)
     assert done.code == 0 and "imgrec-worker is ready" in done.said, done.said
     half_done = "/opt/imgrec/*/*.partial /opt/imgrec/models/new /etc/imgrec/*.new"
@@ -360,7 +361,7 @@ def install_cut_off(name, points, folder):
 
 @not_in_root
 def test_an_installation_goes_on_wherever_it_was_cut_off(tmp_path):
-    points = break_points((GENI / "remote/setup.sh").read_text())
+    points = break_points("software.sh") + break_points("setup.sh")
     assert len(points) >= 25
     if os.environ.get("IMGREC_GENI_THOROUGH") != "1":
         points = points[::5]  # a third of this file's time otherwise
