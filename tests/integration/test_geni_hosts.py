@@ -198,10 +198,12 @@ def test_a_website_that_is_open_to_others_can_ask_for_an_access_token(tmp_path):
     public = ["install-manager", "manager", "--listen", "0.0.0.0"]
     done = host(*public, "--access-token-file", access)
     assert done.code == 0 and "open to everybody" not in done.said, done.said
-    ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "http://10.9.1.1:8080/api/v1/cluster"]
+    ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*",
+           "http://10.9.1.1:8080/api/v1/cluster"]
     assert run(*ask).out == "401"
     assert run(*ask, "-H", f"Authorization: Bearer {'z' * 40}").out == "200"
-    assert on("manager", "sudo stat -c '%a %U' /etc/imgrec/access-token /etc/imgrec/manager.env") == "600 root\n600 root"
+    files = "/etc/imgrec/access-token /etc/imgrec/manager.env"
+    assert on("manager", f"sudo stat -c '%a %U' {files}") == "600 root\n600 root"
     pid = show("manager", "manager", "MainPID")
     assert "z" * 40 not in on("manager", f"sudo cat /proc/{pid}/environ /proc/{pid}/cmdline | tr '\\0' ' '")
     assert "workers ready=" in host("status", "manager").said
