@@ -29,6 +29,8 @@ up:
                       hosts file)
   --model DIR, --listen ADDR, --in-root, --mirror URL, --security-mirror URL
                       as for geni/imgrec-host.sh
+  --access-token-file FILE
+                      as for geni/imgrec-host.sh install-manager
   --set-manager NAME=VALUE, --set-workers NAME=VALUE
                       its --set
 logs: FOLDER gets a folder for each machine.
@@ -72,7 +74,7 @@ take_options() {
       --token-file) token=$2 ;;
       --ssh-config) ssh_config=$2; common+=("$1" "$2") ;;
       --mirror | --security-mirror) installing+=("$1" "$2") ;;
-      --listen) for_manager+=("$1" "$2") ;;
+      --listen | --access-token-file) for_manager+=("$1" "$2") ;;
       --model) for_workers+=("$1" "$2") ;;
       --set-manager) for_manager+=(--set "$2") ;;
       --set-workers) for_workers+=(--set "$2") ;;

@@ -20,11 +20,14 @@ check_destination() {
     die 2 "\"$1\" is no host to ssh to: user@host, an alias, or ssh://user@host:port."
 }
 
-# Runs a command there, with our standard input. Exit code 255: there was no connection.
-to_host() {  # HOST COMMAND
+# Runs a bash script there; its standard input is ours. Exit code 255: there was no connection. The
+# account's shell, which may be a csh, sees no more than "bash --norc -s". The script goes in front of the
+# input: bash reads a pipe no further than what it runs, which is one group of commands.
+to_host() {  # HOST SCRIPT
   local options=(-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 -o ServerAliveCountMax=8)
   if [ -n "$ssh_config" ]; then options+=(-F "$ssh_config"); fi
-  ssh "${options[@]}" -- "$1" "$2"
+  { printf '{\n%s\nexit\n}\n' "$2" && cat; } 2>/dev/null | ssh "${options[@]}" -- "$1" "bash --norc -s" ||
+    return "${PIPESTATUS[1]}"  # of what nobody read there is nothing to say
 }
 
 # A token that only its owner can read; made where there is none.
@@ -34,7 +37,11 @@ ensure_token() {  # FILE
       mv "$1.new" "$1") || die 3 "The join token $1 cannot be made."
     say "Made a join token: $1"
   fi
-  if [ ! -f "$1" ] || [ ! -r "$1" ]; then die 3 "The join token $1 is no file that you can read."; fi
-  [ -z "$(find -L "$1" -perm /077)" ] || die 3 "The join token $1 can be read by others than you." \
-    "If nobody has: chmod 600 $1. Else remove it, and run this again: all hosts then get a new one."
+  check_secret "$1" "The join token"
+}
+
+check_secret() {  # FILE WHAT
+  if [ ! -f "$1" ] || [ ! -r "$1" ]; then die 3 "$2 $1 is no file that you can read."; fi
+  [ -z "$(find -L "$1" -perm /077)" ] || die 3 "$2 $1 can be read by others than you." \
+    "If nobody has: chmod 600 $1. Else put a new one there, and run this again, for all hosts to get it."
 }

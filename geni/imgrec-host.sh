@@ -23,11 +23,14 @@ install-manager, install-worker:
   --package FILE     what geni/pack.sh made (default build/geni/imgrec.tar.gz)
   --token-file FILE  the join token, the same for all; made where it is missing
                      (default ~/.config/imgrec/join-token)
+  --access-token-file FILE
+                     the website asks for this token (the manager's --http-token-file); not given
+                     again, it is forgotten
   --model DIR        model folder for the worker, copied there (default: the one in the package)
   --name NAME        name of the worker on the website (default: the host's)
   --listen ADDR      address of the website (default 127.0.0.1: on the host itself only, which
                      `ssh -L 8080:127.0.0.1:8080 HOST` brings to you; 0.0.0.0: everywhere, for
-                     everybody who reaches the host)
+                     everybody who reaches the host: give it an access token)
   --set NAME=VALUE   a setting, as a variable IMGREC_...; may be repeated. Settings that are not
                      given again are forgotten.
   --in-root          run in a Debian 12 of its own below /opt/imgrec, as is done where the host is
@@ -45,6 +48,7 @@ EOF
 }
 
 package=$here/../build/geni/imgrec.tar.gz
+access_token=
 token=${XDG_CONFIG_HOME:-$HOME/.config}/imgrec/join-token
 model=
 there=()  # arguments of setup.sh
@@ -60,6 +64,7 @@ take_options() {
     case "$1" in
       --package) package=$2 ;;
       --token-file) token=$2 ;;
+      --access-token-file) access_token=$2 ;;
       --model) model=$2 ;;
       --ssh-config) ssh_config=$2 ;;
       --manager | --name | --listen | --set | --mirror | --security-mirror) there+=("$1" "$2") ;;
@@ -80,7 +85,7 @@ if [ "$(id -u)" != 0 ]; then
     { echo "you may not sudo there without a password: log in as somebody who may, or as root" >&2; exit 3; }
   root="sudo -n"
 fi
-command -v bash >/dev/null && command -v tar >/dev/null || { echo "there is no bash or no tar there" >&2; exit 3; }
+command -v tar >/dev/null || { echo "there is no tar there" >&2; exit 3; }
 folder=$(mktemp -d /var/tmp/imgrec-setup.XXXXXX) || { echo "there is no room in /var/tmp there (df -h /var/tmp)" >&2; exit 3; }
 trap "rm -rf $folder" EXIT
 trap "exit 129" HUP
@@ -88,7 +93,7 @@ trap "exit 143" TERM
 tar -C "$folder" -xf - || { echo "what was sent did not arrive whole: the connection broke, or /var/tmp is full there (df -h /var/tmp)" >&2; exit 3; }
 '
 
-# Sends setup.sh and what it needs in one stream; runs it with the arguments given.
+# Sends setup.sh, what it sources and what it needs in one stream; runs it with the arguments given.
 run_there() {  # HOST TAR-ARGUMENTS... -- ARGUMENTS...
   local host=$1 send=() command code=0
   shift
@@ -98,9 +103,10 @@ run_there() {  # HOST TAR-ARGUMENTS... -- ARGUMENTS...
   done
   shift
   command="$RUN_THERE\$root env LC_ALL=C.UTF-8 bash \"\$folder/setup.sh\"$(printf ' %q' "$@") </dev/null"
-  tar -C "$here/remote" -cf - setup.sh units.sh "${send[@]}" | to_host "$host" "$command" || code=$?
+  tar -C "$here/remote" -cf - setup.sh units.sh software.sh "${send[@]}" | to_host "$host" "$command" || code=$?
   case "$code" in
     0) return 0 ;;
+    127) die 3 "$host has no bash, it seems; its words are above. Install it there, and run this again." ;;
     255) die 3 "$host cannot be reached by ssh, or the connection broke; ssh's words are above." \
       "Try: ssh $host true. Then run this again: it goes on where it stopped." ;;
     *)
@@ -123,6 +129,10 @@ stage() {
   staged=$(mktemp -d)
   ln -s "$(realpath "$package")" "$staged/package.tar.gz"
   ln -s "$(realpath "$token")" "$staged/join-token"
+  if [ -n "$access_token" ]; then
+    check_secret "$access_token" "The access token"
+    ln -s "$(realpath "$access_token")" "$staged/access-token"
+  fi
   if [ -n "$model" ]; then
     for file in model.pt model.yaml labels.txt; do
       [ -f "$model/$file" ] || die 3 "--model $model: this is no model folder: there is no $file in it."
@@ -134,6 +144,7 @@ stage() {
 install_host() {  # ROLE HOST
   local send=(-C "$staged" --dereference package.tar.gz join-token)
   if [ "$1" = worker ] && [ -n "$model" ]; then send+=(model.tar); fi
+  if [ -n "$access_token" ]; then send+=(access-token); fi
   run_there "$2" "${send[@]}" -- install "$1" "${there[@]}"
 }
 
@@ -170,6 +181,9 @@ case "$verb" in
   install-*)
     if [ "$verb" = install-worker ] && [[ " ${there[*]} " != *" --manager "* ]]; then
       wrong_usage "install-worker needs --manager ADDR"
+    fi
+    if [ "$verb" = install-worker ] && [ -n "$access_token" ]; then
+      wrong_usage "--access-token-file is for install-manager, which has the website"
     fi
     stage
     install_host "${verb#install-}" "$host"

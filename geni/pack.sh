@@ -14,8 +14,9 @@ Makes one package, build/geni/imgrec.tar.gz, for every host: the programs of the
 build makes the same file, byte for byte. Prints the file's name.
 
 On Debian 12 it builds here. Elsewhere the programs must come from a Debian 12 machine: name one
-with --on, for instance the manager's host, which then installs compilers and builds there. What
-was built is kept there, so that an interrupted build goes on.
+with --on, for instance the manager's host, which then installs compilers and builds there what is
+committed here. What was built is kept there, so that an interrupted build goes on, and another one
+builds what differs.
 
   --build-dir DIR    pack what is built in DIR already, and build nothing
   --on HOST          build on this Debian 12 host, by ssh; you must be able to sudo there
@@ -106,21 +107,47 @@ pack() {
   mv "$stage/package" "$out"
 }
 
+# Runs there. The sources are unpacked beside the last ones, with the time of now; a file that is as it
+# was keeps its old time, so that only what differs is built again, and what is gone is gone. Whatever
+# this is cut off by, the build's folder is in one of the two.
+# shellcheck disable=SC2016 # expanded there
+readonly TAKE_SOURCES='set -e
+mkdir -p "$HOME/imgrec-build"; cd "$HOME/imgrec-build"
+exec 9>.lock
+flock -n 9 || { echo "an earlier build is still at work there; waiting for it" >&2; flock 9; }
+if [ -d new/build ]; then
+  if [ -d sources ]; then rm -rf sources/build; mv new/build sources/; else mv new sources; fi
+fi
+rm -rf new old
+mkdir -p new sources
+tar -xmf - -C new
+(cd new && find . -type f -print0) | while IFS= read -r -d "" file; do
+  if cmp -s "new/$file" "sources/$file"; then touch -r "sources/$file" "new/$file"; fi
+done
+if [ -d sources/build ]; then mv sources/build new/; fi
+mv sources old
+mv new sources
+rm -rf old
+'
+
 # Sources go there, the package comes back.
 # shellcheck disable=SC2016 # expanded there
 pack_on() {
-  local build='set -e
+  local check='set -e
     grep -qx VERSION_CODENAME=bookworm /etc/os-release || { echo "it is no Debian 12" >&2; exit 3; }
     [ "$(id -u)" = 0 ] || sudo -n true || { echo "sudo wants a password there" >&2; exit 3; }
-    mkdir -p "$HOME/imgrec-build"; cd "$HOME/imgrec-build"
-    exec 9>.lock
-    flock -n 9 || { echo "an earlier build is still at work there; waiting for it" >&2; flock 9; }
-    tar -xf -
+  ' build='
+    cd sources
     exec geni/pack.sh --out "$HOME/imgrec-build/imgrec.tar.gz" </dev/null >&2'
-  say "Building on $on, in ~/imgrec-build"
-  git archive --format=tar HEAD | to_host "$on" "$build" || die 1 \
+  say "Building on $on, in ~/imgrec-build, what is committed: $(git log -1 --format='%h (%s)')"
+  if [ -n "$(git status --porcelain)" ]; then
+    say "WARNING: this clone has changes that are not committed; they are not in the package:"
+    git status --short | head -n 20
+  fi
+  git archive --format=tar HEAD | to_host "$on" "$check$TAKE_SOURCES$build" || die 1 \
     "$on: the build there failed, for the reason above. Started again it goes on where it stopped."
-  to_host "$on" 'cat imgrec-build/imgrec.tar.gz' </dev/null >"$out.partial" || die 1 "$on: the package did not come."
+  to_host "$on" 'cat "$HOME/imgrec-build/imgrec.tar.gz"' </dev/null >"$out.partial" ||
+    die 1 "$on: the package did not come."
   mv "$out.partial" "$out"
 }
 

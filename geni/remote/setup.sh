@@ -8,6 +8,8 @@ umask 022
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=geni/remote/units.sh
 . "$here/units.sh"
+# shellcheck source=geni/remote/software.sh
+. "$here/software.sh"
 
 readonly PREFIX=/opt/imgrec CONFIG=/etc/imgrec LOG=/var/log/imgrec-setup.log
 readonly OTHER_ROOT=$PREFIX/debian12
@@ -39,6 +41,7 @@ logged() {  # WHAT-FAILED COMMAND...
 
 # ---- what this host is -----------------------------------------------------------------------------
 role=
+model=     # the worker's model folder
 root=      # the other root directory, or nothing where the host's own is used
 in_root=false
 
@@ -92,131 +95,9 @@ check_port() {  # PORT WHAT
     "Stop that program, or choose another port by --set."
 }
 
-# ---- software --------------------------------------------------------------------------------------
-unpack_release() {
-  local id
-  id=$(sha256sum "$here/package.tar.gz" | cut -c 1-12)
-  release=$PREFIX/releases/$id
-  [ ! -d "$release" ] || return 0
-  say "Unpacking imgrec into $release"
-  mkdir -p "$PREFIX/releases" "$PREFIX/models"
-  rm -rf "$PREFIX/releases/"*.partial
-  mkdir "$release.partial"
-  logged "The package cannot be unpacked" \
-    tar -xzf "$here/package.tar.gz" -C "$release.partial" --strip-components=1 --no-same-owner
-  [ -x "$release.partial/bin/imgrec-$role" ] ||
-    die 1 "The package holds no imgrec-$role: it was not made by geni/pack.sh of this version."
-  mv "$release.partial" "$release"
-}
-
-unpack_model() {
-  local id
-  mkdir -p "$PREFIX/models"
-  model=$release/share/imgrec/models/cifar10-inception
-  [ -f "$here/model.tar" ] || return 0
-  id=$(sha256sum "$here/model.tar" | cut -c 1-12)
-  model=$PREFIX/models/$id
-  [ ! -d "$model" ] || return 0
-  say "Unpacking the model into $model"
-  rm -rf "$PREFIX/models/"*.partial
-  mkdir "$model.partial"
-  logged "The model cannot be unpacked" tar -xf "$here/model.tar" -C "$model.partial" --no-same-owner
-  mv "$model.partial" "$model"
-}
-
-# Runs a command in the system that the programs are to run in. Its mounts are seen by nobody else, and
-# end with it.
-in_system() {
-  if [ -z "$root" ]; then
-    "$@"
-    return
-  fi
-  # shellcheck disable=SC2016 # the inner shell expands them
-  unshare --mount --propagation private sh -c '
-    set -e
-    mount -t proc proc "$0/proc"
-    mount --rbind /dev "$0/dev"
-    for folder in releases models; do
-      mkdir -p "$0/opt/imgrec/$folder"
-      mount --bind "/opt/imgrec/$folder" "$0/opt/imgrec/$folder"
-    done
-    exec chroot "$0" "$@"' "$root" "$@"
-}
-
-missing_packages() {
-  local installed
-  # Unknown names make it fail, which only says that they are missing.
-  # shellcheck disable=SC2016 # dpkg-query's own placeholders
-  installed=$(in_system dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
-    sed -n 's/^installed //p' || true)
-  printf '%s\n' "${packages[@]}" | grep -vxF -- "${installed:-none}" || true
-}
-
-packages_are_there() { [ -z "$root" ] || [ -d "$root" ] && [ -z "$(missing_packages)" ]; }
-
-# An earlier run may have been cut off while dpkg was at work, or may still be at it.
-apt_get() { in_system apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"; }
-heal_dpkg() {
-  [ -n "$(in_system dpkg --audit 2>/dev/null)" ] || return 0
-  say "Finishing an installation that was interrupted"
-  logged "dpkg cannot finish what it had begun" in_system dpkg --configure -a
-  logged "apt-get cannot mend what is half-installed" apt_get --fix-broken install
-}
-
-install_packages() {
-  local missing
-  heal_dpkg
-  mapfile -t missing < <(missing_packages)
-  [ "${#missing[@]}" -gt 0 ] || return 0
-  say "Installing ${#missing[@]} Debian packages and what they depend on (log: $LOG)"
-  logged "apt-get update failed: has this host a network, and do its package sources answer?" apt_get update
-  logged "The packages of imgrec-$role could not be installed" \
-    apt_get install --no-install-recommends "${missing[@]}"
-  in_system apt-get clean
-}
-
-# The host's own way out, should it have one.
-apt_proxy() {
-  local PROXY=
-  eval "$(apt-config shell PROXY Acquire::http::Proxy 2>/dev/null || true)"
-  echo "$PROXY"
-}
-
-# Debian's keys come with the package: those that Ubuntu 22.04 has are older than Debian 12.
-make_root() {
-  local partial=$root.partial proxy
-  [ -n "$root" ] || return 0
-  [ ! -d "$root" ] || return 0
-  say "Making a Debian 12 in $root, for this host's system is \"$system\" (some minutes; log: $LOG)"
-  if ! command -v debootstrap >/dev/null; then
-    logged "apt-get update failed: has this host a network, and do its package sources answer?" \
-      apt-get -q -o DPkg::Lock::Timeout=300 update
-    logged "debootstrap could not be installed" apt-get -q -y -o DPkg::Lock::Timeout=300 \
-      install --no-install-recommends debootstrap gpgv
-  fi
-  proxy=$(apt_proxy)
-  rm -rf "$partial"
-  logged "debootstrap failed (does $mirror answer?)" env ${proxy:+"http_proxy=$proxy"} \
-    debootstrap --variant=minbase --include=ca-certificates \
-    --keyring="$release/debian-archive-keyring.gpg" bookworm "$partial" "$mirror"
-  printf 'deb %s\n' "$mirror bookworm main" "$mirror bookworm-updates main" \
-    "$security_mirror bookworm-security main" >"$partial/etc/apt/sources.list"
-  if [ -n "$proxy" ]; then echo "Acquire::http::Proxy \"$proxy\";" >"$partial/etc/apt/apt.conf.d/01proxy"; fi
-  # Nothing that comes with a package may start in there.
-  printf '#!/bin/sh\nexit 101\n' >"$partial/usr/sbin/policy-rc.d"
-  chmod +x "$partial/usr/sbin/policy-rc.d"
-  mv "$partial" "$root"
-}
-
-check_program() {
-  local lacking
-  lacking=$(in_system ldd "$release/bin/imgrec-$role" | awk '/not found/ { print $1 }' | sort -u)
-  [ -z "$lacking" ] || die 1 "imgrec-$role lacks libraries here:" "$lacking" \
-    "Is the package of another Debian than 12? Make it again (geni/pack.sh)."
-}
-
 # ---- configuration ---------------------------------------------------------------------------------
 settings=()   # NAME=VALUE, as given
+access=       # access-token, where the website is to ask for one
 manager_address=
 name=
 listen=127.0.0.1
@@ -231,7 +112,7 @@ setting() {  # NAME DEFAULT: what was given last
   echo "$value"
 }
 
-print_settings() {
+print_settings() {  # MODEL
   if [ "$role" = manager ]; then
     echo "IMGREC_HTTP_LISTEN=$listen"
     echo "IMGREC_HTTP_FRONTEND=$release/share/imgrec/frontend"
@@ -240,7 +121,7 @@ print_settings() {
   else
     echo "IMGREC_WORKER_MANAGERS=$manager_address"
     echo "IMGREC_WORKER_NAME=$name"
-    echo "IMGREC_WORKER_MODEL=$PREFIX/models/current"
+    echo "IMGREC_WORKER_MODEL=$1"
     # Says here whether the worker is ready. Not 9090: a host may have a manager too, whose it may be.
     echo "IMGREC_OPS_LISTEN=127.0.0.1:9091"
   fi
@@ -248,10 +129,10 @@ print_settings() {
 }
 
 # The worker's model folder is a link, so that another one can take its place while it works.
-link_model() {
-  if [ "$(readlink "$PREFIX/models/current" || true)" = "$model" ]; then return; fi
+link_model() {  # FOLDER
+  if [ "$(readlink "$PREFIX/models/current" || true)" = "$1" ]; then return; fi
   rm -f "$PREFIX/models/new"
-  ln -s "$model" "$PREFIX/models/new"
+  ln -s "$1" "$PREFIX/models/new"
   mv -T "$PREFIX/models/new" "$PREFIX/models/current"
 }
 
@@ -275,34 +156,67 @@ check_settings() {
   help=$(in_system "$release/bin/imgrec-$role" --help 2>/dev/null)
   for pair in "${settings[@]}"; do
     flag=${pair%%=*}
+    # They would win over the token that comes with the unit, and could turn it off.
+    case "$flag" in *_TOKEN | *_TOKEN_FILE)
+      die 1 "--set $flag: tokens are not settings; --token-file and --access-token-file take them." ;;
+    esac
     flag=--$(tr 'A-Z_' 'a-z-' <<<"${flag#IMGREC_}")
     grep -qE -- "$flag([] ,]|$)" <<<"$help" ||
       die 1 "--set $pair: imgrec-$role has no such setting (it would be $flag; imgrec-$role --help lists them)."
   done
 }
 
+secret_in() { sed '$ s/[[:space:]]*$//' "$1"; }
+
+# The program's own judgement. The service's secrets are not there yet: their text goes by variables,
+# which only root can see.
+check_config() (
+  while read -r pair; do
+    export "${pair%%_FILE=*}=$(secret_in "$here/${pair##*/}")"
+  done < <(print_secrets "$role" "$access")
+  mapfile -t lines < <(print_settings "$model")
+  in_system env "${lines[@]}" "$release/bin/imgrec-$role" --check-config
+)
+
+# What is refused never gets to where a restart would find it. The model is checked in its own folder,
+# for the link still leads to the one that is at work.
 configure() {
+  local words
+  if [ "$role" = manager ] && [ -f "$here/access-token" ]; then access="access-token"; fi
   check_settings
+  words=$(check_config 2>&1) || die 1 "$words" "imgrec-$role does not take these settings. Nothing was changed by them."
   mkdir -p "$CONFIG"
   put "$CONFIG/join-token" 600 <"$here/join-token"
-  if [ "$role" = worker ]; then link_model; fi
-  print_settings | put "$CONFIG/$role.env" 644
-  print_unit "$role" "$release" "$root" "$(drain)" | put "/etc/systemd/system/imgrec-$role.service" 644
-  local words lines
-  mapfile -t lines <"$CONFIG/$role.env"
-  words=$(in_system env "${lines[@]}" "$release/bin/imgrec-$role" --check-config 2>&1) ||
-    die 1 "$words" "imgrec-$role does not take these settings."
+  if [ -n "$access" ]; then put "$CONFIG/access-token" 600 <"$here/access-token"; fi
+  print_settings "$PREFIX/models/current" | put "$CONFIG/$role.env" 600
+  print_unit "$role" "$release" "$root" "$(drain)" "$access" | put "/etc/systemd/system/imgrec-$role.service" 644
+  if [ "$role" = manager ] && [ -z "$access" ]; then rm -f "$CONFIG/access-token"; fi
 }
 
 # What the service has to be started with; what it was started with is in ROLE.applied. Likewise for
 # the model, which needs no start.
 wanted_state() {
-  cat "/etc/systemd/system/imgrec-$role.service" "$CONFIG/$role.env" "$CONFIG/join-token" | sha256sum
+  cat "/etc/systemd/system/imgrec-$role.service" "$CONFIG/$role.env" "$CONFIG/join-token" \
+    ${access:+"$CONFIG/$access"} | sha256sum
+}
+
+# systemd passes over what it does not know in a unit, with a word in its own log only.
+check_unit() {
+  local variable unit=imgrec-$role
+  while read -r variable; do
+    [[ " $(systemctl show -p Environment --value "$unit") " != *" $variable "* ]] || continue
+    systemctl --quiet disable --now "$unit" || true
+    rm -f "/etc/systemd/system/$unit.service" "$CONFIG/$role.applied"
+    systemctl daemon-reload
+    die 1 "systemd here (version $(systemctl --version | awk 'NR == 1 { print $2 }')) does not hand $variable" \
+      "to $unit, which would then do without the token. So $unit is not started."
+  done < <(print_secrets "$role" "$access")
 }
 
 apply() {
   local unit=imgrec-$role
   systemctl daemon-reload
+  check_unit
   systemctl --quiet enable "$unit"
   if [ "$(cat "$CONFIG/$role.applied" 2>/dev/null)" = "$(wanted_state)" ] && systemctl --quiet is-active "$unit"; then
     say "$unit runs already, with these settings"
@@ -312,30 +226,42 @@ apply() {
   fi
   say "Starting $unit"
   rm -f "$CONFIG/$role.applied"
+  if [ "$role" = worker ]; then link_model "$model"; fi
   systemctl restart "$unit" || true  # wait_ready says why
   wait_ready
-  if [ "$role" = worker ]; then put "$CONFIG/model.applied" 644 <<<"$model"; fi
+  if [ "$role" = worker ]; then model_is_applied; fi
   wanted_state | put "$CONFIG/$role.applied" 600
+}
+
+model_is_applied() {
+  put "$CONFIG/model.applied" 644 <<<"$model"
+  rm -f "$CONFIG/model.changing"
 }
 
 # Without a stop, and without losing a photo (docs/model-rollout.md): the worker loads the new model
 # beside the old one, and joins with it.
 change_model() {
-  local joined failed i
-  if [ "$(cat "$CONFIG/model.applied" 2>/dev/null)" = "$model" ]; then return; fi
+  local old joined failed i
+  old=$(cat "$CONFIG/model.applied")
+  if [ "$old" = "$model" ] && [ ! -e "$CONFIG/model.changing" ]; then return; fi
+  touch "$CONFIG/model.changing"  # until it is gone, nobody knows which of the two the worker has
+  link_model "$model"
   say "Changing the model of imgrec-worker"
   joined=$(said_by_worker 'worker_registered|reload_unchanged')
   failed=$(said_by_worker reload_failed)
   systemctl kill --kill-who=main --signal=HUP imgrec-worker
   for ((i = 0; i < READY_S * 5; i++)); do
     if [ "$(said_by_worker 'worker_registered|reload_unchanged')" -gt "$joined" ]; then
-      put "$CONFIG/model.applied" 644 <<<"$model"
+      model_is_applied
       say "imgrec-worker has the new model"
       return
     fi
     if [ "$(said_by_worker reload_failed)" -gt "$failed" ]; then break; fi
     sleep 0.2
   done
+  # Its next start is to find the model that it has.
+  link_model "$old"
+  rm -f "$CONFIG/model.changing"
   journalctl -q --no-pager -o cat -u imgrec-worker -n 8 >&2
   die 1 "imgrec-worker does not take the new model, and goes on with the old one; its last words are above."
 }
@@ -345,7 +271,8 @@ change_model() {
 ask() {  # ADDRESS PORT PATH
   # shellcheck disable=SC2016 # the inner shell expands them
   timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" &&
-    printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" "$2" >&3 && cat <&3' \
+    printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n" "$2" "${more_headers:-}" >&3 &&
+    cat <&3' \
     "$@" 2>/dev/null || true
 }
 
@@ -356,6 +283,10 @@ installed() {  # ROLE NAME
 
 ask_manager() {  # PATH
   local address port
+  local -x more_headers=  # not an argument, which everybody on the host could see
+  if [ -f "$CONFIG/access-token" ]; then
+    more_headers="Authorization: Bearer $(secret_in "$CONFIG/access-token")"$'\r\n'
+  fi
   address=$(installed manager IMGREC_HTTP_LISTEN)
   port=$(installed manager IMGREC_HTTP_PORT)
   case "$address" in 0.0.0.0 | ::) address=127.0.0.1 ;; esac
@@ -447,6 +378,10 @@ install_role() {
   configure
   apply
   remove_old_releases
+  case "$role $listen $access" in
+    *access-token | worker* | *" 127."* | *" ::1 "* | *" localhost "*) ;;
+    *) say "The website is open to everybody who reaches $listen; --access-token-file has it ask for a token" ;;
+  esac
 }
 
 start_all() {

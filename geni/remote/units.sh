@@ -55,11 +55,24 @@ BindReadOnlyPaths=/opt/imgrec/releases /opt/imgrec/models -/etc/hosts -/etc/reso
 EOF
 }
 
+# Where a service of ours finds a secret that systemd hands to it alone. In full, for systemd knows %d,
+# which stands for it, from version 250 on only, and before that drops the whole variable.
+credential() {  # ROLE NAME
+  echo "/run/credentials/imgrec-$1.service/$2"
+}
+
+# Without these variables a service asks nobody for a token, and says nothing of it.
+print_secrets() {  # ROLE ACCESS: access-token, or nothing
+  local role=$1 token_option=IMGREC_WORKER_TOKEN_FILE
+  if [ "$role" = manager ]; then token_option=IMGREC_WORKERS_TOKEN_FILE; fi
+  echo "$token_option=$(credential "$role" join-token)"
+  if [ -n "$2" ]; then echo "IMGREC_HTTP_TOKEN_FILE=$(credential "$role" "$2")"; fi
+}
+
 # A restart is tried for ever: a worker whose manager is not up yet, or a manager whose disk is full,
 # is to come back without anybody's help. Stopping has time for the drain, and more.
-print_unit() {  # ROLE RELEASE ROOT DRAIN
-  local role=$1 release=$2 token_option=IMGREC_WORKER_TOKEN_FILE
-  if [ "$role" = manager ]; then token_option=IMGREC_WORKERS_TOKEN_FILE; fi
+print_unit() {  # ROLE RELEASE ROOT DRAIN ACCESS: as above
+  local role=$1 release=$2
   cat <<EOF
 # Written by geni/imgrec-host.sh, which writes it again: change settings by its --set.
 [Unit]
@@ -72,8 +85,8 @@ StartLimitIntervalSec=0
 Type=exec
 ExecStart=$release/bin/imgrec-$role
 EnvironmentFile=/etc/imgrec/$role.env
-LoadCredential=join-token:/etc/imgrec/join-token
-Environment=$token_option=%d/join-token
+$(printf 'LoadCredential=%s\n' join-token:/etc/imgrec/join-token ${5:+"$5:/etc/imgrec/$5"})
+$(print_secrets "$role" "$5" | sed 's/^/Environment=/')
 Restart=always
 RestartSec=2
 KillMode=mixed

@@ -173,6 +173,51 @@ def test_the_services_can_do_little_and_the_token_is_its_owners_alone():
     assert TOKEN.stat().st_mode & 0o077 == 0
 
 
+def test_the_manager_turns_away_workers_without_its_token(tmp_path):
+    """Whoever reaches the manager's machine reaches its worker port: here, by its control address."""
+    token, log = tmp_path / "token", tmp_path / "log"
+    token.write_text("y" * 64)
+    stranger = [BIN_DIR / "imgrec-worker", "--manager", "10.9.1.1:2888", "--model", BUNDLED, "--name", "stranger"]
+    done = run(*stranger, timeout=120)
+    assert done.code == 3 and "code=token" in done.said, done.said
+    with open(log, "w") as file:
+        process = subprocess.Popen([*map(str, stranger), "--worker-token-file", str(token)],
+                                   stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    try:
+        wait_until(lambda: "join token is not this worker's" in log.read_text(), "the worker to be refused", 120)
+    finally:
+        process.kill()
+        process.wait()
+    assert {w["name"] for w in get("/api/v1/cluster")["workers"]} == set(WORKERS)
+
+
+def test_a_website_that_is_open_to_others_can_ask_for_an_access_token(tmp_path):
+    access = tmp_path / "access"
+    access.write_text("z" * 40 + "\n")
+    access.chmod(0o600)
+    public = ["install-manager", "manager", "--listen", "0.0.0.0"]
+    done = host(*public, "--access-token-file", access)
+    assert done.code == 0 and "open to everybody" not in done.said, done.said
+    ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*",
+           "http://10.9.1.1:8080/api/v1/cluster"]
+    assert run(*ask).out == "401"
+    assert run(*ask, "-H", f"Authorization: Bearer {'z' * 40}").out == "200"
+    files = "/etc/imgrec/access-token /etc/imgrec/manager.env"
+    assert on("manager", f"sudo stat -c '%a %U' {files}") == "600 root\n600 root"
+    pid = show("manager", "manager", "MainPID")
+    assert "z" * 40 not in on("manager", f"sudo cat /proc/{pid}/environ /proc/{pid}/cmdline | tr '\\0' ' '")
+    assert "workers ready=" in host("status", "manager").said
+    access.write_text("short")
+    done = host(*public, "--access-token-file", access)
+    assert done.code == 1 and "does not take these settings" in done.said, done.said
+    assert host("restart", "manager").code == 0, "what was refused is not there"
+    done = host(*public)
+    assert done.code == 0 and "open to everybody" in done.said and run(*ask).out == "200", done.said
+    assert on("manager", "sudo ls /etc/imgrec") == "join-token\nmanager.applied\nmanager.env"
+    assert host("install-manager", "manager").code == 0
+    wait_until(lambda: "workers ready=3" in host("status", "manager").said, "all workers to be there again")
+
+
 def test_up_again_changes_nothing():
     starts = [show(name, unit, "InvocationID") for name, unit in ALL]
     done = cluster("up")
@@ -226,6 +271,8 @@ def test_a_changed_setting_is_applied_and_a_wrong_one_refused():
         assert done.code == 1 and word in done.said, (setting, done.said)
     # What was refused does not disturb what runs; what is not given again is forgotten.
     assert show("worker-1", "worker", "InvocationID") == start
+    assert host("restart", "worker-1").code == 0
+    assert "streams=2" in words_of("worker-1"), "a start finds nothing of it either"
     assert host(*worker).code == 0
     assert "streams=1" in words_of("worker-1")
 
@@ -254,7 +301,10 @@ def test_a_broken_model_leaves_the_old_one_at_work(tmp_path, some_photos):
     done = host(*worker, "--model", model)
     assert done.code == 1 and "goes on with the old one" in done.said and "reload_failed" in done.said
     assert show("worker-1", "worker", "ActiveState") == "active"
-    assert host(*worker).code == 0
+    restarted = host("restart", "worker-1")
+    assert restarted.code == 0, "a start finds the old one too: " + restarted.said
+    again = host(*worker)
+    assert again.code == 0 and "runs already" in again.said and "Changing" not in again.said, again.said
     assert classify(some_photos[:1])[0]["state"] == "done"
 
 
@@ -272,38 +322,39 @@ def test_logs_of_all_machines_come_to_a_folder(tmp_path):
 
 # ---- interrupted -----------------------------------------------------------------------------------
 
-STEPS = ["unpack_release", "configure", "link_model", "put", "apply", "install_role", "remove_old_releases"]
+STEPS = ["unpack_release", "configure", "link_model", "put", "apply", "model_is_applied", "install_role",
+         "remove_old_releases"]
 
 
-def break_points(setup):
-    """The lines of setup.sh after which an installation may be cut off: each whole statement of the
+def break_points(script):
+    """The lines of a script after which an installation may be cut off: each whole statement of the
     functions that change the host."""
-    lines, inside, found = setup.splitlines(), False, []
+    lines, inside, found = (GENI / "remote" / script).read_text().splitlines(), False, []
     for i, line in enumerate(lines):
-        if re.match(r"[a-z_]+\(\) \{$", line):
+        if re.match(r"[a-z_]+\(\) \{(  #.*)?$", line):
             inside = line.split("(")[0] in STEPS
         statement = inside and re.match(r"  [^ }#]", line) and not re.search(r"(\\|\||&&|then|;)$", line)
-        if statement and not re.match(r"  (local|\[|if|elif|else|fi|for|done|say|case)\b", line):
-            found.append(i)
+        if statement and not re.match(r"  (local|\[|if|elif|else|fi|for|done|say|case|esac)\b", line):
+            found.append((script, i))
     return found
 
 
-def cut_off_after(setup, i):
-    lines = setup.splitlines()
+def cut_off_after(script, i):
+    lines = (GENI / "remote" / script).read_text().splitlines()
     return "\n".join([*lines[:i + 1], "  kill -9 $$", *lines[i + 1:]]) + "\n"
 
 
 def install_cut_off(name, points, folder):
-    """Installs a worker with a setup.sh that is killed at one point after the other, each time on what
-    the last one left; in the end with the real one."""
+    """Installs a worker with scripts that are killed at one point after the other, each time on what
+    the last one left; in the end with the real ones."""
     geni = folder / name
     shutil.copytree(GENI, geni, ignore=shutil.ignore_patterns("lab", "__pycache__"))
-    setup = (GENI / "remote/setup.sh").read_text()
     arguments = ["--manager", f"10.10.{name[-1]}.1", "--name", name]
-    for i in points:
-        (geni / "remote/setup.sh").write_text(cut_off_after(setup, i))
+    for script, i in points:
+        (geni / "remote" / script).write_text(cut_off_after(script, i))
         done = host("install-worker", name, *arguments, geni=geni)
-        assert done.code in (0, 1), (setup.splitlines()[i], done.said)
+        assert done.code in (0, 1), (script, i + 1, done.said)
+        shutil.copy(GENI / "remote" / script, geni / "remote")
     done = host("install-worker", name, *arguments)
     assert done.code == 0 and "imgrec-worker is ready" in done.said, done.said
     half_done = "/opt/imgrec/*/*.partial /opt/imgrec/models/new /etc/imgrec/*.new"
@@ -312,7 +363,7 @@ def install_cut_off(name, points, folder):
 
 @not_in_root
 def test_an_installation_goes_on_wherever_it_was_cut_off(tmp_path):
-    points = break_points((GENI / "remote/setup.sh").read_text())
+    points = break_points("software.sh") + break_points("setup.sh")
     assert len(points) >= 25
     if os.environ.get("IMGREC_GENI_THOROUGH") != "1":
         points = points[::5]  # a third of this file's time otherwise
