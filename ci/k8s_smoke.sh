@@ -241,6 +241,16 @@ totals = json.load(sys.stdin)["totals"]
 print(*(totals[name] for name in ("accepted", "done", "failed", "open")))' <<<"$answer"
 }
 
+# The same, asked again where a busy machine's forwarding did not come up in time.
+patient_ledger() {  # POD
+  local try
+  for ((try = 0; try < 6; try++)); do
+    if ledger "$1"; then return; fi
+    sleep 2
+  done
+  return 1
+}
+
 # Waits until a manager has recognised more than it had; a Pod that is being replaced is asked again.
 goes_on() {  # WHAT
   local pod=$name-manager-0 first="" now deadline=$((SECONDS + 180))
@@ -338,13 +348,14 @@ stop_load() {
 
 # Every photo that was sent was recognised, and each manager accepted exactly those, once.
 check_nothing_lost() {
-  local shard sent recognised rounds accepted done_ failed open
+  local shard sent recognised rounds totals accepted done_ failed open
   [ "$(wc -l <"$scratch/load.txt")" -eq "$managers" ] || fail "the load did not report for every manager"
   while read -r _ shard _ sent _ recognised _ rounds; do
     if [ "$sent" -ne "$recognised" ] || [ "$rounds" -ne 0 ]; then
       fail "manager $shard: $sent sent, $recognised recognised, $rounds rounds failed"
     fi
-    read -r accepted done_ failed open < <(ledger "$name-manager-$shard") || fail "no ledger of manager $shard"
+    totals=$(patient_ledger "$name-manager-$shard") || fail "no ledger of manager $shard"
+    read -r accepted done_ failed open <<<"$totals"
     # Each `helm test` has one more recognised, and deleted.
     if [ "$accepted $done_ $failed $open" != "$((sent + tests)) $((sent + tests)) 0 0" ]; then
       fail "manager $shard: $sent sent and $tests by helm test, but its ledger says accepted $accepted, done $done_, failed $failed, open $open"
