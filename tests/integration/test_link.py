@@ -353,6 +353,10 @@ def test_nothing_is_sent_over_it_that_nobody_sent():
         assert figures["b_to_a"]["in"]["packets"] == 0
 
 
+def arrived(link):
+    return link.statistics()["a_to_b"]["in"]["packets"]
+
+
 def test_ends_cleanly_with_every_packet_accounted_for():
     with EmulatedLink("delay=30ms loss=20% rate=5mbit queue=20ms") as link:
         assert (link.a.devices(), link.b.devices()) == (["sa"], ["sb"])
@@ -360,6 +364,9 @@ def test_ends_cleanly_with_every_packet_accounted_for():
         with sender, receiver:
             for _ in range(300):
                 sender.send(b"x" * 500)
+            deadline = time.monotonic() + 20
+            while arrived(link) < 300 and time.monotonic() < deadline:
+                time.sleep(0.01)  # what was sent but not read yet would be nobody's
         code, figures = link.terminate()
         assert code == 0
         assert (link.a.devices(), link.b.devices()) == ([], [])
