@@ -13,7 +13,8 @@ Usage: ci/kubernetes/components.sh [--where] [--help]
 
 Builds ${parts[*]}
 (Kubernetes $kubernetes, CoreDNS $coredns, kube-router $kube_router) with Go, once, into a
-cache folder, and prints that folder. Some twenty minutes on two cores the first time; nothing later on.
+cache folder, and prints that folder. That compiles for long the first time (some half an hour beside other
+work on two cores); nothing later on.
 
   --where   print the folder and build nothing; exit code 1 where something in it is missing
 

@@ -285,11 +285,20 @@ volumeBindingMode: WaitForFirstConsumer
 EOF
 }
 
+# The pid of a process of ours that is alive. The state outlives the machine's start, and pids come
+# again: it must be one that was told of this state.
+alive() {  # NAME
+  local pid
+  pid=$(cat "$state/pid/$1" 2>/dev/null) || return 1
+  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$state/" || return 1
+  echo "$pid"
+}
+
 # Whether a process of a cluster is alive.
 runs() {
   local file
   for file in "$state"/pid/*; do
-    if [ -f "$file" ] && kill -0 "$(cat "$file")" 2>/dev/null; then return 0; fi
+    if alive "${file##*/}" >/dev/null; then return 0; fi
   done
   return 1
 }
@@ -314,7 +323,7 @@ up() {
 
 end_process() {  # NAME
   local pid i
-  pid=$(cat "$state/pid/$1" 2>/dev/null) || return 0
+  pid=$(alive "$1") || return 0
   kill "$pid" 2>/dev/null || return 0
   for ((i = 0; i < 50; i++)); do
     kill -0 "$pid" 2>/dev/null || return 0

@@ -46,6 +46,13 @@ def wait_until(condition, what, timeout_s=PATIENCE_S):
         time.sleep(0.02)
 
 
+def ledger_of(metrics):
+    return {"accepted": int(metrics["imgrec_images_accepted_total"]),
+            "done": int(metrics["imgrec_images_done_total"]),
+            "failed": int(metrics["imgrec_images_failed_total"]),
+            "open": int(metrics["imgrec_images_open"])}
+
+
 def balances(ledger):
     return ledger["accepted"] == ledger["done"] + ledger["failed"] + ledger["open"]
 
@@ -349,11 +356,7 @@ class Cluster:
         return self.metrics()[f'imgrec_attempts_total{{result="{result}"}}']
 
     def ledger(self):
-        metrics = self.metrics()
-        return {"accepted": int(metrics["imgrec_images_accepted_total"]),
-                "done": int(metrics["imgrec_images_done_total"]),
-                "failed": int(metrics["imgrec_images_failed_total"]),
-                "open": int(metrics["imgrec_images_open"])}
+        return ledger_of(self.metrics())
 
     def check_ledger(self):
         """accepted = done + failed + open, at any moment."""

@@ -18,7 +18,7 @@ import time
 
 import pytest
 import requests
-from cluster import REPO, Client, balances, samples_of, wait_until
+from cluster import REPO, Client, balances, ledger_of, samples_of, wait_until
 from container_images import base_image, build, build_images, object_store
 from docker_engine import DockerEngine, Unavailable, cache_dir, network_of_our_own
 from file_server import FileServer
@@ -64,11 +64,7 @@ class Site:
         return samples_of(requests.get(f"http://{addresses[0]}:9090/metrics", timeout=30).text)
 
     def ledger(self):
-        metrics = self.metrics()
-        return {"accepted": int(metrics["imgrec_images_accepted_total"]),
-                "done": int(metrics["imgrec_images_done_total"]),
-                "failed": int(metrics["imgrec_images_failed_total"]),
-                "open": int(metrics["imgrec_images_open"])}
+        return ledger_of(self.metrics())
 
     def ready_workers(self):
         answer = requests.get(f"http://{self.http_address}/api/v1/cluster", timeout=30).json()

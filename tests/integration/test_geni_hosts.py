@@ -366,7 +366,7 @@ def test_an_installation_goes_on_wherever_it_was_cut_off(tmp_path):
     points = break_points("software.sh") + break_points("setup.sh")
     assert len(points) >= 25
     if os.environ.get("IMGREC_GENI_THOROUGH") != "1":
-        points = points[::5]  # a third of this file's time otherwise
+        points = points[::5]  # each is an installation of its own
     print(f"\ncut off at {len(points)} points")
     for name in WORKERS:
         assert host("uninstall", name).code == 0

@@ -2,8 +2,8 @@
 ci/k8s_smoke.sh installs the images that test_docker.py builds too, and does to them what must lose no
 photo.
 
-Needs root and Kubernetes' components, which ci/kubernetes/components.sh builds once, in half an hour:
-not part of a first ./test.sh.
+Needs root and Kubernetes' components, which ci/kubernetes/components.sh builds once, and which
+takes too long to be part of a first ./test.sh.
 """
 import os
 import subprocess
