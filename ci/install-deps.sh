@@ -9,7 +9,8 @@ Usage: ci/install-deps.sh [--tests] [--list] [--help]
 Installs by apt-get what is needed to build and run imgrec on Debian 12 (bookworm).
 Quick where everything is there. Needs root, or sudo, only where something is missing.
 
-  --tests   also what ./test.sh needs
+  --tests   also what ./test.sh needs: among it docker.io where there is no Docker engine, which
+            Debian starts as a service
   --list    print the packages, one a line, and install nothing
   --help    print this
 
