@@ -126,10 +126,13 @@ void Control::sample_each_second() {
   second_timer_.async_wait([this](error_code ec) {
     if (ec) return;
     workers_.sample_links(now());
+    const net::TcpTraffic traffic = workers_.links().all().traffic;
     const Scheduler& scheduler = core_.scheduler();
     const bool taken = monitor_.on_second(
         {.images = core_.rate().images(),
          .bytes = core_.rate().bytes(),
+         .wire_bytes_out = traffic.wire_bytes_out,
+         .wire_bytes_in = traffic.wire_bytes_in,
          .queue_depth = scheduler.queued_jobs(),
          .in_flight = scheduler.open_jobs() - scheduler.queued_jobs(),
          .workers = static_cast<std::uint32_t>(core_.registry().workers().size())},

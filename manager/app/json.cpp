@@ -66,13 +66,15 @@ Json latency_json(const LatencySummary& latency) {
 }
 
 // A sample's figures by name; the history has a column of each.
-using SampleFields = std::array<std::pair<const char*, Json>, 9>;
+using SampleFields = std::array<std::pair<const char*, Json>, 11>;
 
 SampleFields sample_fields(const ClusterSample& sample) {
   const auto& total = sample.total;
   return {{{"second", sample.second},
            {"images_per_s", hundredths(sample.images_per_s)},
            {"bits_per_s", std::round(sample.bits_per_s)},
+           {"wire_out_bits_per_s", std::round(sample.wire_out_bits_per_s)},
+           {"wire_in_bits_per_s", std::round(sample.wire_in_bits_per_s)},
            {"queue_depth", sample.queue_depth},
            {"in_flight", sample.in_flight},
            {"workers", sample.workers},

@@ -77,6 +77,8 @@ ClusterView busy_cluster() {
       .second = 61,
       .images_per_s = 9.98765,
       .bits_per_s = 8e6 + 0.4,
+      .wire_out_bits_per_s = 8.5e6,
+      .wire_in_bits_per_s = 2e5,
       .queue_depth = 3,
       .in_flight = 2,
       .workers = 1,
