@@ -50,8 +50,8 @@ TEST_F(Handshake, ChoosesTheHighestVersionThatBothSpeak) {
 
 TEST_F(Handshake, RefusesAWorkerWithoutACommonVersionInWords) {
   Hello hello = sample_hello();
-  hello.min_version = 2;
-  hello.max_version = 3;
+  hello.min_version = 3;
+  hello.max_version = 4;
   start({}, {}, hello);
   exchange();
   EXPECT_THAT(to_manager_, IsEmpty()) << "refused before it is delivered";
@@ -60,7 +60,7 @@ TEST_F(Handshake, RefusesAWorkerWithoutACommonVersionInWords) {
   const Refuse refuse = only<Refuse>(to_worker_)[0];
   EXPECT_EQ(refuse.code, RefuseCode::kVersion);
   EXPECT_FALSE(refuse.retry);
-  EXPECT_THAT(refuse.reason, HasSubstr("version 2 to 3, this manager 1"));
+  EXPECT_THAT(refuse.reason, HasSubstr("version 3 to 4, this manager 1 to 2"));
   EXPECT_EQ(worker_->state(), SessionState::kClosed);
   EXPECT_THAT(worker_->close_reason().message(), HasSubstr("refused this worker"));
 }
