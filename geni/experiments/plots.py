@@ -1,0 +1,276 @@
+"""The plots of a report, as SVG and PNG files.
+
+Each kind of plot is one function that draws into one pair of axes. Ours is blue with round marks, the
+course project's orange with square ones, everywhere; what is only for comparison is grey. Every plot
+says in its second line what it shows, in which unit and of how many runs.
+
+The same results make the same bytes: ids come from a fixed salt, and no date is written. Matplotlib's
+global state is left alone.
+"""
+import io
+import textwrap
+
+import matplotlib
+from matplotlib.figure import Figure
+
+import published
+import settings
+
+# Okabe and Ito's blue and vermilion, which people with any colour vision tell apart.
+INK, MUTED, GRID, PAPER = "#15211e", "#56655f", "#dce3e0", "#ffffff"
+OURS, OURS_SOFT, THEIRS, BOUND = "#0072b2", "#cfe3f0", "#c65102", "#c3cdc9"
+
+STYLE = {
+    "font.family": ["DejaVu Sans", "sans-serif"], "font.size": 10.5, "text.parse_math": False,
+    "text.color": INK, "axes.edgecolor": MUTED, "axes.labelcolor": MUTED, "axes.labelsize": 10,
+    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": MUTED,
+    "xtick.major.size": 0, "ytick.major.size": 0, "axes.axisbelow": True,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
+    "axes.grid": True, "axes.grid.axis": "y", "grid.color": GRID, "grid.linewidth": 0.8,
+    "lines.linewidth": 2, "lines.markersize": 7, "svg.fonttype": "none", "svg.hashsalt": "imgrec",
+    "figure.facecolor": PAPER, "axes.facecolor": PAPER, "savefig.facecolor": PAPER,
+}
+WIDTH, HEIGHT = 5.4, 3.7  # inches
+PNG_DPI = 160
+
+
+class Plot:
+    """One plot of a report: `name` is its file's, `title` what it shows in words, `svg` its text."""
+
+    def __init__(self, name, title, subtitle, axis, draw):
+        self.name, self.title = name, title
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()  # no reader's matplotlibrc decides how this looks
+            matplotlib.rcParams.update(STYLE)
+            figure = Figure(figsize=(max(WIDTH, 1.05 * len(axis.groups)), HEIGHT), layout="constrained")
+            axes = figure.add_subplot()
+            draw(axes, axis)
+            axes.set_xlabel(axis.label)
+            characters = int(figure.get_figwidth() * 13.5)
+            axes.set_title("\n".join(textwrap.wrap(subtitle, characters)), loc="left", fontsize=9.5, color=MUTED,
+                           linespacing=1.3)
+            figure.suptitle("\n".join(textwrap.wrap(title, int(characters * 0.85))), x=0.01, ha="left", fontsize=12,
+                            fontweight="bold")
+            self.svg = _render(figure, "svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+            self.svg = self.svg.decode()
+            self.png = _render(figure, "png", dpi=PNG_DPI, metadata={"Software": None})
+
+    def save(self, folder):
+        (folder / f"{self.name}.svg").write_text(self.svg, encoding="utf-8")
+        (folder / f"{self.name}.png").write_bytes(self.png)
+
+
+def _render(figure, kind, **keywords):
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, **keywords)
+    return file.getvalue()
+
+
+class Axis:
+    """The settings of an experiment along x: by their number, evenly where there is none (or where
+    bars and boxes want the room). The clean run comes first where it is at 0."""
+
+    def __init__(self, results, experiment, images, evenly=False):
+        self.experiment, self.images = experiment, images
+        self.groups = list(results.of(experiment, images))
+        clean = results.clean(images)
+        if clean and experiment != "workers":
+            self.groups.insert(0, clean)
+        values = [settings.value(experiment, group) for group in self.groups]
+        by_number = not evenly and None not in values and len(set(values)) == len(values)
+        self.x = values if by_number else list(range(len(self.groups)))
+        self.label = settings.AXES[experiment]
+        self.span = (max(self.x) - min(self.x)) or 1
+
+    def set(self, axes, right=0.08):
+        """Ticks and limits; `right` leaves room for labels at the lines' ends, as a share."""
+        axes.set_xticks(self.x, [self._tick(group) for group in self.groups])
+        axes.set_xlim(min(self.x) - 0.09 * self.span, max(self.x) + right * self.span)
+
+    def _tick(self, group):
+        if group.clean and self.experiment != "workers":
+            return "clean"
+        return "\n".join(textwrap.wrap(group.setting.replace(",", ", "), 14))
+
+    @property
+    def runs(self):
+        counts = {group.throughput.n for group in self.groups}
+        return f"n = {counts.pop()}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
+
+
+def all_plots(results):
+    """[Plot] for every experiment and number of photos, in the order of the report."""
+    return [plot for experiment in results.experiments for images in results.image_counts
+            if results.of(experiment, images) for plot in of_experiment(results, experiment, images)]
+
+
+def of_experiment(results, experiment, images):
+    """[Plot] of one experiment with so many photos."""
+    what, count = settings.EXPERIMENTS[experiment].lower(), settings.photos(images)
+    by_number = Axis(results, experiment, images)
+    evenly = Axis(results, experiment, images, evenly=True)
+    def name(kind):
+        return f"{experiment}-{images}-{kind}"
+
+    single = all(group.throughput.n == 1 for group in by_number.groups)
+    interval = "one run each, so no interval" if single else "mean and 95 % interval"
+    plots = [
+        Plot(name("line"), f"Throughput: {what}",
+             f"Mbit/s of the photos' bytes, {interval}; {count}, {by_number.runs}", by_number, _line),
+        Plot(name("box"), f"Throughput of single runs: {what}",
+             f"Mbit/s of the photos' bytes: median, quartiles, extremes, every run as a point; {count}, {evenly.runs}",
+             evenly, _box),
+    ]
+    if experiment == "workers":
+        if any(group.speedup for group in by_number.groups):
+            plots.append(Plot(name("scaling"), "Scaling: throughput relative to one worker",
+                              f"times as much, with 95 % interval; {count}, {by_number.runs}; {_theirs(images)}",
+                              by_number, _scaling))
+    elif any(group.r for group in by_number.groups):
+        plots.append(Plot(name("relative"), f"Throughput kept: {what}",
+                          f"relative to the clean run of the same repeat, with 95 % interval; {count}, "
+                          f"{by_number.runs}; {_theirs(images)}", by_number, _relative))
+    if any(group.bound for group in evenly.groups):
+        plots.append(Plot(name("bound"), f"Total time against the physical bound: {what}",
+                          f"seconds: the bound as a bar, every run as a point, mean of time / bound above; {count}",
+                          evenly, _bound))
+    return plots
+
+
+def _theirs(images):
+    return "course project: " + ("the same" if images == published.PHOTOS else
+                                 f"{published.PHOTOS} photos") + f", n = {published.RUNS}"
+
+
+def _whiskers(low, value, high):
+    """matplotlib's yerr of one point with an interval, None without."""
+    return None if low is None else [[value - low], [high - value]]
+
+
+def _points(axes, xs, ratios, colour, marker, zorder):
+    """A line through (value, low, high), with intervals where there are any."""
+    axes.plot(xs, [value for value, _, _ in ratios], color=colour, zorder=zorder)
+    for x, (value, low, high) in zip(xs, ratios):
+        axes.errorbar([x], [value], yerr=_whiskers(low, value, high), color=colour, fmt=marker, capsize=4,
+                      markeredgecolor=PAPER, markeredgewidth=1, elinewidth=1.6, capthick=1.6, zorder=zorder + 1)
+
+
+def _line(axes, axis):
+    spreads = [group.throughput for group in axis.groups]
+    joined = axis.experiment != "combined"  # settings without an order have no line between them
+    points = [(found.mean, found.low, found.high) for found in spreads]
+    if joined:
+        _points(axes, axis.x, points, OURS, "o", 2)
+    else:
+        for x, point in zip(axis.x, points):
+            _points(axes, [x], [point], OURS, "o", 2)
+    for x, found in zip(axis.x, spreads):
+        axes.annotate(f"{found.mean:.3g}", (x, found.mean if found.high is None else found.high), (0, 7),
+                      textcoords="offset points", ha="center", color=OURS, fontweight="bold")
+    axis.set(axes, right=0.09)
+    _from_zero(axes, max(found.mean if found.high is None else found.high for found in spreads), room=1.15)
+
+
+def _box(axes, axis):
+    for x, group in zip(axis.x, axis.groups):
+        values = [run.throughput_mbit for run in group.runs]
+        if len(values) > 1:
+            axes.boxplot([values], positions=[x], widths=0.5, whis=(0, 100), showfliers=False, patch_artist=True,
+                         manage_ticks=False, boxprops={"facecolor": OURS_SOFT, "edgecolor": OURS, "linewidth": 1.2},
+                         medianprops={"color": OURS, "linewidth": 2.4, "solid_capstyle": "butt"},
+                         whiskerprops={"color": OURS, "linewidth": 1.2}, capprops={"color": OURS, "linewidth": 1.2})
+        axes.scatter(_beside(x, group.runs), values, s=13, color=INK, alpha=0.75, linewidths=0, zorder=4)
+    _even(axes, axis)
+    _from_zero(axes, max(group.throughput.maximum for group in axis.groups), room=1.08)
+
+
+def _beside(x, runs):
+    """Where the points of runs go around x: side by side in the order of their repeats, not by chance."""
+    if len(runs) == 1:
+        return [x]
+    return [x + 0.3 * (index / (len(runs) - 1) - 0.5) for index in range(len(runs))]
+
+
+def _even(axes, axis):
+    axis.set(axes)
+    axes.set_xlim(min(axis.x) - 0.6, max(axis.x) + 0.6)
+
+
+def _from_zero(axes, highest, room):
+    axes.set_ylim(0, highest * room or 1)
+    axes.margins(y=0)
+
+
+def _relative(axes, axis):
+    places = [(x, group) for x, group in zip(axis.x, axis.groups) if group.r]
+    xs, groups = [x for x, _ in places], [group for _, group in places]
+    axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    ours = [_ends(group.r) for group in groups]
+    if axis.experiment == "combined":
+        for x, point in zip(xs, ours):
+            _points(axes, [x], [point], OURS, "o", 3)
+            axes.annotate(f"{point[0]:.2f}", (x, point[2] or point[0]), (0, 7), textcoords="offset points",
+                          ha="center", color=OURS, fontweight="bold")
+        axis.set(axes, right=0.09)
+    else:
+        _points(axes, xs, ours, OURS, "o", 3)
+        theirs = [(x, ratio) for x, group in places
+                  if (ratio := published.ratio(group.experiment, group.setting))]
+        if len(theirs) > 1:
+            _points(axes, [x for x, _ in theirs], [_ends(ratio) for _, ratio in theirs], THEIRS, "s", 2)
+        ends = [(xs[-1], ours[-1][0], "imgrec", OURS)]
+        if len(theirs) > 1:
+            ends.append((theirs[-1][0], theirs[-1][1].r, "course\nproject", THEIRS))
+        axis.set(axes, right=0.33)
+        _name_lines(axes, axis, ends, top=1.15)
+    top = max([1.0, *(high or value for value, _, high in ours)])
+    _from_zero(axes, top, room=1.12)
+
+
+def _ends(ratio):
+    return ratio.r, ratio.low, ratio.high
+
+
+def _name_lines(axes, axis, ends, top):
+    """Names lines at their ends, with the value there; apart where the ends are close."""
+    ends = sorted(ends, key=lambda end: end[1])
+    apart = 0.17 * top
+    heights = [end[1] for end in ends]
+    for index in range(1, len(heights)):
+        heights[index] = max(heights[index], heights[index - 1] + apart)
+    shift = max(0.0, heights[-1] - max(top * 0.93, ends[-1][1]))
+    for (x, value, name, colour), height in zip(ends, heights):
+        axes.text(x + 0.04 * axis.span, height - shift, f"{value:.2f} {name}", color=colour, va="center",
+                  fontweight="bold", fontsize=10, linespacing=1.1)
+
+
+def _scaling(axes, axis):
+    places = [(group.runs[0].workers, group) for group in axis.groups if group.speedup]
+    xs = [workers for workers, _ in places]
+    top = max([*xs, *(group.speedup.r for _, group in places)])
+    axes.plot([0, max(xs)], [0, max(xs)], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    _points(axes, xs, [_ends(group.speedup) for _, group in places], OURS, "o", 3)
+    theirs = [(workers, ratio) for workers, group in places if (ratio := published.speedup(group.setting))]
+    ends = [(xs[-1], places[-1][1].speedup.r, "imgrec", OURS)]
+    if len(theirs) > 1:
+        _points(axes, [x for x, _ in theirs], [_ends(ratio) for _, ratio in theirs], THEIRS, "s", 2)
+        ends.append((theirs[-1][0], theirs[-1][1].r, "course\nproject", THEIRS))
+    axis.set(axes, right=0.36)
+    axes.set_xlim(left=0)
+    _name_lines(axes, axis, ends, top=top * 1.15)
+    axes.annotate("linear", (max(xs) * 0.29, max(xs) * 0.29), (-4, 6), textcoords="offset points", ha="right",
+                  color=MUTED)
+    _from_zero(axes, top, room=1.15)
+
+
+def _bound(axes, axis):
+    for x, group in zip(axis.x, axis.groups):
+        if not group.bound:
+            continue
+        axes.bar([x], [group.bound], width=0.56, color=BOUND, zorder=1)
+        axes.scatter(_beside(x, group.runs), [run.total_s for run in group.runs], s=18, color=OURS, linewidths=0,
+                     alpha=0.85, zorder=3)
+        axes.annotate(f"{group.over_bound.mean:.2f}×", (x, max(group.bound, group.total.maximum)), (0, 6),
+                      textcoords="offset points", ha="center", fontweight="bold")
+    _even(axes, axis)
+    _from_zero(axes, max(max(group.bound or 0, group.total.maximum) for group in axis.groups), room=1.15)
