@@ -45,6 +45,7 @@ class Group:
     rate: statistics.Spread  # photos a second
     total: statistics.Spread  # seconds
     r: statistics.Ratio | None  # throughput relative to the clean run of the same repeat
+    possible: float | None  # the r of a run that takes no longer than its bound
     r_of_up: statistics.Ratio | None  # the same, relative to the share of workers that was up
     speedup: statistics.Ratio | None  # relative to one worker, in the experiment `workers`
     over_bound: statistics.Spread | None  # total time / physical bound
@@ -151,6 +152,7 @@ def _group(runs, by_group):
         rate=statistics.spread([run.images_per_s for run in runs]),
         total=statistics.spread([run.total_s for run in runs]),
         r=ratio([(run.throughput_mbit, reference.throughput_mbit) for run, reference in pairs]) if pairs else None,
+        possible=_mean([reference.total_s / run.bound_s for run, reference in pairs if run.bound_s]),
         r_of_up=ratio(up) if up else None,
         speedup=ratio(ones) if ones else None,
         over_bound=statistics.spread([run.total_s / run.bound_s for run in bounds]) if bounds else None,

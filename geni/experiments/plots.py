@@ -2,7 +2,7 @@
 
 Each kind of plot is one function that draws into one pair of axes. Ours is blue with round marks, the
 course project's orange with square ones, everywhere; what is only for comparison is grey. Every plot
-says in its second line what it shows, in which unit and of how many runs.
+says below its title what it shows, in which unit and of how many runs.
 
 The same results make the same bytes: ids come from a fixed salt, and no date is written. Matplotlib's
 global state is left alone.
@@ -12,13 +12,12 @@ import textwrap
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 import published
 import settings
-
-# Okabe and Ito's blue and vermilion, which people with any colour vision tell apart.
-INK, MUTED, GRID, PAPER = "#15211e", "#56655f", "#dce3e0", "#ffffff"
-OURS, OURS_SOFT, THEIRS, BOUND = "#0072b2", "#cfe3f0", "#c65102", "#c3cdc9"
+import targets
+from palette import BOUND, GRID, INK, MUTED, OURS, OURS_SOFT, PAPER, THEIRS
 
 STYLE = {
     "font.family": ["DejaVu Sans", "sans-serif"], "font.size": 10.5, "text.parse_math": False,
@@ -37,22 +36,19 @@ PNG_DPI = 160
 class Plot:
     """One plot of a report: `name` is its file's, `title` what it shows in words, `svg` its text."""
 
-    def __init__(self, name, title, subtitle, axis, draw):
+    def __init__(self, name, title, shows, about, axis, draw):
         self.name, self.title = name, title
         with matplotlib.rc_context():
             matplotlib.rcdefaults()  # no reader's matplotlibrc decides how this looks
             matplotlib.rcParams.update(STYLE)
-            figure = Figure(figsize=(max(WIDTH, 1.05 * len(axis.groups)), HEIGHT), layout="constrained")
+            figure = Figure(figsize=(max(WIDTH, 1.05 * len(axis.groups)), HEIGHT),
+                            layout=ConstrainedLayoutEngine(rect=(0, 0, 0.99, 0.8)))
             axes = figure.add_subplot()
             draw(axes, axis)
             axes.set_xlabel(axis.label)
-            characters = int(figure.get_figwidth() * 13.5)
-            axes.set_title("\n".join(textwrap.wrap(subtitle, characters)), loc="left", fontsize=9.5, color=MUTED,
-                           linespacing=1.3)
-            figure.suptitle("\n".join(textwrap.wrap(title, int(characters * 0.85))), x=0.01, ha="left", fontsize=12,
-                            fontweight="bold")
-            self.svg = _render(figure, "svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-            self.svg = self.svg.decode()
+            figure.text(0.015, 0.97, title, va="top", fontsize=12, fontweight="bold")
+            figure.text(0.015, 0.9, f"{shows}\n{about}", va="top", fontsize=9.5, color=MUTED, linespacing=1.35)
+            self.svg = _render(figure, "svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))).decode()
             self.png = _render(figure, "png", dpi=PNG_DPI, metadata={"Software": None})
 
     def save(self, folder):
@@ -109,37 +105,42 @@ def of_experiment(results, experiment, images):
     what, count = settings.EXPERIMENTS[experiment].lower(), settings.photos(images)
     by_number = Axis(results, experiment, images)
     evenly = Axis(results, experiment, images, evenly=True)
-    def name(kind):
-        return f"{experiment}-{images}-{kind}"
-
+    about = f"{count}, {by_number.runs}"
     single = all(group.throughput.n == 1 for group in by_number.groups)
-    interval = "one run each, so no interval" if single else "mean and 95 % interval"
+    mean = "of one run each, so without intervals" if single else "mean and 95 % interval"
+
+    def plot(kind, title, shows, axis, draw, note=""):
+        return Plot(f"{experiment}-{images}-{kind}", title, shows, about + note, axis, draw)
+
     plots = [
-        Plot(name("line"), f"Throughput: {what}",
-             f"Mbit/s of the photos' bytes, {interval}; {count}, {by_number.runs}", by_number, _line),
-        Plot(name("box"), f"Throughput of single runs: {what}",
-             f"Mbit/s of the photos' bytes: median, quartiles, extremes, every run as a point; {count}, {evenly.runs}",
-             evenly, _box),
+        plot("line", f"Throughput: {what}", f"Mbit/s of the photos' bytes, {mean}", by_number, _line),
+        plot("box", f"Throughput of single runs: {what}",
+             "Mbit/s of the photos' bytes: median, quartiles, extremes, all runs", evenly, _box),
     ]
     if experiment == "workers":
         if any(group.speedup for group in by_number.groups):
-            plots.append(Plot(name("scaling"), "Scaling: throughput relative to one worker",
-                              f"times as much, with 95 % interval; {count}, {by_number.runs}; {_theirs(images)}",
-                              by_number, _scaling))
+            plots.append(plot("scaling", "Scaling: throughput relative to one worker",
+                              "times as much, with 95 % interval", by_number, _scaling, _theirs(images)))
     elif any(group.r for group in by_number.groups):
-        plots.append(Plot(name("relative"), f"Throughput kept: {what}",
-                          f"relative to the clean run of the same repeat, with 95 % interval; {count}, "
-                          f"{by_number.runs}; {_theirs(images)}", by_number, _relative))
+        plots.append(plot("relative", f"Throughput kept: {what}",
+                          "relative to the clean run of the same repeat, with 95 % interval", by_number, _relative,
+                          ("" if experiment == "combined" else _theirs(images)) +
+                          ("\ngrey: what the physical bound allows" if _held_back(by_number) else "")))
     if any(group.bound for group in evenly.groups):
-        plots.append(Plot(name("bound"), f"Total time against the physical bound: {what}",
-                          f"seconds: the bound as a bar, every run as a point, mean of time / bound above; {count}",
-                          evenly, _bound))
+        plots.append(plot("bound", f"Total time and its bound: {what}",
+                          "seconds: runs as points, physical bound as a bar, mean ratio above", evenly, _bound,
+                          f"; line: {targets.OVER_BOUND:g} × bound" if images == published.PHOTOS else ""))
     return plots
 
 
 def _theirs(images):
-    return "course project: " + ("the same" if images == published.PHOTOS else
-                                 f"{published.PHOTOS} photos") + f", n = {published.RUNS}"
+    photos = "" if images == published.PHOTOS else f"{settings.photos(published.PHOTOS)}, "
+    return f"; course project: {photos}n = {published.RUNS}"
+
+
+def _held_back(axis):
+    """Whether physics alone takes a good part of the clean run's throughput from some setting."""
+    return any(group.possible and group.possible < 0.9 for group in axis.groups)
 
 
 def _whiskers(low, value, high):
@@ -157,18 +158,28 @@ def _points(axes, xs, ratios, colour, marker, zorder):
 
 def _line(axes, axis):
     spreads = [group.throughput for group in axis.groups]
-    joined = axis.experiment != "combined"  # settings without an order have no line between them
     points = [(found.mean, found.low, found.high) for found in spreads]
-    if joined:
-        _points(axes, axis.x, points, OURS, "o", 2)
+    if axis.experiment == "combined":
+        _without_order(axes, axis, axis.x, points, settings.digits)
     else:
-        for x, point in zip(axis.x, points):
-            _points(axes, [x], [point], OURS, "o", 2)
-    for x, found in zip(axis.x, spreads):
-        axes.annotate(f"{found.mean:.3g}", (x, found.mean if found.high is None else found.high), (0, 7),
-                      textcoords="offset points", ha="center", color=OURS, fontweight="bold")
-    axis.set(axes, right=0.09)
-    _from_zero(axes, max(found.mean if found.high is None else found.high for found in spreads), room=1.15)
+        _points(axes, axis.x, points, OURS, "o", 2)
+        for index, (x, (value, _, high)) in enumerate(zip(axis.x, points)):
+            # On the side that the line does not come from.
+            before = points[max(index - 1, 0)][0]
+            side = (value < before) - (value > before)
+            axes.annotate(settings.digits(value), (x, high or value), (6 * side, 6), textcoords="offset points",
+                          ha={-1: "right", 0: "center", 1: "left"}[side], color=OURS, fontweight="bold")
+        axis.set(axes, right=0.14)
+    _from_zero(axes, max(high or value for value, _, high in points), room=1.15)
+
+
+def _without_order(axes, axis, xs, points, form):
+    """Settings that are not along one scale: no line between them, the values beside them."""
+    for x, point in zip(xs, points):
+        _points(axes, [x], [point], OURS, "o", 3)
+        axes.annotate(form(point[0]), (x, point[0]), (9, 0), textcoords="offset points", va="center",
+                      color=OURS, fontweight="bold")
+    _even(axes, axis)
 
 
 def _box(axes, axis):
@@ -202,16 +213,18 @@ def _from_zero(axes, highest, room):
 
 
 def _relative(axes, axis):
-    places = [(x, group) for x, group in zip(axis.x, axis.groups) if group.r]
+    places = [(x, group) for x, group in zip(axis.x, axis.groups)
+              if group.r and not (group.clean and axis.experiment == "combined")]
     xs, groups = [x for x, _ in places], [group for _, group in places]
-    axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    in_order = axis.experiment != "combined"
+    axes.plot([xs[0], xs[-1]], [1, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    if _held_back(axis):
+        allowed = [min(1, group.possible or 1) for group in groups]
+        axes.plot(xs, allowed, color=MUTED, linewidth=1.5, linestyle=(0, (1, 1.5)) if in_order else "none",
+                  marker="" if in_order else "_", markersize=24, zorder=4)
     ours = [_ends(group.r) for group in groups]
-    if axis.experiment == "combined":
-        for x, point in zip(xs, ours):
-            _points(axes, [x], [point], OURS, "o", 3)
-            axes.annotate(f"{point[0]:.2f}", (x, point[2] or point[0]), (0, 7), textcoords="offset points",
-                          ha="center", color=OURS, fontweight="bold")
-        axis.set(axes, right=0.09)
+    if not in_order:
+        _without_order(axes, axis, xs, ours, "{:.2f}".format)
     else:
         _points(axes, xs, ours, OURS, "o", 3)
         theirs = [(x, ratio) for x, group in places
@@ -232,16 +245,12 @@ def _ends(ratio):
 
 
 def _name_lines(axes, axis, ends, top):
-    """Names lines at their ends, with the value there; apart where the ends are close."""
+    """Names one or two lines at their ends, with the value there; apart where the ends are close."""
     ends = sorted(ends, key=lambda end: end[1])
-    apart = 0.17 * top
-    heights = [end[1] for end in ends]
-    for index in range(1, len(heights)):
-        heights[index] = max(heights[index], heights[index - 1] + apart)
-    shift = max(0.0, heights[-1] - max(top * 0.93, ends[-1][1]))
-    for (x, value, name, colour), height in zip(ends, heights):
-        axes.text(x + 0.04 * axis.span, height - shift, f"{value:.2f} {name}", color=colour, va="center",
-                  fontweight="bold", fontsize=10, linespacing=1.1)
+    apart = max(0.0, 0.15 * top - (ends[-1][1] - ends[0][1])) / 2 if len(ends) > 1 else 0.0
+    for (x, value, name, colour), shift in zip(ends, (-apart, apart)):
+        axes.text(x + 0.04 * axis.span, max(value + shift, 0.06 * top), f"{value:.2f} {name}", color=colour,
+                  va="center", fontweight="bold", fontsize=10, linespacing=1.1)
 
 
 def _scaling(axes, axis):
@@ -255,7 +264,7 @@ def _scaling(axes, axis):
     if len(theirs) > 1:
         _points(axes, [x for x, _ in theirs], [_ends(ratio) for _, ratio in theirs], THEIRS, "s", 2)
         ends.append((theirs[-1][0], theirs[-1][1].r, "course\nproject", THEIRS))
-    axis.set(axes, right=0.36)
+    axis.set(axes, right=0.44)
     axes.set_xlim(left=0)
     _name_lines(axes, axis, ends, top=top * 1.15)
     axes.annotate("linear", (max(xs) * 0.29, max(xs) * 0.29), (-4, 6), textcoords="offset points", ha="right",
@@ -264,13 +273,18 @@ def _scaling(axes, axis):
 
 
 def _bound(axes, axis):
+    room = targets.OVER_BOUND if axis.images == published.PHOTOS else 1
     for x, group in zip(axis.x, axis.groups):
         if not group.bound:
             continue
         axes.bar([x], [group.bound], width=0.56, color=BOUND, zorder=1)
+        limit = room * group.bound
+        if limit > group.bound:
+            axes.plot([x - 0.28, x + 0.28], [limit, limit], color=MUTED, linewidth=1, zorder=2)
         axes.scatter(_beside(x, group.runs), [run.total_s for run in group.runs], s=18, color=OURS, linewidths=0,
                      alpha=0.85, zorder=3)
-        axes.annotate(f"{group.over_bound.mean:.2f}×", (x, max(group.bound, group.total.maximum)), (0, 6),
+        axes.annotate(f"{group.over_bound.mean:.2f}×", (x, max(limit, group.total.maximum)), (0, 6),
                       textcoords="offset points", ha="center", fontweight="bold")
     _even(axes, axis)
-    _from_zero(axes, max(max(group.bound or 0, group.total.maximum) for group in axis.groups), room=1.15)
+    highest = max(max((group.bound or 0) * room, group.total.maximum) for group in axis.groups)
+    _from_zero(axes, highest, room=1.12)

@@ -1,4 +1,5 @@
 """How experiments and their settings are called where people read them."""
+import math
 
 EXPERIMENTS = {
     "workers": "Number of workers",
@@ -49,3 +50,11 @@ def in_words(experiment, setting):
 
 def photos(count):
     return f"{count} photo{'' if count == 1 else 's'}"
+
+
+def digits(value, count=3):
+    """A figure with so many digits that mean something: 0.123, 12.3, 1234."""
+    if value == 0:
+        return "0"
+    places = count - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(max(places, 0), 9)}f}"

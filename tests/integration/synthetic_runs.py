@@ -30,7 +30,7 @@ def row(experiment, setting, images, repeat, chance, **changes):
     delay, loss = float(amounts.get("delay", 0)), float(amounts.get("loss", 0))
     up = workers - 0.4 * failure
     bound = images / (RATE * up) + 2 * delay / 1000 + images * PHOTO_BYTES * 8e-8 * loss / 100
-    total = bound * (1.06 + 0.002 * loss + 0.03 * chance.random())
+    total = bound * (1.06 + 0.002 * loss + chance.gammavariate(2, 0.02))
     values = {
         "experiment": experiment, "setting": setting, "workers": workers, "failure_probability": failure or "",
         "delay_ms": delay or "", "loss_percent": loss or "", "images": images, "repeat": repeat, "seed": "synthetic",
