@@ -6,6 +6,7 @@ written here.
 import dataclasses
 
 import published
+import settings
 import statistics_of_runs as statistics
 from table import EXPERIMENTS
 
@@ -31,7 +32,7 @@ class Ledger:
     def verdict(self):
         if self.faults is None:
             return "not recorded"
-        return "; ".join(self.faults) or "balanced"
+        return f"does not balance: {'; '.join(self.faults)}" if self.faults else "balanced"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,6 +226,6 @@ def _emulator(groups):
         late = max(group.values("link_lateness_p99_ms"), default=0)
         unread = sum(group.values("link_unread"))
         if late > LATE_MS or unread:
-            yield (f"{group.experiment} {group.setting}, {group.images} photos: the link emulator was part of what "
+            yield (f"{settings.long_name(group.experiment, group.setting)}, {settings.photos(group.images)}: the link emulator was part of what "
                    f"was measured (packets up to {late:.3g} ms late at the 99th percentile, {unread} not read in "
                    "time). Run it again on a quieter machine.")

@@ -122,7 +122,7 @@ def _ledger(results):
     if ledger.faults is None:
         return _missing("Ledger", "the runs have no counts of photos")
     if ledger.faults:
-        return Headline("Ledger", "does not balance", ledger.verdict, False)
+        return Headline("Ledger", "does not balance", "; ".join(ledger.faults), False)
     labels = "labels were not compared" if ledger.counts["label_mismatches"] is None else \
         "every label as in the clean run"
     return Headline("Ledger", "balanced", f"{ledger.counts['accepted']} photos accepted and recognised in "
@@ -144,8 +144,8 @@ def sentences(results, experiment, images):
     if bounded:
         worst = max(bounded, key=lambda group: group.over_bound.mean)
         said.append(f"Total times are {_span([group.over_bound.mean for group in bounded])} times the physical bound "
-                    f"(means), and {max(group.over_bound.maximum for group in bounded):.2f} times in the worst run; "
-                    f"farthest is {settings.long_name(experiment, worst.setting)}.")
+                    f"(means), and {max(group.over_bound.maximum for group in bounded):.2f} times in the worst run "
+                    f"(farthest on average: {settings.long_name(experiment, worst.setting)}).")
     return said
 
 

@@ -67,7 +67,7 @@ def _mark(met):
 def _alarm(results):
     if not results.ledger.faults:
         return []
-    return [e("div", "The ledger does not balance: ", results.ledger.verdict, ". ",
+    return [e("div", f"The ledger {results.ledger.verdict}. ",
               e("a", "See which runs", href="#ledger"), class_="box bad", role="note")]
 
 
@@ -92,13 +92,18 @@ def _comparison(results, experiment, images):
     clean = results.clean(images)
     if clean and experiment != "workers":
         groups.insert(0, clean)
-    theirs = f"course project, {settings.photos(published.PHOTOS)}"
-    head = [_th("setting"), _th("Mbit/s", theirs, "theirs"), _th("std", theirs, "theirs"), _th("r", theirs, "theirs"),
-            _th("n", "imgrec", "first-of-ours"), _th("Mbit/s", "imgrec, of photo bytes"), _th("std", "imgrec"),
-            _th("images/s", "imgrec"), _th("total, s", "imgrec"), _th("r", "imgrec"),
-            _th("time / bound", "mean (worst)")]
+    theirs = f"course project, {settings.photos(published.PHOTOS)}, n = {published.RUNS}"
+    head = [e("tr", e("th", "setting", scope="col", rowspan=2), _over(3, theirs, "theirs"),
+              _over(7, f"imgrec, {settings.photos(images)}", "first-of-ours")),
+            e("tr", _th("Mbit/s", "of its text", "theirs"), _th("std", class_="theirs"), _th("r", class_="theirs"),
+              _th("n", class_="first-of-ours"), _th("Mbit/s", "of photo bytes"), _th("std"), _th("images/s"),
+              _th("total, s"), _th("r"), _th("time / bound", "mean (worst)"))]
     return _table(f"{settings.EXPERIMENTS[experiment]}, {settings.photos(images)}: means with their 95 % intervals",
                   head, [_comparison_row(group, experiment) for group in groups])
+
+
+def _over(columns, text, class_):
+    return e("th", text, scope="colgroup", colspan=columns, class_=f"over {class_}")
 
 
 def _comparison_row(group, experiment):
@@ -134,7 +139,8 @@ def _th(text, under="", class_=""):
 
 def _table(caption, head, rows):
     # Wider than a phone: it scrolls by itself, and by keyboard.
-    return e("div", e("table", e("caption", caption), e("thead", e("tr", *head)), e("tbody", *rows)),
+    head = head if head[0].startswith("<tr") else [e("tr", *head)]
+    return e("div", e("table", e("caption", caption), e("thead", *head), e("tbody", *rows)),
              class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
@@ -145,10 +151,11 @@ def _name(group):
 # ---- the ledger ----
 
 def _ledger(results):
-    head = [_th("setting"), _th("runs"), *(_th(name.replace("_", " ")) for name in COUNTED),
+    head = [_th("setting"), _th("photos"), _th("runs"), *(_th(name.replace("_", " ")) for name in COUNTED),
             _th("verdict", class_="text")]
-    rows = [_ledger_row(_name(group), group.ledger) for group in results.groups]
-    rows.append(_ledger_row("all runs, with those left out", results.ledger, "all"))
+    rows = [_ledger_row(settings.long_name(group.experiment, group.setting), group.images, group.ledger)
+            for group in results.groups]
+    rows.append(_ledger_row("all, with those left out", "", results.ledger, "all"))
     return [*_faults(results),
             e("p", "Accepted must be done + failed + open, with none failed or open at the end, none shown more than "
                    "once, and every label that of the clean run. Restarts, photos sent again and duplicates dropped "
@@ -157,27 +164,27 @@ def _ledger(results):
 
 
 def _faults(results):
-    groups = [group for group in results.groups if group.ledger.faults]
     if not results.ledger.faults:
         return []
-    items = [e("li", f"{_name(group)}: {group.ledger.verdict}") for group in groups]
+    found = [(_name(group), group.ledger) for group in results.groups if group.ledger.faults]
+    found.append(("all runs, with those left out", results.ledger))
     return [e("div", "The ledger does not balance. Throughput of such runs counts photos that were not recognised, "
-                     "or not rightly.", e("ul", *items) if items else f" {results.ledger.verdict}.", class_="box bad",
-              role="note")]
+                     "or not rightly.", e("ul", *(e("li", f"{name}: {'; '.join(ledger.faults)}")
+                                                  for name, ledger in found)), class_="box bad", role="note")]
 
 
-def _ledger_row(name, ledger, class_=""):
+def _ledger_row(name, photos, ledger, class_=""):
     must_be_0 = ("failed", "open", "doubled", "label_mismatches")
     cells = [e("td", NOTHING if (count := ledger.counts[column]) is None else count,
                class_="wrong" if count and column in must_be_0 else "") for column in COUNTED]
-    return e("tr", e("th", name, scope="row"), e("td", ledger.runs), *cells,
-             e("td", ledger.verdict, class_="text wrong" if ledger.faults else "text"), class_=class_)
+    return e("tr", e("th", name, scope="row"), e("td", photos), e("td", ledger.runs), *cells,
+             e("td", ledger.verdict.partition(":")[0], class_="text wrong" if ledger.faults else "text"), class_=class_)
 
 
 # ---- the network ----
 
 def _network(results):
-    head = [_th("setting"), _th("control", "of congestion", "text"), _th("link", "Mbit/s"), _th("round trip", "ms"),
+    head = [_th("setting"), _th("photos"), _th("control", "of congestion", "text"), _th("link", "Mbit/s"), _th("round trip", "ms"),
             _th("retransmissions", "a run"), _th("sent", "Mbit a run"), _th("returned", "Mbit a run"),
             _th("sent / photos", "bits"), _th("emulator late", "ms, 99th percentile"), _th("unread", "packets")]
     return [e("p", "Round trips as the kernel smooths them (TCP_INFO), a mean over the workers; sent and returned are "
@@ -195,7 +202,8 @@ def _network_row(group):
     sent, photo_bytes = group.mean("wire_bits_out"), group.mean("image_bytes")
     late, unread = max(group.values("link_lateness_p99_ms"), default=None), group.values("link_unread")
     controls = sorted({run.congestion_control for run in group.runs if run.congestion_control})
-    return e("tr", e("th", _name(group), scope="row"), e("td", ", ".join(controls) or NOTHING, class_="text"),
+    return e("tr", e("th", settings.long_name(group.experiment, group.setting), scope="row"), e("td", group.images),
+             e("td", ", ".join(controls) or NOTHING, class_="text"),
              *(e("td", text) for text in (
                  mean("link_rate_mbit"), mean("rtt_ms"), mean("retransmissions"), mean("wire_bits_out", 1e-6),
                  mean("wire_bits_in", 1e-6), digits(sent / 8 / photo_bytes) if sent and photo_bytes else NOTHING)),
@@ -222,7 +230,7 @@ def _of_runs(results):
     for name in ("experiment", "images", "seed", *ALIKE):
         found = {value for run in results.runs if (value := getattr(run, name)) is not None}
         # In order of size where they are numbers; a campaign of many seeds is not listed in full.
-        shown = [str(value) for value in sorted(found)]
+        shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(found)]
         if shown:
             facts.append((name.replace("_", " "), ", ".join(shown[:12]) + (", …" if len(shown) > 12 else "")))
     facts.append(("repeats of a setting", ", ".join(map(str, sorted({len(group.runs) for group in results.groups})))))

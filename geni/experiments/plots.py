@@ -86,7 +86,7 @@ class Axis:
     def _tick(self, group):
         if group.clean and self.experiment != "workers":
             return "clean"
-        return "\n".join(textwrap.wrap(group.setting.replace(",", ", "), 14))
+        return "\n".join(textwrap.wrap(settings.short_name(self.experiment, group.setting), 15))
 
     @property
     def runs(self):
@@ -107,7 +107,8 @@ def of_experiment(results, experiment, images):
     evenly = Axis(results, experiment, images, evenly=True)
     about = f"{count}, {by_number.runs}"
     single = all(group.throughput.n == 1 for group in by_number.groups)
-    mean = "of one run each, so without intervals" if single else "mean and 95 % interval"
+    mean = "one run each, so without intervals" if single else "mean and 95 % interval"
+    ratio = "one run each, so without intervals of ours" if single else "with 95 % interval"
 
     def plot(kind, title, shows, axis, draw, note=""):
         return Plot(f"{experiment}-{images}-{kind}", title, shows, about + note, axis, draw)
@@ -115,15 +116,15 @@ def of_experiment(results, experiment, images):
     plots = [
         plot("line", f"Throughput: {what}", f"Mbit/s of the photos' bytes, {mean}", by_number, _line),
         plot("box", f"Throughput of single runs: {what}",
-             "Mbit/s of the photos' bytes: median, quartiles, extremes, all runs", evenly, _box),
+             "Mbit/s of the photos' bytes: " + ("one run each" if single else "median, quartiles, extremes, all runs"), evenly, _box),
     ]
     if experiment == "workers":
         if any(group.speedup for group in by_number.groups):
             plots.append(plot("scaling", "Scaling: throughput relative to one worker",
-                              "times as much, with 95 % interval", by_number, _scaling, _theirs(images)))
+                              f"times as much, {ratio}", by_number, _scaling, _theirs(images)))
     elif any(group.r for group in by_number.groups):
         plots.append(plot("relative", f"Throughput kept: {what}",
-                          "relative to the clean run of the same repeat, with 95 % interval", by_number, _relative,
+                          f"relative to the clean run of the same repeat, {ratio}", by_number, _relative,
                           ("" if experiment == "combined" else _theirs(images)) +
                           ("\ngrey: what the physical bound allows" if _held_back(by_number) else "")))
     if any(group.bound for group in evenly.groups):
@@ -177,7 +178,7 @@ def _without_order(axes, axis, xs, points, form):
     """Settings that are not along one scale: no line between them, the values beside them."""
     for x, point in zip(xs, points):
         _points(axes, [x], [point], OURS, "o", 3)
-        axes.annotate(form(point[0]), (x, point[0]), (9, 0), textcoords="offset points", va="center",
+        axes.annotate(form(point[0]), (x, point[0]), (15, 0), textcoords="offset points", va="center",
                       color=OURS, fontweight="bold")
     _even(axes, axis)
 

@@ -30,11 +30,18 @@ def long_name(experiment, setting):
     """As a table says it."""
     names = {
         "workers": lambda: f"{setting} worker{'' if setting == '1' else 's'}",
-        "failure": lambda: f"fails at {setting}",
+        "failure": lambda: f"failing at {setting}",
         "delay": lambda: f"{setting} ms each way",
         "loss": lambda: f"{setting} % lost",
+        "combined": lambda: ", ".join(_part(*part.partition("=")) for part in setting.split(",")),
     }
     return names[experiment]() if experiment in names else setting
+
+
+def _part(key, _, value):
+    if value and key != "combined" and key in EXPERIMENTS:
+        return long_name(key, value)
+    return f"{key} {value}".strip()
 
 
 def in_words(experiment, setting):
@@ -45,7 +52,7 @@ def in_words(experiment, setting):
         "delay": lambda: f"With {setting} ms of delay each way on all links",
         "loss": lambda: f"With {setting} % of the packets lost in each direction on all links",
     }
-    return names[experiment]() if experiment in names else f"With {setting}"
+    return names[experiment]() if experiment in names else f"With {long_name(experiment, setting)}"
 
 
 def photos(count):
@@ -58,3 +65,8 @@ def digits(value, count=3):
         return "0"
     places = count - 1 - math.floor(math.log10(abs(value)))
     return f"{value:.{min(max(places, 0), 9)}f}"
+
+
+def short_name(experiment, setting):
+    """As a tick says it, below the axis that has the unit."""
+    return long_name(experiment, setting) if experiment == "combined" else setting
