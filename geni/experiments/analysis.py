@@ -176,7 +176,7 @@ def _mean(values):
     return sum(values) / len(values) if values else None
 
 
-COUNTED = ("images", "accepted", "done", "failed", "open", "doubled", "label_mismatches", "restarts", "resent",
+COUNTED = ("accepted", "done", "failed", "open", "doubled", "label_mismatches", "restarts", "resent",
            "duplicates_dropped")
 
 
@@ -226,6 +226,7 @@ def _emulator(groups):
         late = max(group.values("link_lateness_p99_ms"), default=0)
         unread = sum(group.values("link_unread"))
         if late > LATE_MS or unread:
-            yield (f"{settings.long_name(group.experiment, group.setting)}, {settings.photos(group.images)}: the link emulator was part of what "
-                   f"was measured (packets up to {late:.3g} ms late at the 99th percentile, {unread} not read in "
-                   "time). Run it again on a quieter machine.")
+            name = settings.long_name(group.experiment, group.setting)
+            yield (f"{name}, {settings.photos(group.images)}: the link emulator was part of what was measured "
+                   f"(packets up to {late:.3g} ms late at the 99th percentile, {unread} not read in time). Run it "
+                   "again on a quieter machine.")

@@ -113,10 +113,11 @@ def of_experiment(results, experiment, images):
     def plot(kind, title, shows, axis, draw, note=""):
         return Plot(f"{experiment}-{images}-{kind}", title, shows, about + note, axis, draw)
 
+    singles = "one run each" if single else "median, quartiles, extremes, all runs"
     plots = [
         plot("line", f"Throughput: {what}", f"Mbit/s of the photos' bytes, {mean}", by_number, _line),
         plot("box", f"Throughput of single runs: {what}",
-             "Mbit/s of the photos' bytes: " + ("one run each" if single else "median, quartiles, extremes, all runs"), evenly, _box),
+             f"Mbit/s of the photos' bytes: {singles}", evenly, _box),
     ]
     if experiment == "workers":
         if any(group.speedup for group in by_number.groups):

@@ -155,6 +155,8 @@ def _value(name, field, where):
             raise BadTable(f"{where}: {name} {field!r} has characters that cannot be shown")
         return field
     try:
+        if "_" in field:  # which Python would read over
+            raise ValueError
         value = datetime.datetime.fromisoformat(field) if column.kind is datetime.datetime else column.kind(field)
     except ValueError:
         raise BadTable(f"{where}: {name} {field!r} is not {_WHAT[column.kind]}") from None

@@ -22,7 +22,7 @@ PUBLISHED_SET = {
 PHOTO_BYTES, RATE = 110_000, 20.0  # of a photo; photos a second of one worker
 
 
-def row(experiment, setting, images, repeat, chance, **changes):
+def row(experiment, setting, images, repeat, chance, /, **changes):
     """One run as runs.csv has it, {column: text}; what is in `changes` replaces what the formula says."""
     amounts = dict(part.split("=") for part in setting.split(",")) if experiment == "combined" else \
         {experiment: setting}
