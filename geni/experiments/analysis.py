@@ -49,8 +49,10 @@ class Group:
     possible: float | None  # the r of a run that takes no longer than its bound
     r_of_up: statistics.Ratio | None  # the same, relative to the share of workers that was up
     speedup: statistics.Ratio | None  # relative to one worker, in the experiment `workers`
+    possible_speedup: float | None  # that of a run that takes no longer than its bound
     over_bound: statistics.Spread | None  # total time / physical bound
     bound: float | None  # seconds, mean
+    of_capacity: float | None  # mean of images/s over what the workers compute alone, while they were up
     ledger: Ledger
 
     @property
@@ -73,6 +75,7 @@ class Group:
 class Results:
     groups: list  # in the order in which they are shown
     left_out: list  # [(Run, why)]
+    failures: list  # [table.Failure]: attempts that left no run
     notes: list  # what a reader has to know, as text
     ledger: Ledger  # of all runs, those left out too
     runs: list  # all that were read
@@ -98,14 +101,14 @@ class Results:
         return [name for name in EXPERIMENTS if any(group.experiment == name for group in self.groups)]
 
 
-def analyse(runs, notes=()):
+def analyse(runs, notes=(), failures=()):
     kept, left_out = _choose(runs)
     by_group = {}
     for run in kept:
         by_group.setdefault((run.experiment, run.setting, run.images), []).append(run)
     groups = [_group(sorted(members, key=lambda run: run.repeat), by_group) for members in by_group.values()]
     groups.sort(key=order)
-    return Results(groups, left_out, [*notes, *_unlike(kept), *_inconsistent(kept), *_emulator(groups)],
+    return Results(groups, left_out, list(failures), [*notes, *_unlike(kept), *_inconsistent(kept), *_emulator(groups)],
                    ledger_of(runs), list(runs))
 
 
@@ -141,24 +144,33 @@ def _group(runs, by_group):
     clean = _by_repeat(by_group.get((*CLEAN, first.images), []))
     single = _by_repeat(by_group.get(("workers", "1", first.images), []))
     pairs = [(run, clean[run.repeat]) for run in runs if run.repeat in clean]
-    ratio = statistics.paired_ratio
     up = [(run.throughput_mbit / share, reference.throughput_mbit)
           for run, reference in pairs if (share := up_share(run))]
-    ones = [(run.throughput_mbit, single[run.repeat].throughput_mbit)
-            for run in runs if run.repeat in single] if first.experiment == "workers" else []
+    ones = [(run, single[run.repeat]) for run in runs if run.repeat in single and run.experiment == "workers"]
     bounds = [run for run in runs if run.bound_s]
     return Group(
         first.experiment, first.setting, first.images, runs,
         throughput=statistics.spread([run.throughput_mbit for run in runs]),
         rate=statistics.spread([run.images_per_s for run in runs]),
         total=statistics.spread([run.total_s for run in runs]),
-        r=ratio([(run.throughput_mbit, reference.throughput_mbit) for run, reference in pairs]) if pairs else None,
-        possible=_mean([reference.total_s / run.bound_s for run, reference in pairs if run.bound_s]),
-        r_of_up=ratio(up) if up else None,
-        speedup=ratio(ones) if ones else None,
+        r=_ratio(pairs), possible=_possible(pairs), r_of_up=statistics.paired_ratio(up) if up else None,
+        speedup=_ratio(ones), possible_speedup=_possible(ones),
         over_bound=statistics.spread([run.total_s / run.bound_s for run in bounds]) if bounds else None,
+        of_capacity=_mean([run.images_per_s / (run.capacity_images_per_s * share) for run in runs
+                           if run.capacity_images_per_s and (share := up_share(run))]),
         bound=_mean([run.bound_s for run in bounds]),
         ledger=ledger_of(runs))
+
+
+def _ratio(pairs):
+    """Of the throughputs of [(run, reference)]."""
+    return statistics.paired_ratio([(run.throughput_mbit, reference.throughput_mbit)
+                                    for run, reference in pairs]) if pairs else None
+
+
+def _possible(pairs):
+    """The same, had the run taken no longer than its bound."""
+    return _mean([reference.total_s / run.bound_s for run, reference in pairs if run.bound_s])
 
 
 def _by_repeat(runs):

@@ -96,8 +96,8 @@ def _failure(results, many):
     label = f"One worker failing at {setting}, {photos}"
     if not group or not group.r_of_up:
         return _missing(label, f"target: {target:g} of the capacity that was up")
-    note = (f"{interval(group.r_of_up)} of the capacity that was up; r = {group.r.r:.2f} of the clean run, the course "
-            f"project {theirs.r:.2f}")
+    note = (f"{interval(group.r_of_up)}, against the clean run and for the time that workers were up; r = "
+            f"{group.r.r:.2f}, the course project {theirs.r:.2f}")
     return Headline(label, f"{group.r_of_up.r:.2f} of capacity", note + (f"; target: {target:g}" if many else ""),
                     group.r_of_up.r >= target if many else None)
 
@@ -168,7 +168,13 @@ def _scaled(groups):
              f"({interval(group.speedup)}; {group.efficiency.r:.2f} of linear"
              + (f", the course project {theirs.r / group.runs[0].workers:.2f})"
                 if (theirs := published.speedup(group.setting)) else ")") for group in groups]
-    return "; ".join(parts) + "."
+    said = "; ".join(parts) + "."
+    worst = min(groups, key=lambda group: (group.possible_speedup or group.runs[0].workers) / group.runs[0].workers)
+    if worst.possible_speedup and worst.possible_speedup < 0.9 * worst.runs[0].workers:
+        said += (f" Photos are whole, and on their way for a while: as few as {worst.images} allow "
+                 f"{settings.long_name('workers', worst.setting)} to be {worst.possible_speedup:.2f} times as fast as "
+                 "this one, by their physical bound.")
+    return said
 
 
 def _hardest(group):
@@ -185,5 +191,7 @@ def _hardest(group):
         kept += (f" No system could have kept more than {group.possible:.2f} of these clean runs: they take "
                  f"{digits(clean)} s, and the physical bound here is {digits(group.bound)} s.")
     if group.experiment == "failure" and group.r_of_up:
-        kept += f" Of the capacity that was up it is {group.r_of_up.r:.2f} ({interval(group.r_of_up)})."
+        kept += f" Of the capacity that was up it is {group.r_of_up.r:.2f} ({interval(group.r_of_up)})"
+        kept += f", and {group.of_capacity:.2f} of what the workers that were up compute alone." \
+            if group.of_capacity else "."
     return kept

@@ -23,7 +23,7 @@ def render(results, plots, plan, environment):
     sections += [("ledger", "Every photo accounted for", _ledger(results)),
                  ("network", "The network", _network(results)),
                  ("run", "What was run", _what_was_run(results, plan, environment)),
-                 ("left-out", "Runs left out", _left_out(results)),
+                 ("left-out", "Runs left out or failed", _left_out(results)),
                  ("method", "Method and units", _method())]
     nav = e("nav", *(join([e("a", title, href=f"#{name}"), " "]) for name, title, _ in sections),
             aria_label="Sections")
@@ -135,9 +135,9 @@ def _of_runs(results):
 
 
 def _left_out(results):
-    if not results.left_out:
-        return [e("p", "None: every run in runs.csv is in the figures above.")]
-    return [html_tables.left_out(results)]
+    content = [html_tables.left_out(results)] if results.left_out else \
+        [e("p", "Every run in runs.csv is in the figures above.")]
+    return content + ([html_tables.failures(results)] if results.failures else [e("p", "No attempt failed.")])
 
 
 def _method():

@@ -6,6 +6,7 @@ from markup import element as e
 from settings import digits
 
 NOTHING = "–"
+MAX_FAILURES = 200  # shown
 _COUNTED_AS = {"label_mismatches": "other label", "duplicates_dropped": "dropped"}
 _MUST_BE_0 = ("failed", "open", "doubled", "label_mismatches")
 
@@ -109,6 +110,20 @@ def _network_row(group):
                  mean("wire_bits_in", 1e-6), digits(sent / 8 / photo_bytes) if sent and photo_bytes else NOTHING)),
              e("td", NOTHING if late is None else digits(late), class_="wrong" if late and late > LATE_MS else ""),
              e("td", sum(unread) if unread else NOTHING, class_="wrong" if any(unread) else ""))
+
+
+def failures(results):
+    """Attempts that left no run, with what became of that run."""
+    measured = {(run.experiment, run.setting, str(run.images), str(run.repeat)) for run in results.runs}
+    head = [_th("experiment"), _th("setting", class_="text"), _th("photos"), _th("repeat"), _th("attempt"),
+            _th("at", class_="text"), _th("what happened", class_="text"), _th("since", class_="text")]
+    rows = [e("tr", e("th", failure.experiment, scope="row"), e("td", failure.setting, class_="text"),
+              e("td", failure.images), e("td", failure.repeat), e("td", failure.attempt),
+              e("td", failure.at, class_="text"), e("td", failure.error, class_="text"),
+              e("td", "measured" if tuple(failure[:4]) in measured else "not measured", class_="text"))
+            for failure in results.failures[:MAX_FAILURES]]
+    left = len(results.failures) - len(rows)
+    return _table("Attempts that failed" + (f" ({left} more in failed_runs.csv)" if left else ""), head, rows)
 
 
 def left_out(results):

@@ -23,9 +23,10 @@ def notes():
         "Scaling is the same against the run with one worker; of linear means divided by the number of workers. Of "
         "the capacity that was up means that a run's throughput was first divided by the share of its workers' time "
         "that they were registered.",
-        "The physical bound of a run is the time that its photos take to compute at the capacity of its workers, "
-        "plus one round trip, plus the transfer at the link's goodput: no system is faster on these workers and "
-        "links. What it allows of r is the clean run's total time over it.",
+        "The physical bound of a run is one round trip, plus what it takes to get its photos over the links at "
+        "their goodput and to compute them at the capacity of the workers that were there, the two overlapping as "
+        "far as they can: no system is faster on these workers and links. What it allows of r is the clean run's "
+        "total time over it.",
         "Quartiles are interpolated linearly between runs. Boxes span them, with the median as a bar and whiskers "
         "to the extremes.",
         f"Targets: total time at most {targets.OVER_BOUND:g} times the bound and {targets.FASTER} times faster than "

@@ -31,6 +31,7 @@ STYLE = {
 }
 WIDTH, HEIGHT = 5.4, 3.7  # inches
 PNG_DPI = 160
+MOST_INTERVAL = 1.6  # of the highest value: as far as an interval is shown
 
 
 class Plot:
@@ -115,18 +116,22 @@ def of_experiment(results, experiment, images):
 
     singles = "one run each" if single else "median, quartiles, extremes, all runs"
     plots = [
-        plot("line", f"Throughput: {what}", f"Mbit/s of the photos' bytes, {mean}", by_number, _line),
+        plot("line", f"Throughput: {what}", f"Mbit/s of the photos' bytes, {mean}", by_number, _line,
+             _cut([_mean(group.throughput) for group in by_number.groups])),
         plot("box", f"Throughput of single runs: {what}",
              f"Mbit/s of the photos' bytes: {singles}", evenly, _box),
     ]
     if experiment == "workers":
         if any(group.speedup for group in by_number.groups):
             plots.append(plot("scaling", "Scaling: throughput relative to one worker",
-                              f"times as much, {ratio}", by_number, _scaling, _theirs(images)))
+                              f"times as much, {ratio}", by_number, _scaling,
+                              _theirs(images) + ("\ndotted: what the physical bound allows"
+                                                 if _held_back(by_number, "possible_speedup") else "")))
     elif any(group.r for group in by_number.groups):
         plots.append(plot("relative", f"Throughput kept: {what}",
                           f"relative to the clean run of the same repeat, {ratio}", by_number, _relative,
                           ("" if experiment == "combined" else _theirs(images)) +
+                          _cut([_ends(group.r) for group in by_number.groups if group.r]) +
                           ("\ngrey: what the physical bound allows" if _held_back(by_number) else "")))
     if any(group.bound for group in evenly.groups):
         plots.append(plot("bound", f"Total time and its bound: {what}",
@@ -140,9 +145,14 @@ def _theirs(images):
     return f"; course project: {photos}n = {published.RUNS}"
 
 
-def _held_back(axis):
-    """Whether physics alone takes a good part of the clean run's throughput from some setting."""
-    return any(group.possible and group.possible < 0.9 for group in axis.groups)
+def _cut(points):
+    return "; intervals cut at the edge" if any((high or 0) > _top(points) for _, _, high in points) else ""
+
+
+def _held_back(axis, possible="possible"):
+    """Whether physics alone takes a good part of the clean run's throughput, or of linear scaling."""
+    return any((ratio := getattr(group, possible)) and
+               ratio < 0.9 * (group.runs[0].workers if possible == "possible_speedup" else 1) for group in axis.groups)
 
 
 def _whiskers(low, value, high):
@@ -160,19 +170,22 @@ def _points(axes, xs, ratios, colour, marker, zorder):
 
 def _line(axes, axis):
     spreads = [group.throughput for group in axis.groups]
-    points = [(found.mean, found.low, found.high) for found in spreads]
+    points = [_mean(found) for found in spreads]
+    top = _top(points)
     if axis.experiment == "combined":
         _without_order(axes, axis, axis.x, points, settings.digits)
     else:
         _points(axes, axis.x, points, OURS, "o", 2)
         for index, (x, (value, _, high)) in enumerate(zip(axis.x, points)):
-            # On the side that the line does not come from.
+            # On the side that the line does not come from; never on an interval that goes on up.
             before = points[max(index - 1, 0)][0]
-            side = (value < before) - (value > before)
-            axes.annotate(settings.digits(value), (x, high or value), (6 * side, 6), textcoords="offset points",
-                          ha={-1: "right", 0: "center", 1: "left"}[side], color=OURS, fontweight="bold")
+            cut = high is not None and high > top
+            side = (value < before) - (value > before) or int(cut)
+            axes.annotate(settings.digits(value), (x, value if cut else high or value), (6 * side, 6), color=OURS,
+                          textcoords="offset points", ha={-1: "right", 0: "center", 1: "left"}[side],
+                          fontweight="bold")
         axis.set(axes, right=0.14)
-    _from_zero(axes, max(high or value for value, _, high in points), room=1.15)
+    _from_zero(axes, top, room=1.15)
 
 
 def _without_order(axes, axis, xs, points, form):
@@ -211,7 +224,13 @@ def _even(axes, axis):
 
 def _from_zero(axes, highest, room):
     axes.set_ylim(0, highest * room or 1)
-    axes.margins(y=0)
+
+
+def _top(points):
+    """Up to where a plot of (value, low, high) goes. Intervals of two or three runs can be many times
+    as large as what was measured; they are cut at the edge, so that the values can be told apart."""
+    most = max(value for value, _, _ in points)
+    return min(max(high or value for value, _, high in points), MOST_INTERVAL * most)
 
 
 def _relative(axes, axis):
@@ -225,21 +244,24 @@ def _relative(axes, axis):
         axes.plot(xs, allowed, color=MUTED, linewidth=1.5, linestyle=(0, (1, 1.5)) if in_order else "none",
                   marker="" if in_order else "_", markersize=24, zorder=4)
     ours = [_ends(group.r) for group in groups]
+    top = _top([(1.0, None, None), *ours])
     if not in_order:
         _without_order(axes, axis, xs, ours, "{:.2f}".format)
     else:
         _points(axes, xs, ours, OURS, "o", 3)
         theirs = [(x, ratio) for x, group in places
                   if (ratio := published.ratio(group.experiment, group.setting))]
-        if len(theirs) > 1:
-            _points(axes, [x for x, _ in theirs], [_ends(ratio) for _, ratio in theirs], THEIRS, "s", 2)
         ends = [(xs[-1], ours[-1][0], "imgrec", OURS)]
         if len(theirs) > 1:
+            _points(axes, [x for x, _ in theirs], [_ends(ratio) for _, ratio in theirs], THEIRS, "s", 2)
             ends.append((theirs[-1][0], theirs[-1][1].r, "course\nproject", THEIRS))
         axis.set(axes, right=0.33)
-        _name_lines(axes, axis, ends, top=1.15)
-    top = max([1.0, *(high or value for value, _, high in ours)])
+        _name_lines(axes, axis, ends, top=top)
     _from_zero(axes, top, room=1.12)
+
+
+def _mean(spread):
+    return spread.mean, spread.low, spread.high
 
 
 def _ends(ratio):
@@ -258,9 +280,13 @@ def _name_lines(axes, axis, ends, top):
 def _scaling(axes, axis):
     places = [(group.runs[0].workers, group) for group in axis.groups if group.speedup]
     xs = [workers for workers, _ in places]
-    top = max([*xs, *(group.speedup.r for _, group in places)])
+    ours = [_ends(group.speedup) for _, group in places]
+    top = _top([(max(xs), None, None), *ours])
     axes.plot([0, max(xs)], [0, max(xs)], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    _points(axes, xs, [_ends(group.speedup) for _, group in places], OURS, "o", 3)
+    if _held_back(axis, "possible_speedup"):
+        allowed = [min(workers, group.possible_speedup or workers) for workers, group in places]
+        axes.plot(xs, allowed, color=MUTED, linewidth=1.5, linestyle=(0, (1, 1.5)), zorder=4)
+    _points(axes, xs, ours, OURS, "o", 3)
     theirs = [(workers, ratio) for workers, group in places if (ratio := published.speedup(group.setting))]
     ends = [(xs[-1], places[-1][1].speedup.r, "imgrec", OURS)]
     if len(theirs) > 1:

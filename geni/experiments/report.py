@@ -3,7 +3,7 @@
 
     geni/experiments/report.py build/experiments/20010101T000000Z
 
-Reads runs.csv (and plan.json and environment.json, where they are there). The plots are drawn by
+Reads runs.csv (and failed_runs.csv, plan.json and environment.json, where they are there). The plots are drawn by
 matplotlib (Debian: python3-matplotlib); without it the rest is made, and the exit code is 3.
 
 Exit codes: 0 all is made, 1 the folder's data are wrong (the message names file and line),
@@ -35,9 +35,12 @@ def main():
         os.execv(DEBIAN_PYTHON, [DEBIAN_PYTHON, __file__, *sys.argv[1:]])
     out = arguments.out or arguments.results
     try:
-        results = analysis.analyse(*table.read(arguments.results / "runs.csv"))
-        if not results.runs:
-            raise table.BadTable(f"{arguments.results / 'runs.csv'} has no run yet")
+        runs, notes = table.read(arguments.results / "runs.csv")
+        failures, more = table.read_failed(arguments.results / "failed_runs.csv")
+        if not runs:
+            raise table.BadTable(f"{arguments.results / 'runs.csv'} has no run yet; where runs failed, "
+                                 "failed_runs.csv beside it says why")
+        results = analysis.analyse(runs, notes + more, failures)
         write(results, arguments.results, out, plots)
     except (table.BadTable, OSError) as error:
         print(f"report.py: {error}", file=sys.stderr)

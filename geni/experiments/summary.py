@@ -7,7 +7,7 @@ COLUMNS = ["experiment", "setting", "images", "n",
            *(f"{name}_{part}" for name in SPREADS for part in PARTS),
            "r", "r_n", "r_t95_low", "r_t95_high", "r_of_means",
            "r_of_up", "r_of_up_t95_low", "r_of_up_t95_high",
-           "speedup", "speedup_t95_low", "speedup_t95_high",
+           "of_capacity", "speedup", "speedup_t95_low", "speedup_t95_high",
            "bound_s", "over_bound_mean", "over_bound_worst", "ledger"]
 
 
@@ -25,11 +25,14 @@ def row(group):
                    found.minimum, found.maximum]
     r = group.r
     values += [r.r, r.n, r.low, r.high, r.of_means] if r else [None] * 5
-    for ratio in (group.r_of_up, group.speedup):
-        values += [ratio.r, ratio.low, ratio.high] if ratio else [None] * 3
+    values += _ratio(group.r_of_up) + [group.of_capacity] + _ratio(group.speedup)
     over = group.over_bound
     values += [group.bound, over.mean if over else None, over.maximum if over else None]
     return [_text(value) for value in values] + [group.ledger.verdict]
+
+
+def _ratio(ratio):
+    return [ratio.r, ratio.low, ratio.high] if ratio else [None] * 3
 
 
 def _text(value):

@@ -1,17 +1,21 @@
 """runs.csv, read and checked: one `Run` a row, or a `BadTable` that names the line and what to do.
+failed_runs.csv, too, which is only shown: what is wrong with that one is a note.
 
 The file is from outside: its size, rows and fields are bounded, every number is finite and within
 bounds, and texts are kept as they are, to be escaped by whoever shows them.
 """
+import collections
 import csv
 import dataclasses
 import datetime
 import io
+import itertools
 import math
 
 MAX_BYTES = 64 << 20
 MAX_ROWS = 100_000
 MAX_TEXT = 200
+MAX_ERROR = 500
 EXPERIMENTS = ("workers", "failure", "delay", "loss", "combined")
 HUGE = 1e18
 
@@ -26,6 +30,7 @@ class Column:
     required: bool = False
     low: float = 0.0
     high: float = HUGE
+    or_endless: bool = False  # "inf" is allowed, and as good as empty
 
 
 def _count(**keywords):
@@ -54,7 +59,7 @@ COLUMNS = {
     "compute_s": _number(),
     "capacity_images_per_s": _number(),
     "worker_up_s": _number(),
-    "bound_s": _number(),
+    "bound_s": _number(or_endless=True),  # of a run whose workers, by their speed, were not there long enough
     "accepted": _count(),
     "done": _count(),
     "failed": _count(),
@@ -81,23 +86,47 @@ COLUMNS = {
 
 # One field a column, None where the file's is empty; `line` is where the row stands in the file.
 Run = dataclasses.make_dataclass("Run", ["line", *COLUMNS], frozen=True)
+# An attempt that came to nothing, as texts.
+Failure = collections.namedtuple("Failure", ["experiment", "setting", "images", "repeat", "attempt", "at", "error"])
 
 
 def read(path):
     """([Run], [notes]) of a file, in its order. The notes say what was left out and why."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        return parse(_text(path), path)
     except OSError as error:
         raise BadTable(f"{path} cannot be read ({error.strerror}); name a results folder of run.sh") from error
-    if len(data) > MAX_BYTES:
-        raise BadTable(f"{path} is larger than {MAX_BYTES >> 20} MiB; runs.csv of run.sh never is")
+
+
+def read_failed(path):
+    """([Failure], [notes]) of failed_runs.csv; none where there is no such file."""
     try:
-        text = data.decode()
+        reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+        if reader.fieldnames is not None and not set(Failure._fields) <= set(reader.fieldnames):
+            raise BadTable(f"it has no columns {', '.join(Failure._fields)}")
+        rows = itertools.islice(reader, MAX_ROWS)
+        return [Failure(*(_shown(row[name]) for name in Failure._fields)) for row in rows], []
+    except FileNotFoundError:
+        return [], []
+    except (OSError, csv.Error, BadTable) as error:
+        return [], [f"Which runs failed is not known: {path} cannot be read ({error})."]
+
+
+def _shown(field):
+    """A text from anywhere, short and on one line."""
+    return "".join(c if c.isprintable() else " " for c in (field or "")[:MAX_ERROR])
+
+
+def _text(path):
+    with open(path, "rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise BadTable(f"{path} is larger than {MAX_BYTES >> 20} MiB; none of run.sh is")
+    try:
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BadTable(f"{path}, line {line}: is not UTF-8 text") from error
-    return parse(text, path)
 
 
 def parse(text, name="runs.csv"):
@@ -160,6 +189,8 @@ def _value(name, field, where):
         value = datetime.datetime.fromisoformat(field) if column.kind is datetime.datetime else column.kind(field)
     except ValueError:
         raise BadTable(f"{where}: {name} {field!r} is not {_WHAT[column.kind]}") from None
+    if column.or_endless and value == math.inf:
+        return None
     if column.kind is datetime.datetime:
         if value.tzinfo is None:
             raise BadTable(f"{where}: {name} {field!r} has no time zone; UTC is written as Z or +00:00")
