@@ -1,0 +1,171 @@
+"""The experiments' command line; run.sh calls it, and has no more to say than where Python is.
+
+Outside: options, plan, results folder. Inside, for --on local: in namespaces of its own (isolate.py),
+which end with all that is in them, however this ends.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPO = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "lab")]
+import environment  # noqa: E402
+import isolate  # noqa: E402
+from cpu_share import CpuShares, NoCpuShares  # noqa: E402
+from local_backend import LocalBackend, LocalOptions  # noqa: E402
+from measuring import Photos  # noqa: E402
+from options import Wrong, parse, plan_of  # noqa: E402
+from plan import expected_s  # noqa: E402
+from progress import in_words  # noqa: E402
+from session import Session  # noqa: E402
+
+GUESSED_IMAGE_S = 0.06  # of one worker, before one was measured
+PROGRAMS = ("imgrec-manager", "imgrec-worker", "imgrec-link")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def complain(text):
+    print(f"run.sh: {text}", file=sys.stderr, flush=True)
+
+
+# ---- outside ---------------------------------------------------------------------------------------
+
+def outside(options):
+    plan = plan_of(options)
+    if options.dry_run:
+        print_plan(plan)
+        return 0
+    reason = reason_against(options)
+    if reason:
+        complain(reason)
+        return 3
+    folder = pathlib.Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "runs.csv").exists() and not options.resumed:
+        complain(f"there are results in {folder} already: --resume {folder} goes on with them, --out "
+                 "names another folder")
+        return 2
+    (folder / "logs").mkdir(exist_ok=True)
+    say(f"Results: {folder}")
+    write_json(folder / "environment.json", environment.describe(options.bin_dir, options.model))
+    write_json(folder / "plan.json", options.asked)
+    shares_name = f"imgrec-experiments-{os.getpid()}"
+    inner = [sys.executable, "-B", str(HERE / "experiments.py"), "--inside", str(folder), shares_name,
+             json.dumps(vars(options), default=str)]
+    try:
+        code = isolate.run(inner)
+    finally:
+        CpuShares(shares_name).remove()
+        shutil.rmtree(folder / ".data", ignore_errors=True)
+    return conclude(folder, code)
+
+
+def conclude(folder, code):
+    if code >= 128 or code < 0:
+        say(f"Stopped. What was measured is kept; to go on: geni/experiments/run.sh --resume {folder}")
+        return code if code >= 128 else 1
+    if code in (0, 1) and (HERE / "report.py").exists():
+        done = subprocess.run([sys.executable, "-B", HERE / "report.py", folder], check=False)
+        code = code or done.returncode
+    return code
+
+
+def reason_against(options):
+    missing = [name for name in PROGRAMS if not os.access(options.bin_dir / name, os.X_OK)]
+    if missing:
+        return f"there is no {missing[0]} in {options.bin_dir}: build it, or name another --bin-dir"
+    if not (options.model / "model.pt").is_file() or not (options.model / "model.yaml").is_file():
+        return f"{options.model} is no model folder: model.pt and model.yaml are not both in it"
+    if not shutil.which("ip") or not shutil.which("ss"):
+        return "ip and ss are missing: apt-get install iproute2"
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return "there is no /dev/net/tun that this user can open: the links need it"
+    try:
+        Photos(options.photos, most=1)
+    except OSError as error:
+        return str(error)
+    return isolate.reason_against() or cpu_reason(options)
+
+
+def cpu_reason(options):
+    shares = None
+    try:
+        shares = CpuShares(f"imgrec-experiments-{os.getpid()}-try")
+        shares.limited("try", options.cpu_share, [])
+    except NoCpuShares as error:
+        return f"workers cannot be given shares of CPU: {error}"
+    finally:
+        if shares:
+            shares.remove()
+    return None
+
+
+def print_plan(plan):
+    total = 0
+    for series in plan.series:
+        for setting in plan.settings:
+            runs = [r for r in plan.runs if r.setting == setting and r.images == series.images]
+            total += sum(expected_s(run, GUESSED_IMAGE_S) for run in runs)
+            say(f"{setting.name:40} {series.images:6} photos, {len(runs)} runs, some "
+                f"{expected_s(runs[0], GUESSED_IMAGE_S):.0f} s each")
+    say(f"{len(plan.runs)} runs, some {in_words(total)} with GoogLeNet on half a core for each worker")
+
+
+def write_json(path, what):
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(what, indent=1) + "\n")
+    new.rename(path)
+
+
+# ---- inside: namespaces of our own -----------------------------------------------------------------
+
+def inside(folder, shares_name, text):
+    # The process outside hears the signals too, and ends everything here.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    options = argparse.Namespace(**json.loads(text))
+    plan = plan_of(options)
+    folder, bin_dir = pathlib.Path(folder), pathlib.Path(options.bin_dir)
+    backend = LocalBackend(LocalOptions(
+        bin_dir=bin_dir, model=pathlib.Path(options.model),
+        workers=max(setting.workers for setting in plan.settings), rate=options.rate,
+        base_delay_ms=options.base_delay, congestion=options.congestion, cpu_share=options.cpu_share,
+        seed=options.seed, manager_flags=options.manager_flags, worker_flags=options.worker_flags,
+        link_flags=options.link_flags), folder / "logs", CpuShares(shares_name))
+    known = json.loads((folder / "environment.json").read_text())
+    facts = {"git_revision": known["git_revision"], "kernel": platform.release(),
+             "program_version": known["programs"]["imgrec-manager"]}
+    backend.start()
+    try:
+        return Session(backend, plan, Photos(options.photos), folder, options.seed, facts, say).run()
+    finally:
+        backend.close()
+
+
+def main(arguments):
+    try:
+        if arguments[:1] == ["--inside"]:
+            return inside(*arguments[1:])
+        options = parse(arguments, now=datetime.datetime.now(datetime.timezone.utc))
+        return outside(options)
+    except Wrong as error:
+        complain(str(error))
+        return 2
+    except (RuntimeError, OSError, ValueError) as error:
+        complain(str(error))
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""What the manager says of itself: its metrics, its cluster page's figures, its ledger."""
+import json
+import urllib.request
+
+PATIENCE_S = 30
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Figures:
+    def __init__(self, address, headers=()):
+        self._url = "http://{}:{}".format(*address)
+        self._headers = dict(headers)
+
+    def metrics(self):
+        """{'name{label="x"}': value}."""
+        samples = {}
+        for line in self._get("/metrics").decode().splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                samples[name] = float(value)
+        return samples
+
+    def cluster(self):
+        return json.loads(self._get("/api/v1/cluster"))
+
+    def _get(self, path):
+        request = urllib.request.Request(self._url + path, headers=self._headers)
+        with _OPENER.open(request, timeout=PATIENCE_S) as answer:
+            return answer.read()
+
+
+def ledger(metrics):
+    return {key: int(metrics[f"imgrec_images_{name}"]) for key, name in
+            (("accepted", "accepted_total"), ("done", "done_total"), ("failed", "failed_total"),
+             ("open", "open"))}
+
+
+def balances(entries):
+    return entries["accepted"] == entries["done"] + entries["failed"] + entries["open"]
+
+
+def attempts(metrics, result):
+    return int(metrics.get(f'imgrec_attempts_total{{result="{result}"}}', 0))
+
+
+def retransmissions(metrics):
+    value = metrics.get("imgrec_worker_retransmissions_total")
+    return None if value is None else int(value)
+
+
+def mean_rtt_ms(cluster):
+    trips = [worker["tcp_rtt_ms"] for worker in cluster["workers"] if worker["tcp_rtt_ms"] is not None]
+    return sum(trips) / len(trips) if trips else None
