@@ -2,7 +2,6 @@
 
     shares = CpuShares("imgrec-experiments-123")
     command = shares.limited("worker-1", 0.5, command)   # half a core, in periods of 20 ms
-    shares.used_s("worker-1"); shares.throttled_s("worker-1")
     CpuShares("imgrec-experiments-123").remove()          # when none of its processes is left
 
 Version 1 and 2 of control groups. Groups are below the caller's own in version 1, at the top of what is
@@ -45,14 +44,6 @@ class CpuShares:
         except OSError as error:
             raise NoCpuShares(f"the control group {folder} cannot be had: {error}") from error
         return ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(folder), *command]
-
-    def throttled_s(self, group):
-        """Seconds in which the group's processes wanted to run and had used their share."""
-        for line in (self.folder / group / "cpu.stat").read_text().splitlines():
-            name, value = line.split()
-            if name in ("throttled_time", "throttled_usec"):
-                return int(value) / (1e9 if name == "throttled_time" else 1e6)
-        return 0.0
 
     def remove(self):
         """REQUIRES: none of its processes is left."""

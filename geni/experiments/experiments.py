@@ -20,14 +20,18 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "lab")]
 import environment  # noqa: E402
 import isolate  # noqa: E402
 from cpu_share import CpuShares, NoCpuShares  # noqa: E402
+from hosts import Ssh, read_hosts  # noqa: E402
+from hosts_backend import HostsBackend  # noqa: E402
 from local_backend import LocalBackend, LocalOptions  # noqa: E402
-from measuring import Photos  # noqa: E402
 from options import Wrong, parse, plan_of  # noqa: E402
+from photos import Photos, paths_in  # noqa: E402
 from plan import expected_s  # noqa: E402
 from progress import in_words  # noqa: E402
 from session import Session  # noqa: E402
 
 GUESSED_IMAGE_S = 0.06  # of one worker, before one was measured
+SHARES = "imgrec-experiments-"
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROGRAMS = ("imgrec-manager", "imgrec-worker", "imgrec-link")
 
 
@@ -46,29 +50,88 @@ def outside(options):
     if options.dry_run:
         print_plan(plan)
         return 0
-    reason = reason_against(options)
+    local = options.on == "local"
+    reason = photos_reason(options) or (reason_against_local(options) if local else None)
     if reason:
         complain(reason)
         return 3
     folder = pathlib.Path(options.out)
-    folder.mkdir(parents=True, exist_ok=True)
     if (folder / "runs.csv").exists() and not options.resumed:
         complain(f"there are results in {folder} already: --resume {folder} goes on with them, --out "
                  "names another folder")
         return 2
-    (folder / "logs").mkdir(exist_ok=True)
+    prepare(folder, options)
+    code = run_local(options, folder) if local else run_on_hosts(options, plan, folder)
+    return conclude(folder, code)
+
+
+def prepare(folder, options):
+    """The results' folder, with what is known before anything is measured."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
     say(f"Results: {folder}")
+    photos = Photos(options.photos).digest()
+    known = folder / "plan.json"
+    if options.resumed:
+        before = json.loads(known.read_text()).get("photos_sha256")
+        if before != photos:
+            raise Wrong(f"the photos in {options.photos} are others than those of the runs in {folder}")
     write_json(folder / "environment.json", environment.describe(options.bin_dir, options.model))
-    write_json(folder / "plan.json", options.asked)
-    shares_name = f"imgrec-experiments-{os.getpid()}"
-    inner = [sys.executable, "-B", str(HERE / "experiments.py"), "--inside", str(folder), shares_name,
+    write_json(known, {**options.asked, "photos_sha256": photos})
+
+
+def run_local(options, folder):
+    """In namespaces that end with everything in them."""
+    remove_leftovers()
+    shares = f"{SHARES}{os.getpid()}"
+    inner = [sys.executable, "-B", str(HERE / "experiments.py"), "--inside", str(folder), shares,
              json.dumps(vars(options), default=str)]
     try:
-        code = isolate.run(inner)
+        # A session of its own: Ctrl-C reaches this process only, which then ends that one.
+        return isolate.run(inner, start_new_session=True)
     finally:
-        CpuShares(shares_name).remove()
+        CpuShares(shares).remove()
         shutil.rmtree(folder / ".data", ignore_errors=True)
-    return conclude(folder, code)
+
+
+def remove_leftovers():
+    """Control groups of sessions that were killed, and could not remove them."""
+    for folder in CpuShares(SHARES).folder.parent.glob(f"{SHARES}*"):
+        number = folder.name.removeprefix(SHARES)
+        if number.isdigit() and not pathlib.Path(f"/proc/{number}").exists():
+            CpuShares(folder.name).remove()
+
+
+class Stopped(BaseException):
+    """By a signal, whose number it has."""
+
+
+def run_on_hosts(options, plan, folder):
+    def stop(number, _frame):
+        raise Stopped(number)
+
+    for number in STOPPING:
+        signal.signal(number, stop)
+    hosts = read_hosts(options.on)
+    backend = HostsBackend(hosts, Ssh(options.ssh_config), options.photos, up_command(options), say)
+    try:
+        backend.start()
+        return Session(backend, plan, Photos(options.photos), folder, options.seed, facts(folder), say).run()
+    except Stopped as stopped:
+        return 128 + stopped.args[0]
+    finally:
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+        say("Putting links and workers back as they were")
+        backend.close()
+
+
+def up_command(options):
+    command = [str(HERE.parent / "cluster.sh"), "up", "--hosts", options.on]
+    for flag in ("package", "ssh_config", "model"):
+        value = getattr(options, flag)
+        if value and (flag != "model" or "model" in options.given):
+            command += ["--" + flag.replace("_", "-"), str(value)]
+    return command
 
 
 def conclude(folder, code):
@@ -81,7 +144,15 @@ def conclude(folder, code):
     return code
 
 
-def reason_against(options):
+def photos_reason(options):
+    try:
+        paths_in(options.photos)
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def reason_against_local(options):
     missing = [name for name in PROGRAMS if not os.access(options.bin_dir / name, os.X_OK)]
     if missing:
         return f"there is no {missing[0]} in {options.bin_dir}: build it, or name another --bin-dir"
@@ -91,17 +162,13 @@ def reason_against(options):
         return "ip and ss are missing: apt-get install iproute2"
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         return "there is no /dev/net/tun that this user can open: the links need it"
-    try:
-        Photos(options.photos, most=1)
-    except OSError as error:
-        return str(error)
     return isolate.reason_against() or cpu_reason(options)
 
 
 def cpu_reason(options):
     shares = None
     try:
-        shares = CpuShares(f"imgrec-experiments-{os.getpid()}-try")
+        shares = CpuShares(f"{SHARES}{os.getpid()}")
         shares.limited("try", options.cpu_share, [])
     except NoCpuShares as error:
         return f"workers cannot be given shares of CPU: {error}"
@@ -128,27 +195,32 @@ def write_json(path, what):
     new.rename(path)
 
 
+def facts(folder):
+    """Columns that are the same in every row."""
+    known = json.loads((folder / "environment.json").read_text())
+    return {"git_revision": known["git_revision"], "kernel": platform.release(),
+            "program_version": known["programs"]["imgrec-manager"]}
+
+
 # ---- inside: namespaces of our own -----------------------------------------------------------------
 
 def inside(folder, shares_name, text):
     # The process outside hears the signals too, and ends everything here.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPPING:
         signal.signal(number, lambda *_: None)
     options = argparse.Namespace(**json.loads(text))
     plan = plan_of(options)
     folder, bin_dir = pathlib.Path(folder), pathlib.Path(options.bin_dir)
+    photos = Photos(options.photos)
     backend = LocalBackend(LocalOptions(
         bin_dir=bin_dir, model=pathlib.Path(options.model),
         workers=max(setting.workers for setting in plan.settings), rate=options.rate,
         base_delay_ms=options.base_delay, congestion=options.congestion, cpu_share=options.cpu_share,
         seed=options.seed, manager_flags=options.manager_flags, worker_flags=options.worker_flags,
-        link_flags=options.link_flags), folder / "logs", CpuShares(shares_name))
-    known = json.loads((folder / "environment.json").read_text())
-    facts = {"git_revision": known["git_revision"], "kernel": platform.release(),
-             "program_version": known["programs"]["imgrec-manager"]}
+        link_flags=options.link_flags), photos, folder / "logs", CpuShares(shares_name))
     backend.start()
     try:
-        return Session(backend, plan, Photos(options.photos), folder, options.seed, facts, say).run()
+        return Session(backend, plan, photos, folder, options.seed, facts(folder), say).run()
     finally:
         backend.close()
 

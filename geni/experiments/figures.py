@@ -1,20 +1,20 @@
-"""What the manager says of itself: its metrics, its cluster page's figures, its ledger."""
-import json
-import urllib.request
+"""What the manager says of itself: its metrics, its cluster page's figures, its ledger.
 
-PATIENCE_S = 30
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    figures = Figures(reach.get)
+    ledger(figures.metrics())
+"""
+import json
 
 
 class Figures:
-    def __init__(self, address, headers=()):
-        self._url = "http://{}:{}".format(*address)
-        self._headers = dict(headers)
+    def __init__(self, get):
+        """`get`: the text of a path of the manager's website."""
+        self._get = get
 
     def metrics(self):
         """{'name{label="x"}': value}."""
         samples = {}
-        for line in self._get("/metrics").decode().splitlines():
+        for line in self._get("/metrics").splitlines():
             if line and not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
                 samples[name] = float(value)
@@ -23,10 +23,9 @@ class Figures:
     def cluster(self):
         return json.loads(self._get("/api/v1/cluster"))
 
-    def _get(self, path):
-        request = urllib.request.Request(self._url + path, headers=self._headers)
-        with _OPENER.open(request, timeout=PATIENCE_S) as answer:
-            return answer.read()
+
+def ready_workers(metrics):
+    return int(metrics['imgrec_workers{state="ready"}'])
 
 
 def ledger(metrics):
@@ -44,6 +43,7 @@ def attempts(metrics, result):
 
 
 def retransmissions(metrics):
+    """Of all connections to workers since the manager began, or None where it does not say."""
     value = metrics.get("imgrec_worker_retransmissions_total")
     return None if value is None else int(value)
 

@@ -25,8 +25,9 @@ import shutil
 import subprocess
 
 from emulated_star import EmulatedStar
-from figures import Figures
+from figures import Figures, ledger, ready_workers
 from programs import Service, wait_until
+from reach import Here
 from star import MANAGER, Star
 
 ADDRESS = ("127.0.0.1", 8080)
@@ -58,7 +59,7 @@ class LinkFacts:
 
 
 class LocalBackend:
-    def __init__(self, options, folder, shares):
+    def __init__(self, options, photos, folder, shares):
         """`folder`: for logs. `shares`: CpuShares, whose groups somebody else removes."""
         self._options, self._logs, self._shares = options, pathlib.Path(folder), shares
         self._data = self._logs.parent / ".data"
@@ -70,10 +71,9 @@ class LocalBackend:
         self._setting = None
         self._managers = 0
         self._restarts_before = 0
-        self.address = ADDRESS
-        self.headers = ()
         self.link = LinkFacts(options.base_delay_ms, 1e6 * (mbit(options.rate) or 0))
-        self.figures = Figures(ADDRESS)
+        self.reach = Here(ADDRESS, photos)
+        self.figures = Figures(self.reach.get)
 
     # ---- life ----
     def start(self):
@@ -93,6 +93,10 @@ class LocalBackend:
             service.stop()
         self._workers.clear()
         self._setting = None
+
+    def unable(self, _setting):
+        """Why a setting cannot be measured here, or None."""
+        return None
 
     def ready(self, setting):
         """Waits until the cluster is as `setting` wants it, and idle; True where its manager is new."""
@@ -114,7 +118,7 @@ class LocalBackend:
         def idle():
             self._check_alive()
             metrics = self.figures.metrics()
-            return metrics['imgrec_workers{state="ready"}'] == wanted and metrics["imgrec_images_open"] == 0
+            return ready_workers(metrics) == wanted and ledger(metrics)["open"] == 0
 
         wait_until(idle, lambda: f"{wanted} workers to be ready and idle", START_S)
 

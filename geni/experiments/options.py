@@ -5,7 +5,8 @@ import os
 import pathlib
 import shlex
 
-from plan import EXPERIMENTS, PUBLISHED, STEADY, BadPlan, Series, make_plan
+from hosts import BadHosts, read_hosts
+from plan import CLEAN, EXPERIMENTS, PUBLISHED, STEADY, BadPlan, Series, make_plan
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 HELP = """\
@@ -23,6 +24,9 @@ Exit codes: 0 all runs are there and good, 1 some are not, 2 wrong usage, 3 this
 # What makes a session another one: --resume may not change it.
 ASKED = ("on", "set", "only", "setting", "combine", "repeat", "images", "seed", "photos", "model",
          "cpu_share", "rate", "base_delay", "congestion", "manager_flags", "worker_flags", "link_flags")
+
+
+ONLY_LOCAL = ("cpu_share", "rate", "base_delay", "congestion", "manager_flags", "worker_flags", "link_flags")
 
 
 class Wrong(Exception):
@@ -61,6 +65,8 @@ def parser():
     add("--rate", metavar="RATE", help="of each link (default 100mbit; 0: no limit)")
     add("--base-delay", type=float, metavar="MS", help="of each link, one way (default 1)")
     add("--congestion", metavar="NAME", help="TCP's congestion control: bbr, cubic (default: the kernel's)")
+    add("--package", metavar="FILE", help="for --on HOSTS: what geni/pack.sh made (default: made now)")
+    add("--ssh-config", metavar="FILE", help="for --on HOSTS: configuration for ssh")
     for program in ("manager", "worker", "link"):
         add(f"--{program}-flag", action="append", dest=f"{program}_flags", metavar="FLAG",
             help=f'for imgrec-{program}: --{program}-flag="--log-level debug"; may be repeated')
@@ -73,6 +79,7 @@ def parse(arguments, now):
     resumed = given.pop("resume", None)
     out = given.pop("out", None)
     dry_run, bin_dir = given.pop("dry_run", False), given.pop("bin_dir", None)
+    package, ssh_config = given.pop("package", None), given.pop("ssh_config", None)
     asked = _normal(given)
     if resumed:
         if out and pathlib.Path(out).resolve() != pathlib.Path(resumed).resolve():
@@ -81,6 +88,9 @@ def parse(arguments, now):
     elif "on" not in asked:
         raise Wrong("--on local or --on HOSTS.yaml is missing. geni/experiments/run.sh --help says more.")
     options = _complete(asked)
+    _check_place(options, asked, package, ssh_config, bin_dir)
+    options.package, options.ssh_config = package, ssh_config
+    options.given = sorted(asked)
     options.asked = {name: getattr(options, name) for name in ASKED}
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     options.out = str(pathlib.Path(out or REPO / "build/experiments" / stamp).resolve())
@@ -163,6 +173,25 @@ def _check(options):
         raise Wrong(f"--base-delay: {options.base_delay:g} is not from 0 to 10000")
     if options.congestion and not options.congestion.isalnum():
         raise Wrong(f'--congestion: "{options.congestion}" is no name')
+
+
+def _check_place(options, asked, package, ssh_config, bin_dir):
+    if options.on == "local":
+        if package or ssh_config:
+            raise Wrong("--package and --ssh-config are for --on HOSTS.yaml")
+        return
+    wrong = [name for name in ONLY_LOCAL if asked.get(name)]
+    if wrong or bin_dir:
+        flag = "--" + (wrong[0] if wrong else "bin_dir").replace("_flags", "_flag").replace("_", "-")
+        raise Wrong(f"{flag} is for --on local: hosts have what geni/cluster.sh gave them")
+    options.cpu_share = None
+    try:
+        hosts = read_hosts(options.on)
+    except BadHosts as error:
+        raise Wrong(str(error)) from error
+    if len(hosts.workers) < CLEAN.workers:
+        raise Wrong(f"{options.on} names {len(hosts.workers)} workers: all settings are compared with "
+                    f"{CLEAN.workers}")
 
 
 def _default_model():

@@ -5,7 +5,8 @@
 import datetime
 import re
 
-_EVENT = re.compile(r"^(\S+)Z info imgrec-manager worker_(joined|left) worker=(\d+) name=(\S+)", re.M)
+_EVENT = re.compile(r"^(\S+)Z info imgrec-manager "
+                    r"(?:worker_(joined|left) worker=(\d+) name=(\S+)|manager_ready )", re.M)
 
 
 def seconds_of(stamp):
@@ -20,7 +21,9 @@ def stays_of(log, names, begin, end):
     stays = {name: [] for name in names}
     here = {}  # (name, number): since
     for at, what, number, name in events:
-        if what == "joined":
+        if not what:  # another manager, which knows none of those
+            here.clear()
+        elif what == "joined":
             here[name, number] = at
         elif (name, number) in here:
             _add(stays, name, here.pop((name, number)), at, begin, end)

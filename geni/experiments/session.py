@@ -28,10 +28,12 @@ class Session:
         self._table = Table(folder / "runs.csv")
         self._failures = Table(folder / "failed_runs.csv", FAILED_COLUMNS)
         self._calibration = None
+        self._left_out = []
 
     def run(self):
         there = {identity_of(row) for row in self._table.rows}
-        left = [run for run in self._plan.runs if run.identity not in there]
+        able = self._able_settings()
+        left = [run for run in self._plan.runs if run.identity not in there and run.setting in able]
         if there:
             self._say(f"{len(there)} runs are there already, {len(left)} are left")
         lost = []
@@ -45,6 +47,17 @@ class Session:
                 progress.done(number)
                 self._say(_line(number + 1, len(left), run, row, progress))
         return self._conclude(lost)
+
+    def _able_settings(self):
+        able = []
+        for setting in self._plan.settings:
+            reason = self._backend.unable(setting)
+            if reason:
+                self._say(f"{setting.name} is left out: {reason}")
+                self._left_out.append(setting)
+            else:
+                able.append(setting)
+        return able
 
     def _calibrate(self):
         self._say("Measuring one worker alone, on the clean link")
@@ -94,9 +107,11 @@ class Session:
         for run in lost:
             self._say(f"{run.setting.name}, repeat {run.repeat}, of {run.images} photos could not be "
                       f"measured: {self._folder / 'failed_runs.csv'} says why")
+        if self._left_out:
+            self._say("Left out, for the reasons above: " + ", ".join(s.name for s in self._left_out))
         for line in summary(self._table.rows):
             self._say(line)
-        return 1 if bad or lost else 0
+        return 1 if bad or lost or self._left_out else 0
 
 
 def complaint(row):
