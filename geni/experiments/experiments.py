@@ -29,7 +29,8 @@ from plan import expected_s  # noqa: E402
 from progress import in_words  # noqa: E402
 from session import Session  # noqa: E402
 
-GUESSED_IMAGE_S = 0.06  # of one worker, before one was measured
+GUESSED_IMAGE_S, CALIBRATION_S = 0.055, 25  # before anything was measured
+BUSY = 0.7  # load of a machine that has something else to do
 SHARES = "imgrec-experiments-"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROGRAMS = ("imgrec-manager", "imgrec-worker", "imgrec-link")
@@ -82,6 +83,9 @@ def prepare(folder, options):
 def run_local(options, folder):
     """In namespaces that end with everything in them."""
     remove_leftovers()
+    if os.getloadavg()[0] > BUSY:
+        say(f"This machine's load is {os.getloadavg()[0]:.1f}: while other programs compute here, figures "
+            "are of them too")
     shares = f"{SHARES}{os.getpid()}"
     inner = [sys.executable, "-B", str(HERE / "experiments.py"), "--inside", str(folder), shares,
              json.dumps(vars(options), default=str)]
@@ -179,14 +183,13 @@ def cpu_reason(options):
 
 
 def print_plan(plan):
-    total = 0
+    expected = list(zip(plan.runs, expected_s(plan.runs, GUESSED_IMAGE_S)))
     for series in plan.series:
         for setting in plan.settings:
-            runs = [r for r in plan.runs if r.setting == setting and r.images == series.images]
-            total += sum(expected_s(run, GUESSED_IMAGE_S) for run in runs)
-            say(f"{setting.name:40} {series.images:6} photos, {len(runs)} runs, some "
-                f"{expected_s(runs[0], GUESSED_IMAGE_S):.0f} s each")
-    say(f"{len(plan.runs)} runs, some {in_words(total)} with GoogLeNet on half a core for each worker")
+            took = [s for run, s in expected if run.setting == setting and run.images == series.images]
+            say(f"{setting.name:40} {series.images:6} photos, {len(took)} runs, some {sum(took):.0f} s")
+    total = in_words(CALIBRATION_S + sum(s for _, s in expected))
+    say(f"{len(plan.runs)} runs, some {total} with GoogLeNet on half a core for each worker")
 
 
 def write_json(path, what):

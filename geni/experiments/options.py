@@ -48,7 +48,7 @@ def parser():
         f"steady: {STEADY.images} photos, {STEADY.repeats} runs")
     add("--only", metavar="NAMES", help=f"of {', '.join(EXPERIMENTS)}; default: the first four. The clean "
         "run of three workers is always there")
-    add("--setting", metavar="VALUES", help='of the experiments: "500,100"')
+    add("--setting", metavar="VALUES", help='instead of the published ones: "delay=500,loss=1"; "500,100" with one --only')
     add("--combine", action="append", metavar="SETTINGS",
         help='a combination, "workers=2,delay=100,loss=5"; may be repeated')
     add("--repeat", type=int, metavar="N", help="runs of a setting")
@@ -104,13 +104,17 @@ def parse(arguments, now):
 
 def plan_of(options):
     every = {"published": [PUBLISHED], "steady": [STEADY], "both": [PUBLISHED, STEADY]}[options.set]
-    if options.images:
+    if options.images is not None:
         every = every[:1]
-    series = [Series(options.images or one.images, options.repeat or one.repeats) for one in every]
+    series = [Series(_or(options.images, one.images), _or(options.repeat, one.repeats)) for one in every]
     try:
         return make_plan(options.only, series, options.combine, options.setting)
     except BadPlan as error:
         raise Wrong(str(error)) from error
+
+
+def _or(value, default):
+    return default if value is None else value
 
 
 def _normal(given):
@@ -144,16 +148,13 @@ def _as_before(folder, asked):
 
 
 def _complete(asked):
-    combine = asked.get("combine", [])
-    only = asked.get("only") or list(EXPERIMENTS[:4])
-    if combine and "combined" not in only:
-        only = only + ["combined"]
     options = argparse.Namespace(
-        on="local", set="published", setting=[], repeat=None, images=None, seed=1,
+        on="local", set="published", only=[], setting=[], combine=[], repeat=None,
+        images=None, seed=1,
         photos=str((REPO.parent / "shared/data/photos").resolve()), model=_default_model(),
         cpu_share=None, rate="100mbit", base_delay=1.0, congestion=None, manager_flags=[],
         worker_flags=[], link_flags=[])
-    for name, value in {**asked, "only": only, "combine": combine}.items():
+    for name, value in asked.items():
         setattr(options, name, value)
     if options.cpu_share is None:
         options.cpu_share = default_cpu_share(len(os.sched_getaffinity(0)))

@@ -9,6 +9,7 @@ setting follow each other, so that its cluster is made once. The clean three-wor
 there, first: what the others are compared with.
 """
 import dataclasses
+import random
 
 EXPERIMENTS = ("workers", "failure", "delay", "loss", "combined")
 WORKERS = 3
@@ -103,17 +104,21 @@ def _value(name, text):
 
 
 def make_plan(only, series, combinations=(), chosen=()):
-    """`only`: experiments; `chosen`: keys that settings are narrowed to, where there are any."""
+    """`only`: experiments, none for the four of the course project. `chosen`: "delay=500", or "500" where
+    `only` names one experiment: the settings that are measured of an experiment, instead of the published
+    ones."""
+    keys = _chosen_keys(list(only), chosen)
+    only = only or list(keys) or EXPERIMENTS[:4]
+    if combinations and "combined" not in only:
+        only = [*only, "combined"]
     settings = [CLEAN]
     for experiment in only:
-        if experiment == "combined":
-            keys = combinations or COMBINED
-        else:
-            if experiment not in VALUES:
-                raise BadPlan(f'there is no experiment "{experiment}": {", ".join(EXPERIMENTS)}')
-            # A key that is none of the published ones is one more point of the experiment.
-            keys = chosen or VALUES[experiment]
-        settings += [parse_setting(experiment, key) for key in keys]
+        if experiment not in EXPERIMENTS:
+            raise BadPlan(f'there is no experiment "{experiment}": {", ".join(EXPERIMENTS)}')
+        default = combinations or COMBINED if experiment == "combined" else VALUES[experiment]
+        settings += [parse_setting(experiment, key) for key in keys.pop(experiment, default)]
+    if keys:
+        raise BadPlan(f"{', '.join(keys)}: settings were chosen of what is not among the experiments")
     for one in series:
         if not 1 <= one.images <= 1_000_000 or not 1 <= one.repeats <= 10_000:
             raise BadPlan("a run has 1 to 1000000 photos, a setting 1 to 10000 repeats")
@@ -121,11 +126,21 @@ def make_plan(only, series, combinations=(), chosen=()):
     return Plan(tuple(unique.values()), tuple(series))
 
 
+def _chosen_keys(only, chosen):
+    found = {}
+    for text in chosen:
+        experiment, equals, key = text.partition("=")
+        if not equals:
+            if len(only) != 1:
+                raise BadPlan(f'"{text}": of which experiment? delay={text}, for instance')
+            experiment, key = only[0], text
+        found.setdefault(experiment, []).append(key)
+    return found
+
+
 def choose_photos(count, images, seed, repeat):
     """Which of `count` photos a run sends, in order: the same in every setting, so that settings are
     compared with the same work. Whole rounds of all photos where there are not enough."""
-    import random
-
     chance = random.Random(f"{seed}/{images}/{repeat}")
     chosen = []
     while len(chosen) < images:
@@ -133,12 +148,22 @@ def choose_photos(count, images, seed, repeat):
     return chosen
 
 
-def expected_s(run, image_s):
-    """A guess of how long a run takes, with what comes before and after it, for the time left:
-    `image_s` is what one worker takes for a photo."""
+SETUP_S = 5.0  # of a setting's cluster
+
+
+def expected_s(runs, image_s):
+    """A guess of how long each run takes, in order, with what comes before and after it, for the time
+    left: `image_s` is what one worker takes for a photo."""
+    before = None
+    for run in runs:
+        new = run.setting != before or run.setting.failure > 0
+        before = run.setting
+        yield _run_s(run, image_s) + (SETUP_S if new else 0)
+
+
+def _run_s(run, image_s):
     setting = run.setting
-    fraction_up = 1 if setting.failure == 0 else 1 - 0.9 * setting.failure / setting.workers
+    fraction_up = 1 - 0.9 * setting.failure / setting.workers
     work = run.images * image_s / (setting.workers * fraction_up)
-    link = 6 * setting.delay_ms / 1000 * (1 + setting.loss_percent / 10)
-    between = 2.0 + (5.0 if setting.failure else 0.0)
-    return work + link + between
+    link = 8 * setting.delay_ms / 1000 * (1 + setting.loss_percent / 10)
+    return work + link + 1.5

@@ -6,7 +6,6 @@ run is on the disk before the next one begins.
 """
 import datetime
 import json
-import time
 
 import measuring
 from browser import RunFailed
@@ -39,9 +38,10 @@ class Session:
         lost = []
         if left:
             self._calibrate()
-            progress = Progress([expected_s(run, 1 / self._calibration.images_per_s) for run in left])
+            expected = list(expected_s(left, 1 / self._calibration.images_per_s))
+            progress = Progress(expected)
             for number, run in enumerate(left):
-                row = self._try(run, progress)
+                row = self._try(run, max(LEAST_TIMEOUT_S, 10 * expected[number]))
                 if row is None:
                     lost.append(run)
                 progress.done(number)
@@ -75,10 +75,9 @@ class Session:
         self._calibration = found
         self._say(f"  {found.images_per_s:.2f} photos/s")
 
-    def _try(self, run, progress):
+    def _try(self, run, timeout_s):
         """The run's row, or None where it failed every time."""
         for attempt in range(1, TRIES + 1):
-            timeout_s = max(LEAST_TIMEOUT_S, 10 * expected_s(run, 1 / self._calibration.images_per_s))
             try:
                 if self._backend.ready(run.setting):
                     measuring.warm_up(self._backend, run.setting, self._photos, timeout_s)
