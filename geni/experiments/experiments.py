@@ -131,7 +131,7 @@ def run_on_hosts(options, plan, folder):
 
 def up_command(options):
     command = [str(HERE.parent / "cluster.sh"), "up", "--hosts", options.on]
-    for flag in ("package", "ssh_config", "model"):
+    for flag in ("package", "token_file", "ssh_config", "model"):
         value = getattr(options, flag)
         if value and (flag != "model" or "model" in options.given):
             command += ["--" + flag.replace("_", "-"), str(value)]

@@ -26,7 +26,7 @@ import subprocess
 
 from emulated_star import EmulatedStar
 from figures import Figures, ledger, ready_workers
-from programs import Service, wait_until
+from programs import Service, stop_all, wait_until
 from reach import Here
 from star import MANAGER, Star
 
@@ -81,16 +81,13 @@ class LocalBackend:
         _enter_network(self._star.namespace(MANAGER))
 
     def close(self):
-        for service, _ in self._workers.values():
-            service.stop()
-        self._workers.clear()
+        self.give_up_cluster()
         self._stop_manager()
         self._star.close()
 
     def give_up_cluster(self):
         """After a run that failed: the next ready() makes everything anew but the links."""
-        for service, _ in self._workers.values():
-            service.stop()
+        stop_all([service for service, _ in self._workers.values()])
         self._workers.clear()
         self._setting = None
 
@@ -152,9 +149,8 @@ class LocalBackend:
     def _have_workers(self, setting):
         names = self._star.star.workers[:setting.workers]
         wanted = {name: setting.failure if name == "worker-1" else 0.0 for name in names}
-        for name in list(self._workers):
-            if self._workers[name][1] != wanted.get(name):
-                self._workers.pop(name)[0].stop()
+        others = [name for name, (_, failure) in self._workers.items() if failure != wanted.get(name)]
+        stop_all([self._workers.pop(name)[0] for name in others])
         for name, failure in wanted.items():
             if name not in self._workers:
                 self._workers[name] = self._start_worker(name, failure), failure

@@ -66,6 +66,7 @@ def parser():
     add("--base-delay", type=float, metavar="MS", help="of each link, one way (default 1)")
     add("--congestion", metavar="NAME", help="TCP's congestion control: bbr, cubic (default: the kernel's)")
     add("--package", metavar="FILE", help="for --on HOSTS: what geni/pack.sh made (default: made now)")
+    add("--token-file", metavar="FILE", help="for --on HOSTS: as for geni/cluster.sh up")
     add("--ssh-config", metavar="FILE", help="for --on HOSTS: configuration for ssh")
     for program in ("manager", "worker", "link"):
         add(f"--{program}-flag", action="append", dest=f"{program}_flags", metavar="FLAG",
@@ -79,7 +80,7 @@ def parse(arguments, now):
     resumed = given.pop("resume", None)
     out = given.pop("out", None)
     dry_run, bin_dir = given.pop("dry_run", False), given.pop("bin_dir", None)
-    package, ssh_config = given.pop("package", None), given.pop("ssh_config", None)
+    for_hosts = {name: given.pop(name, None) for name in ("package", "token_file", "ssh_config")}
     asked = _normal(given)
     if resumed:
         if out and pathlib.Path(out).resolve() != pathlib.Path(resumed).resolve():
@@ -88,8 +89,8 @@ def parse(arguments, now):
     elif "on" not in asked:
         raise Wrong("--on local or --on HOSTS.yaml is missing. geni/experiments/run.sh --help says more.")
     options = _complete(asked)
-    _check_place(options, asked, package, ssh_config, bin_dir)
-    options.package, options.ssh_config = package, ssh_config
+    _check_place(options, asked, for_hosts, bin_dir)
+    vars(options).update(for_hosts)
     options.given = sorted(asked)
     options.asked = {name: getattr(options, name) for name in ASKED}
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
@@ -176,10 +177,10 @@ def _check(options):
         raise Wrong(f'--congestion: "{options.congestion}" is no name')
 
 
-def _check_place(options, asked, package, ssh_config, bin_dir):
+def _check_place(options, asked, for_hosts, bin_dir):
     if options.on == "local":
-        if package or ssh_config:
-            raise Wrong("--package and --ssh-config are for --on HOSTS.yaml")
+        if any(for_hosts.values()):
+            raise Wrong("--package, --token-file and --ssh-config are for --on HOSTS.yaml")
         return
     wrong = [name for name in ONLY_LOCAL if asked.get(name)]
     if wrong or bin_dir:

@@ -39,10 +39,13 @@ class Service:
         """Whether it runs, or is about to run again."""
         return self._thread.is_alive()
 
-    def stop(self):
-        """Lets it end in good order; kills it where it does not."""
+    def ask_to_stop(self):
         self._stopping.set()
         self._signal(signal.SIGTERM)
+
+    def stop(self):
+        """Lets it end in good order; kills it where it does not."""
+        self.ask_to_stop()
         self._thread.join(END_S)
         if self._thread.is_alive():
             self._signal(signal.SIGKILL)
@@ -74,6 +77,14 @@ class Service:
             self._error = f"{self.command[0]} cannot be run: {error}"
         finally:
             self._begun.set()
+
+
+def stop_all(services):
+    """All at the same time."""
+    for service in services:
+        service.ask_to_stop()
+    for service in services:
+        service.stop()
 
 
 def wait_until(condition, what, timeout_s, step_s=0.02):

@@ -59,7 +59,7 @@ netem_try() {  # PEER...
   for device in $(devices "$@"); do
     keep_control "$device"
     said=$(tc qdisc replace dev "$device" root netem delay 0ms limit 100000 2>&1) ||
-      fail "the kernel $(uname -r) has no netem (module sch_netem): ${said//$'\n'/ }"
+      fail "the kernel $(uname -r) has no netem (module sch_netem): ${said%%$'\n'*}"
   done
   netem_clear "$@"
 }
@@ -75,12 +75,13 @@ netem_clear() {  # PEER...
 }
 
 counters() {  # PEER...
-  local device sent=0 received=0
-  for device in $(devices "$@"); do
-    sent=$((sent + $(cat "/sys/class/net/$device/statistics/tx_bytes")))
-    received=$((received + $(cat "/sys/class/net/$device/statistics/rx_bytes")))
-  done
-  printf 'sent=%s received=%s\n' "$sent" "$received"
+  local wanted
+  wanted=$(devices "$@")
+  # Not of /sys, which in a container may be that of another network.
+  tr ':' ' ' </proc/net/dev | awk -v wanted="${wanted//$'\n'/ }" '
+    BEGIN { split(wanted, names, " "); for (i in names) ours[names[i]] }
+    $1 in ours { received += $2; sent += $10 }
+    END { printf "sent=%.0f received=%.0f\n", sent, received }'
 }
 
 set_failure() {  # PROBABILITY

@@ -27,7 +27,7 @@ READY_S, ANSWER_S = 60, 120
 class There:
     """Owns a folder and a process on the host. One thread."""
 
-    def __init__(self, ssh, host, folder):
+    def __init__(self, ssh, host, folder, website=WEBSITE):
         self._ssh, self._host = ssh, host
         self._process = None
         self._place = f"/var/tmp/imgrec-experiments-{secrets.token_hex(8)}"
@@ -36,7 +36,7 @@ class There:
             self._send(folder)
             self._process = subprocess.Popen(
                 ssh.command(host, "python3", "-B", f"{self._place}/remote_browser.py", f"{self._place}/photos",
-                            WEBSITE), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                            website), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._read(READY_S)
         except BaseException:
             self.close()
@@ -95,7 +95,7 @@ class Tunnel(Here):
         command = ssh.command(host)[:-3]
         self._process = subprocess.Popen(
             [*command, "-o", "ExitOnForwardFailure=yes", "-N", "-L", f"127.0.0.1:{port}:{WEBSITE}", "--", host],
-            stdin=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # it complains while the manager restarts
         deadline = time.monotonic() + READY_S
         while not self._answers(port):
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -11,7 +11,7 @@ python=/usr/bin/python3
 build=true
 for argument in "$@"; do
   case "$argument" in
-    --bin-dir | --bin-dir=* | --help | -h | --dry-run) build=false ;;
+    --bin-dir | --bin-dir=* | --package | --package=* | --help | -h | --dry-run) build=false ;;
   esac
 done
 if $build; then

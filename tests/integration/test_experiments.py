@@ -20,7 +20,7 @@ RUN = REPO / "geni" / "experiments" / "run.sh"
 REPEATS, IMAGES = 2, 5
 SETTINGS = [("workers", "3"), ("workers", "1"), ("failure", "0.5"), ("delay", "100"), ("loss", "5"),
             ("combined", "workers=2,delay=20,loss=1")]
-PHOTOS = 16  # every one of them is recognised some times before the runs
+PHOTOS = 10  # every one of them is recognised some times before the runs
 WHOLE_S = 400
 
 
@@ -142,7 +142,8 @@ def test_a_finished_session_is_resumed_in_no_time_and_is_not_begun_again(results
 
 def test_stopped_in_the_middle_it_leaves_nothing_but_whole_rows_and_goes_on(material, tmp_path):
     out = tmp_path / "stopped"
-    words = command(material, out, "--only", "workers", "--setting", "1", "--repeat", "3")
+    # The small model: this is about signals.
+    words = command((REPO / "models" / "cifar10-inception", material[1]), out, "--only", "workers", "--setting", "1", "--repeat", "3")
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: (out / "runs.csv").exists() and rows_of(out) or process.poll() is not None, "a first row", 120)
     process.send_signal(signal.SIGINT)
