@@ -17,7 +17,7 @@ complain() {
 layers='
 proto             : proto                                                      : -
 media             : media proto                                                : -
-common            : common proto                                               : spdlog yaml-cpp
+common            : common proto                                               : spdlog yaml-cpp prometheus
 net               : net common proto                                           : boost spdlog openssl
 manager/core      : manager/core media proto                                   : -
 manager/store     : manager/store manager/core common media proto              : sqlite3.h spdlog openssl

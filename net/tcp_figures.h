@@ -7,20 +7,35 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace imgrec::net {
+
+// What a connection has carried since it began. Those of 32 bits wrap around, as the kernel's do.
+struct TcpCounters {
+  std::uint64_t payload_out = 0;        // bytes; what is sent again counts each time
+  std::uint64_t payload_in = 0;         // bytes, each once, however often it came
+  std::uint64_t payload_again = 0;      // of payload_out: sent again
+  std::uint32_t segments_out = 0;       // bare acknowledgements too, but not SYN
+  std::uint32_t segments_in = 0;        // each time that they came
+  std::uint32_t data_segments_out = 0;  // those with payload
+  std::uint32_t retransmissions = 0;    // of these: sent again
+  std::uint32_t header_bytes = 0;       // of each segment: IP, TCP, time stamps where in use
+};
 
 // nullopt: this kernel does not say, or nothing has been measured yet.
 struct TcpFigures {
   // Of segments and their acknowledgements, which the other side may delay by some 40 ms.
-  std::optional<std::chrono::microseconds> rtt;        // smoothed
-  std::optional<std::chrono::microseconds> least_rtt;  // of the last minutes: the path alone
-  std::optional<std::uint64_t> retransmissions;        // segments sent again since the beginning
-  std::optional<std::uint64_t> delivery_bits_per_s;    // of the newest acknowledged data
-  std::optional<std::uint64_t> unacknowledged_bytes;   // sent and not acknowledged, to a segment
+  std::optional<std::chrono::microseconds> rtt;          // smoothed
+  std::optional<std::chrono::microseconds> least_rtt;    // of the last minutes: the path alone
+  std::optional<std::uint64_t> delivery_bits_per_s;      // of the newest acknowledged data
+  std::optional<std::uint64_t> unacknowledged_bytes;     // sent and not acknowledged, to a segment
+  std::optional<std::uint64_t> congestion_window_bytes;  // what may be so, to a segment
+  std::string congestion_control;                        // "bbr", "cubic"…; "": not known
+  std::optional<TcpCounters> counters;                   // Linux 4.19
 };
 
-// One system call. nullopt: no TCP socket.
+// A few system calls. nullopt: no TCP socket.
 std::optional<TcpFigures> read_tcp_figures(int fd);
 
 }  // namespace imgrec::net

@@ -16,8 +16,8 @@
 #include "manager/core/rate_meter.h"
 #include "manager/core/scheduler.h"
 #include "manager/core/worker_registry.h"
+#include "manager/net/link_ledger.h"
 #include "manager/store/storage.h"
-#include "net/tcp_figures.h"
 
 namespace imgrec::manager {
 
@@ -36,7 +36,7 @@ struct WorkerSnapshot {
   double images_per_s = 0;                       // over the last 10 s
   std::chrono::microseconds service_time{};      // smoothed, per image; 0 until measured
   std::optional<std::chrono::microseconds> rtt;  // of PING and PONG; waits behind photos
-  std::optional<net::TcpFigures> link;           // the kernel's figures, a second old at most
+  std::optional<LinkFigures> link;               // the kernel's figures, a second old at most
   std::chrono::seconds connected{};
 };
 
@@ -60,7 +60,7 @@ struct ClusterView {
   RateMeter::Rate overall;
   LatencySummary latency;                             // of the last minute
   std::array<LatencyMeter::Sum, kPhases> phase_sums;  // by Phase, since the start
-  std::uint64_t retransmissions = 0;                  // to all workers, since the start
+  WireFigures wire;                                   // all workers' connections, since the start
   std::chrono::seconds uptime{};
   JoinInfo join;
   std::optional<ClusterSample> newest;

@@ -71,7 +71,7 @@ void Control::read_live(std::vector<ImageRecord> images,
 void Control::read_cluster(std::function<void(ClusterView)> done,
                            std::optional<std::chrono::seconds> history) {
   asio::post(io_, [this, done = std::move(done), history] {
-    ClusterView all = view();
+    ClusterView all = fresh_view();
     if (history) all.history = monitor_.history().last(history->count());
     done(std::move(all));
   });
@@ -109,22 +109,30 @@ ClusterView Control::view() const {
   for (std::size_t i = 0; i < kPhases; ++i) {
     view.phase_sums[i] = monitor_.meter().sum(static_cast<Phase>(i));
   }
-  view.retransmissions = workers_.retransmissions();
+  view.wire = workers_.links().all();
   view.uptime = monitor_.uptime(at);
   view.join = join_;
   view.newest = monitor_.history().newest();
   return view;
 }
 
+ClusterView Control::fresh_view() {
+  workers_.refresh_links(now());
+  return view();
+}
+
 void Control::sample_each_second() {
   second_timer_.expires_at(monitor_.next_second(now()));
   second_timer_.async_wait([this](error_code ec) {
     if (ec) return;
-    workers_.sample_links();
+    workers_.sample_links(now());
+    const net::TcpTraffic traffic = workers_.links().all().traffic;
     const Scheduler& scheduler = core_.scheduler();
     const bool taken = monitor_.on_second(
         {.images = core_.rate().images(),
          .bytes = core_.rate().bytes(),
+         .wire_bytes_out = traffic.wire_bytes_out,
+         .wire_bytes_in = traffic.wire_bytes_in,
          .queue_depth = scheduler.queued_jobs(),
          .in_flight = scheduler.open_jobs() - scheduler.queued_jobs(),
          .workers = static_cast<std::uint32_t>(core_.registry().workers().size())},
@@ -152,7 +160,7 @@ WorkerSnapshot Control::snapshot(const RegisteredWorker& worker, TimePoint at) c
           .images_per_s = worker.rate.over(std::chrono::seconds(10), at).images_per_s,
           .service_time = scheduled.service_time,
           .rtt = workers_.rtt(worker.id),
-          .link = workers_.link(worker.id),
+          .link = workers_.links().link(worker.id),
           .connected = duration_cast<std::chrono::seconds>(at - worker.connected)};
 }
 

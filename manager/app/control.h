@@ -69,7 +69,8 @@ class Control : private WorkerServer::Listener {
   void read_model(std::function<void(ServedModel)> done);
 
   // ---- control thread ----
-  ClusterView view() const;
+  ClusterView view() const;  // the links' figures are of the last second
+  ClusterView fresh_view();  // counters of the links up to now, unless workers are very many
   bool is_open(JobId job) const { return core_.open_image(job) != nullptr; }
   std::optional<ModelIdentity> model() const { return core_.registry().model(); }
 

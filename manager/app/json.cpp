@@ -42,8 +42,11 @@ Json model_json(const std::optional<ModelIdentity>& model) {
   return {{"name", model->name}, {"digest", model->digest}, {"classes", model->classes}};
 }
 
-Json rate_json(const RateMeter::Rate& rate) {
-  return {{"images_per_s", rate.images_per_s}, {"bits_per_s", rate.bits_per_s}};
+Json rate_json(const RateMeter::Rate& rate, const net::TrafficMeter::Rate& wire) {
+  return {{"images_per_s", rate.images_per_s},
+          {"bits_per_s", rate.bits_per_s},
+          {"wire_out_bits_per_s", std::round(wire.bits_out_per_s)},
+          {"wire_in_bits_per_s", std::round(wire.bits_in_per_s)}};
 }
 
 Json percentiles_json(const std::optional<Percentiles>& of) {
@@ -63,13 +66,15 @@ Json latency_json(const LatencySummary& latency) {
 }
 
 // A sample's figures by name; the history has a column of each.
-using SampleFields = std::array<std::pair<const char*, Json>, 9>;
+using SampleFields = std::array<std::pair<const char*, Json>, 11>;
 
 SampleFields sample_fields(const ClusterSample& sample) {
   const auto& total = sample.total;
   return {{{"second", sample.second},
            {"images_per_s", hundredths(sample.images_per_s)},
            {"bits_per_s", std::round(sample.bits_per_s)},
+           {"wire_out_bits_per_s", std::round(sample.wire_out_bits_per_s)},
+           {"wire_in_bits_per_s", std::round(sample.wire_in_bits_per_s)},
            {"queue_depth", sample.queue_depth},
            {"in_flight", sample.in_flight},
            {"workers", sample.workers},
@@ -95,30 +100,64 @@ Json history_json(const std::vector<ClusterSample>& samples) {
   return columns;
 }
 
+Json share_or_null(const std::optional<double>& share) {
+  return share ? Json(std::round(*share * 10'000) / 10'000) : Json(nullptr);
+}
+
+// What the kernel says of a worker's connection; null where it does not.
+void add_link(Json& json, const std::optional<LinkFigures>& link) {
+  const net::TcpFigures tcp = link ? link->tcp : net::TcpFigures{};
+  json["tcp_rtt_ms"] = milliseconds_or_null(tcp.rtt);
+  json["tcp_least_rtt_ms"] = milliseconds_or_null(tcp.least_rtt);
+  json["delivery_bits_per_s"] = number_or_null(tcp.delivery_bits_per_s);
+  json["unacknowledged_bytes"] = number_or_null(tcp.unacknowledged_bytes);
+  json["congestion_control"] = text_or_null(tcp.congestion_control);
+  json["congestion_window_bytes"] = number_or_null(tcp.congestion_window_bytes);
+  const auto& wire = link ? link->wire : std::nullopt;
+  const auto of_wire = [&wire](auto read) { return wire ? Json(read(*wire)) : Json(nullptr); };
+  using Wire = LinkFigures::Wire;
+  json["retransmissions"] = of_wire([](const Wire& w) { return w.traffic.retransmissions; });
+  json["retransmitted_share"] =
+      wire ? share_or_null(wire->last_minute.retransmitted) : Json(nullptr);
+  json["wire_out_bytes"] = of_wire([](const Wire& w) { return w.traffic.wire_bytes_out; });
+  json["wire_in_bytes"] = of_wire([](const Wire& w) { return w.traffic.wire_bytes_in; });
+  json["wire_out_bits_per_s"] =
+      of_wire([](const Wire& w) { return std::round(w.last_10s.bits_out_per_s); });
+  json["wire_in_bits_per_s"] =
+      of_wire([](const Wire& w) { return std::round(w.last_10s.bits_in_per_s); });
+}
+
+// Of all workers' connections since the start, but for the share: that is of the last minute.
+Json wire_json(const WireFigures& wire) {
+  const net::TcpTraffic& traffic = wire.traffic;
+  return {{"out_bytes", traffic.wire_bytes_out},
+          {"in_bytes", traffic.wire_bytes_in},
+          {"data_segments", traffic.data_segments_out},
+          {"retransmissions", traffic.retransmissions},
+          {"retransmitted_bytes", traffic.retransmitted_bytes},
+          {"retransmitted_share", share_or_null(wire.last_minute.retransmitted)}};
+}
+
 Json worker_json(const WorkerSnapshot& worker) {
-  const net::TcpFigures link = worker.link.value_or(net::TcpFigures{});
-  return {{"id", worker.id},
-          {"name", worker.name},
-          {"state", worker.draining  ? "draining"
-                    : worker.ejected ? "ejected"
-                                     : "ready"},
-          {"model", worker.model.name},
-          {"digest", worker.model.digest},
-          {"credit", worker.credit},
-          {"window", worker.window},
-          {"in_flight", worker.in_flight},
-          {"done", worker.done},
-          {"failed", worker.failed},
-          {"images_per_s", worker.images_per_s},
-          {"service_ms", milliseconds(worker.service_time)},
-          {"rtt_ms", milliseconds_or_null(worker.rtt)},
-          {"tcp_rtt_ms", milliseconds_or_null(link.rtt)},
-          {"tcp_least_rtt_ms", milliseconds_or_null(link.least_rtt)},
-          {"retransmissions", number_or_null(link.retransmissions)},
-          {"delivery_bits_per_s", number_or_null(link.delivery_bits_per_s)},
-          {"unacknowledged_bytes", number_or_null(link.unacknowledged_bytes)},
-          {"address", worker.address},
-          {"connected_s", worker.connected.count()}};
+  Json json{{"id", worker.id},
+            {"name", worker.name},
+            {"state", worker.draining  ? "draining"
+                      : worker.ejected ? "ejected"
+                                       : "ready"},
+            {"model", worker.model.name},
+            {"digest", worker.model.digest},
+            {"credit", worker.credit},
+            {"window", worker.window},
+            {"in_flight", worker.in_flight},
+            {"done", worker.done},
+            {"failed", worker.failed},
+            {"images_per_s", worker.images_per_s},
+            {"service_ms", milliseconds(worker.service_time)},
+            {"rtt_ms", milliseconds_or_null(worker.rtt)},
+            {"address", worker.address},
+            {"connected_s", worker.connected.count()}};
+  add_link(json, worker.link);
+  return json;
 }
 
 SharedText share(const Json& json) { return std::make_shared<const std::string>(dump(json)); }
@@ -183,9 +222,10 @@ Json cluster_json(const ClusterView& view) {
         {"failed", view.totals.failed},
         {"open", view.totals.open}}},
       {"throughput",
-       {{"10s", rate_json(view.last_10s)},
-        {"1m", rate_json(view.last_minute)},
-        {"all", rate_json(view.overall)}}},
+       {{"10s", rate_json(view.last_10s, view.wire.last_10s)},
+        {"1m", rate_json(view.last_minute, view.wire.last_minute)},
+        {"all", rate_json(view.overall, view.wire.overall)}}},
+      {"wire", wire_json(view.wire)},
       {"latency", {{"1m", latency_json(view.latency)}}},
       {"sockets", view.sockets},
       {"uptime_s", view.uptime.count()},

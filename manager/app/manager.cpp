@@ -247,7 +247,7 @@ class Manager::Impl {
       return {intake_.open(), intake_.open() ? "ready" : "shutting down"};
     };
     handlers.metrics = [this] {
-      ClusterView view = control_.view();
+      ClusterView view = control_.fresh_view();
       view.sockets = feed_.sockets();
       return metrics_.text(view, gate_.view());
     };

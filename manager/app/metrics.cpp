@@ -2,18 +2,19 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 #include <vector>
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
+#include "common/metric_families.h"
 
 namespace imgrec::manager {
 namespace {
 
 using prometheus::ClientMetric;
-using prometheus::MetricFamily;
 using prometheus::MetricType;
+
+double number(std::uint64_t n) { return MetricFamilies::number(n); }
 
 prometheus::Histogram& make_histogram(prometheus::Registry& registry) {
   return prometheus::BuildHistogram()
@@ -24,84 +25,45 @@ prometheus::Histogram& make_histogram(prometheus::Registry& registry) {
                                                        30, 60, 300});
 }
 
-MetricFamily family(std::string name, std::string help, MetricType type) {
-  MetricFamily family;
-  family.name = std::move(name);
-  family.help = std::move(help);
-  family.type = type;
-  return family;
+void add_ledger(MetricFamilies& out, const Totals& totals) {
+  out.counter("imgrec_images_accepted_total", "Images answered with 202", totals.accepted);
+  out.counter("imgrec_images_done_total", "Images recognised", totals.done);
+  out.counter("imgrec_images_failed_total", "Images failed with a reason, deleted ones included",
+              totals.failed);
+  out.gauge("imgrec_images_open", "Images accepted and not settled yet", number(totals.open));
 }
 
-void add(MetricFamily& family, double value, std::vector<ClientMetric::Label> labels = {}) {
-  ClientMetric metric;
-  metric.label = std::move(labels);
-  if (family.type == MetricType::Counter) {
-    metric.counter.value = value;
-  } else {
-    metric.gauge.value = value;
-  }
-  family.metric.push_back(std::move(metric));
+void add_storage(MetricFamilies& out, const Totals& totals) {
+  out.gauge("imgrec_stored_bytes", "Uploaded bytes of all images there are",
+            number(totals.stored_bytes));
+  out.counter("imgrec_images_expired_total", "Settled images removed by age or for room",
+              totals.expired);
 }
 
-void add_single(std::vector<MetricFamily>& out, std::string name, std::string help, MetricType type,
-                double value) {
-  out.push_back(family(std::move(name), std::move(help), type));
-  add(out.back(), value);
+void add_admission(MetricFamilies& out, const AdmissionGate::View& admission) {
+  out.gauge("imgrec_open_bytes", "Bytes of images that are open or being stored",
+            number(admission.open.bytes));
+  out.gauge("imgrec_unstored_bytes", "Bytes of uploads that wait for the disk",
+            number(admission.unstored_bytes));
+  out.counters("imgrec_uploads_refused_total", "Uploads refused for want of room", "reason",
+               {{"queue", number(admission.refused_queue)},
+                {"session", number(admission.refused_session)},
+                {"disk", number(admission.refused_disk)},
+                {"size", number(admission.refused_size)}});
 }
 
-void add_ledger(std::vector<MetricFamily>& out, const Totals& totals) {
-  const auto number = [](std::uint64_t n) { return static_cast<double>(n); };
-  add_single(out, "imgrec_images_accepted_total", "Images answered with 202", MetricType::Counter,
-             number(totals.accepted));
-  add_single(out, "imgrec_images_done_total", "Images recognised", MetricType::Counter,
-             number(totals.done));
-  add_single(out, "imgrec_images_failed_total",
-             "Images failed with a reason, deleted ones included", MetricType::Counter,
-             number(totals.failed));
-  add_single(out, "imgrec_images_open", "Images accepted and not settled yet", MetricType::Gauge,
-             number(totals.open));
+void add_attempts(MetricFamilies& out, const SchedulerCounters& counters) {
+  out.counters("imgrec_attempts_total", "Assignments of a job to a worker", "result",
+               {{"assigned", number(counters.assigned)},
+                {"resent", number(counters.resent)},
+                {"timed_out", number(counters.timed_out)},
+                {"dropped", number(counters.dropped)},
+                {"requeued", number(counters.requeued)},
+                {"hedged", number(counters.hedged)},
+                {"hedges_won", number(counters.hedges_won)}});
 }
 
-void add_storage(std::vector<MetricFamily>& out, const Totals& totals) {
-  add_single(out, "imgrec_stored_bytes", "Uploaded bytes of all images there are",
-             MetricType::Gauge, static_cast<double>(totals.stored_bytes));
-  add_single(out, "imgrec_images_expired_total", "Settled images removed by age or for room",
-             MetricType::Counter, static_cast<double>(totals.expired));
-}
-
-void add_admission(std::vector<MetricFamily>& out, const AdmissionGate::View& admission) {
-  add_single(out, "imgrec_open_bytes", "Bytes of images that are open or being stored",
-             MetricType::Gauge, static_cast<double>(admission.open.bytes));
-  add_single(out, "imgrec_unstored_bytes", "Bytes of uploads that wait for the disk",
-             MetricType::Gauge, static_cast<double>(admission.unstored_bytes));
-  MetricFamily refused = family("imgrec_uploads_refused_total", "Uploads refused for want of room",
-                                MetricType::Counter);
-  const std::pair<const char*, std::uint64_t> reasons[] = {{"queue", admission.refused_queue},
-                                                           {"session", admission.refused_session},
-                                                           {"disk", admission.refused_disk},
-                                                           {"size", admission.refused_size}};
-  for (const auto& [reason, count] : reasons) {
-    add(refused, static_cast<double>(count), {{"reason", reason}});
-  }
-  out.push_back(std::move(refused));
-}
-
-void add_attempts(std::vector<MetricFamily>& out, const SchedulerCounters& counters) {
-  MetricFamily attempts =
-      family("imgrec_attempts_total", "Assignments of a job to a worker", MetricType::Counter);
-  const std::pair<const char*, std::uint64_t> results[] = {
-      {"assigned", counters.assigned},    {"resent", counters.resent},
-      {"timed_out", counters.timed_out},  {"dropped", counters.dropped},
-      {"requeued", counters.requeued},    {"hedged", counters.hedged},
-      {"hedges_won", counters.hedges_won}};
-  for (const auto& [result, count] : results) {
-    add(attempts, static_cast<double>(count), {{"result", result}});
-  }
-  out.push_back(std::move(attempts));
-}
-
-void add_workers(std::vector<MetricFamily>& out, const ClusterView& view) {
-  MetricFamily workers = family("imgrec_workers", "Registered workers", MetricType::Gauge);
+void add_workers(MetricFamilies& out, const ClusterView& view) {
   double draining = 0;
   double ejected = 0;
   for (const auto& worker : view.workers) {
@@ -111,14 +73,11 @@ void add_workers(std::vector<MetricFamily>& out, const ClusterView& view) {
       ++ejected;
     }
   }
-  const auto all = static_cast<double>(view.workers.size());
-  add(workers, all - draining - ejected, {{"state", "ready"}});
-  add(workers, draining, {{"state", "draining"}});
-  add(workers, ejected, {{"state", "ejected"}});
-  out.push_back(std::move(workers));
-  add_single(out, "imgrec_worker_ejections_total",
-             "Workers left out for a while as they kept failing", MetricType::Counter,
-             static_cast<double>(view.attempts.ejections));
+  const double ready = number(view.workers.size()) - draining - ejected;
+  out.gauges("imgrec_workers", "Registered workers", "state",
+             {{"ready", ready}, {"draining", draining}, {"ejected", ejected}});
+  out.counter("imgrec_worker_ejections_total", "Workers left out for a while as they kept failing",
+              view.attempts.ejections);
 }
 
 double seconds(std::chrono::microseconds time) {
@@ -126,10 +85,8 @@ double seconds(std::chrono::microseconds time) {
 }
 
 // Quantiles of the last minute; count and sum since the start, as a summary has them.
-void add_phases(std::vector<MetricFamily>& out, const ClusterView& view) {
-  MetricFamily phases =
-      family("imgrec_phase_duration_seconds", "Time that settled images spent, in all and by phase",
-             MetricType::Summary);
+void add_phases(MetricFamilies& out, const ClusterView& view) {
+  std::vector<ClientMetric> phases;
   for (std::size_t i = 0; i < kPhases; ++i) {
     const auto phase = static_cast<Phase>(i);
     ClientMetric metric;
@@ -143,38 +100,63 @@ void add_phases(std::vector<MetricFamily>& out, const ClusterView& view) {
     metric.summary.quantile = {{0.5, value(&Percentiles::p50)},
                                {0.9, value(&Percentiles::p90)},
                                {0.99, value(&Percentiles::p99)}};
-    phases.metric.push_back(std::move(metric));
+    phases.push_back(std::move(metric));
   }
-  out.push_back(std::move(phases));
+  out.add("imgrec_phase_duration_seconds", "Time that settled images spent, in all and by phase",
+          MetricType::Summary, std::move(phases));
 }
 
 // The workers' connections together: a label for each worker would have no bound.
-void add_links(std::vector<MetricFamily>& out, const ClusterView& view) {
+void add_links(MetricFamilies& out, const std::vector<WorkerSnapshot>& workers) {
   std::vector<double> round_trips;
+  std::map<std::string, double> by_control;  // its names are the kernel's, and few
   double delivery = 0;
   double unacknowledged = 0;
-  for (const auto& worker : view.workers) {
+  double window = 0;
+  for (const auto& worker : workers) {
     if (!worker.link) continue;
-    if (worker.link->least_rtt) round_trips.push_back(seconds(*worker.link->least_rtt));
-    delivery += static_cast<double>(worker.link->delivery_bits_per_s.value_or(0)) / 8;
-    unacknowledged += static_cast<double>(worker.link->unacknowledged_bytes.value_or(0));
+    const net::TcpFigures& tcp = worker.link->tcp;
+    if (tcp.least_rtt) round_trips.push_back(seconds(*tcp.least_rtt));
+    if (!tcp.congestion_control.empty()) ++by_control[tcp.congestion_control];
+    delivery += number(tcp.delivery_bits_per_s.value_or(0)) / 8;
+    unacknowledged += number(tcp.unacknowledged_bytes.value_or(0));
+    window += number(tcp.congestion_window_bytes.value_or(0));
   }
   std::sort(round_trips.begin(), round_trips.end());
-  MetricFamily rtt =
-      family("imgrec_worker_rtt_seconds",
-             "Least TCP round trips of the last minutes to the workers", MetricType::Gauge);
   if (!round_trips.empty()) {
-    add(rtt, round_trips.front(), {{"of", "nearest"}});
-    add(rtt, round_trips[round_trips.size() / 2], {{"of", "median"}});
-    add(rtt, round_trips.back(), {{"of", "farthest"}});
-    out.push_back(std::move(rtt));
+    out.gauges("imgrec_worker_rtt_seconds",
+               "Least TCP round trips of the last minutes to the workers", "of",
+               {{"nearest", round_trips.front()},
+                {"median", round_trips[round_trips.size() / 2]},
+                {"farthest", round_trips.back()}});
   }
-  add_single(out, "imgrec_worker_retransmissions_total", "TCP segments sent to workers again",
-             MetricType::Counter, static_cast<double>(view.retransmissions));
-  add_single(out, "imgrec_worker_delivery_bytes_per_second",
-             "TCP delivery rates to all workers, added up", MetricType::Gauge, delivery);
-  add_single(out, "imgrec_worker_unacknowledged_bytes",
-             "Bytes sent to workers and not acknowledged", MetricType::Gauge, unacknowledged);
+  out.gauge("imgrec_worker_delivery_bytes_per_second",
+            "TCP delivery rates to all workers, added up", delivery);
+  out.gauge("imgrec_worker_unacknowledged_bytes", "Bytes sent to workers and not acknowledged",
+            unacknowledged);
+  out.gauge("imgrec_worker_congestion_window_bytes",
+            "What TCP allows to be unacknowledged, all workers together", window);
+  if (!by_control.empty()) {
+    out.gauges("imgrec_worker_connections", "Workers' connections by TCP congestion control",
+               "congestion_control", {by_control.begin(), by_control.end()});
+  }
+}
+
+void add_wire(MetricFamilies& out, const net::TcpTraffic& traffic) {
+  out.counters("imgrec_worker_wire_bytes_total",
+               "Bytes of IP packets to workers (out) and from them (in), those sent again included",
+               "direction",
+               {{"out", number(traffic.wire_bytes_out)}, {"in", number(traffic.wire_bytes_in)}});
+  out.counters("imgrec_worker_wire_segments_total",
+               "TCP segments to workers (out) and from them (in), those sent again included",
+               "direction",
+               {{"out", number(traffic.segments_out)}, {"in", number(traffic.segments_in)}});
+  out.counter("imgrec_worker_data_segments_total", "TCP segments with payload sent to workers",
+              traffic.data_segments_out);
+  out.counter("imgrec_worker_retransmissions_total", "TCP segments sent to workers again",
+              traffic.retransmissions);
+  out.counter("imgrec_worker_retransmitted_bytes_total",
+              "Payload of the TCP segments sent to workers again", traffic.retransmitted_bytes);
 }
 
 }  // namespace
@@ -186,22 +168,20 @@ void Metrics::on_settled(const ImageRecord& image) {
 }
 
 std::string Metrics::text(const ClusterView& view, const AdmissionGate::View& admission) const {
-  std::vector<MetricFamily> families;
+  MetricFamilies families;
   add_ledger(families, view.totals);
   add_storage(families, view.totals);
   add_admission(families, admission);
   add_workers(families, view);
-  add_links(families, view);
-  add_single(families, "imgrec_queue_depth", "Jobs that wait for a worker", MetricType::Gauge,
-             static_cast<double>(view.queue_depth));
-  add_single(families, "imgrec_in_flight", "Jobs with an attempt out", MetricType::Gauge,
-             static_cast<double>(view.in_flight));
+  add_links(families, view.workers);
+  add_wire(families, view.wire.traffic);
+  families.gauge("imgrec_queue_depth", "Jobs that wait for a worker", number(view.queue_depth));
+  families.gauge("imgrec_in_flight", "Jobs with an attempt out", number(view.in_flight));
   add_attempts(families, view.attempts);
-  add_single(families, "imgrec_websocket_sessions", "Open WebSockets", MetricType::Gauge,
-             static_cast<double>(view.sockets));
+  families.gauge("imgrec_websocket_sessions", "Open WebSockets", number(view.sockets));
   add_phases(families, view);
-  for (auto& collected : registry_.Collect()) families.push_back(std::move(collected));
-  return prometheus::TextSerializer().Serialize(families);
+  families.add(registry_.Collect());
+  return families.text();
 }
 
 }  // namespace imgrec::manager

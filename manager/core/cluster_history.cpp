@@ -7,17 +7,21 @@ std::optional<ClusterSample> ClusterSampler::sample(const Reading& reading, Time
   if (second <= second_) return std::nullopt;
   // Timers are late at times: what is divided by is what has passed.
   const double elapsed = std::chrono::duration<double>(now - before_).count();
+  const auto rate = [&](std::uint64_t Reading::*counter) {
+    return static_cast<double>(reading.*counter - reading_.*counter) / elapsed;
+  };
   ClusterSample sample{.second = second,
-                       .images_per_s = static_cast<double>(reading.images - images_) / elapsed,
-                       .bits_per_s = static_cast<double>(reading.bytes - bytes_) * 8 / elapsed,
+                       .images_per_s = rate(&Reading::images),
+                       .bits_per_s = rate(&Reading::bytes) * 8,
+                       .wire_out_bits_per_s = rate(&Reading::wire_bytes_out) * 8,
+                       .wire_in_bits_per_s = rate(&Reading::wire_bytes_in) * 8,
                        .queue_depth = reading.queue_depth,
                        .in_flight = reading.in_flight,
                        .workers = reading.workers,
                        .total = reading.total};
   second_ = second;
   before_ = now;
-  images_ = reading.images;
-  bytes_ = reading.bytes;
+  reading_ = reading;
   return sample;
 }
 

@@ -12,7 +12,12 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 WorkerServer::WorkerServer(asio::io_context& io, WorkerServerOptions options, Listener& listener)
-    : io_(io), options_(std::move(options)), listener_(listener), acceptor_(io), retry_timer_(io) {}
+    : io_(io),
+      options_(std::move(options)),
+      listener_(listener),
+      acceptor_(io),
+      retry_timer_(io),
+      links_(std::chrono::steady_clock::now()) {}
 
 Status WorkerServer::start() {
   error_code ec;
@@ -96,29 +101,33 @@ void WorkerServer::on_round_trip(WorkerConnection& connection, std::chrono::micr
   }
 }
 
-void WorkerServer::sample_links() {
-  for (const WorkerId worker : introduced_) sample_link(*connections_.at(worker));
+void WorkerServer::sample_links(LinkLedger::TimePoint now) {
+  read_links(now);
+  links_.on_second(now);
 }
 
-void WorkerServer::sample_link(WorkerConnection& connection) {
-  const auto figures = connection.tcp_figures();
-  if (!figures) return;
-  net::TcpFigures& known = links_[connection.worker()];
-  const auto before = known.retransmissions.value_or(0);
-  const auto now = figures->retransmissions.value_or(0);
-  if (now > before) retransmissions_ += now - before;
-  known = *figures;
+// A connection takes some microseconds, so that this is a twentieth of the thread's time at most.
+void WorkerServer::refresh_links(LinkLedger::TimePoint now) {
+  constexpr std::chrono::microseconds kEach{100};
+  if (now - links_read_ >= kEach * introduced_.size()) read_links(now);
 }
 
-std::optional<net::TcpFigures> WorkerServer::link(WorkerId worker) const {
-  const auto found = links_.find(worker);
-  return found == links_.end() ? std::nullopt : std::optional(found->second);
+void WorkerServer::read_links(LinkLedger::TimePoint now) {
+  for (const WorkerId worker : introduced_) read_link(*connections_.at(worker), now);
+  links_read_ = now;
+}
+
+void WorkerServer::read_link(WorkerConnection& connection, LinkLedger::TimePoint now) {
+  if (auto figures = connection.tcp_figures()) {
+    links_.read(connection.worker(), *std::move(figures), now);
+  }
 }
 
 void WorkerServer::on_closed(WorkerConnection& connection, const Status& why) {
   const WorkerId worker = connection.worker();
-  if (introduced_.contains(worker)) sample_link(connection);  // what was resent since the last time
-  links_.erase(worker);
+  // What it carried since the last time is to be counted too.
+  if (introduced_.contains(worker)) read_link(connection, std::chrono::steady_clock::now());
+  links_.forget(worker);
   const bool handshaking = handshaking_.erase(worker) > 0;
   if (handshaking && !why.ok()) {
     if (const auto left_out = rejections_.admit(std::chrono::steady_clock::now())) {

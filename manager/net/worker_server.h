@@ -18,8 +18,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "common/logging.h"
+#include "manager/net/link_ledger.h"
 #include "manager/net/worker_connection.h"
-#include "net/tcp_figures.h"
 #include "net/tls_context.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
@@ -70,12 +70,14 @@ class WorkerServer : private WorkerConnection::Listener {
   // Smoothed round trip as measured by PING; nullopt before the first PONG.
   std::optional<std::chrono::microseconds> rtt(WorkerId worker) const;
 
-  // Asks the kernel about every worker's connection: one system call each, for once a second.
-  void sample_links();
-  // As of the last sample_links(); nullopt: not sampled yet, or the kernel does not say.
-  std::optional<net::TcpFigures> link(WorkerId worker) const;
-  // Segments sent again to workers since the start, to those that have left too.
-  std::uint64_t retransmissions() const { return retransmissions_; }
+  // Asks the kernel about every worker's connection, a few system calls each, and takes a point for
+  // their rates: for once a second.
+  void sample_links(LinkLedger::TimePoint now);
+  // Asks as well, for somebody who wants to know what has been carried up to now. How often it does
+  // so is bounded: with many workers it leaves things at the last time's.
+  void refresh_links(LinkLedger::TimePoint now);
+  // As of the last of either; connections that ended are read as they end.
+  const LinkLedger& links() const { return links_; }
 
   // Accepts nothing more; connections that were never welcomed are closed.
   void stop_accepting(const std::string& reason);
@@ -86,7 +88,8 @@ class WorkerServer : private WorkerConnection::Listener {
   void on_message(WorkerConnection& connection, proto::Message message) override;
   void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt) override;
   void on_closed(WorkerConnection& connection, const Status& why) override;
-  void sample_link(WorkerConnection& connection);
+  void read_links(LinkLedger::TimePoint now);
+  void read_link(WorkerConnection& connection, LinkLedger::TimePoint now);
   bool has_room_for(const WorkerConnection& connection) const;
   void accept();
   void accept_later();
@@ -100,10 +103,10 @@ class WorkerServer : private WorkerConnection::Listener {
   boost::asio::steady_timer retry_timer_;
   std::uint64_t last_number_ = 0;
   Connections connections_;
-  std::set<WorkerId> handshaking_;             // of these, the ones that are not welcomed yet
-  std::set<WorkerId> introduced_;              // those that the listener knows
-  std::map<WorkerId, net::TcpFigures> links_;  // of the introduced
-  std::uint64_t retransmissions_ = 0;
+  std::set<WorkerId> handshaking_;  // of these, the ones that are not welcomed yet
+  std::set<WorkerId> introduced_;   // those that the listener knows
+  LinkLedger links_;                // of the introduced
+  LinkLedger::TimePoint links_read_{};
   LogLimiter rejections_;
   LogLimiter overflows_;
 };

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { COLUMNS, nextSort, sorted } from '../../frontend/js/cluster/columns.js';
-import { age, bits, bytes, count, names, perSecond, time, UNKNOWN } from '../../frontend/js/cluster/figures.js';
+import { age, bits, bytes, count, names, perSecond, share, time, UNKNOWN } from '../../frontend/js/cluster/figures.js';
 import { phaseRows } from '../../frontend/js/cluster/phases.js';
+import { wireText } from '../../frontend/js/cluster/wire.js';
 import { CHARTS, describe, points, rangeFor, stats, tableRows, timeMark, timeMarks, within } from '../../frontend/js/cluster/series.js';
 
 test('figures have as many digits as mean something', () => {
@@ -15,6 +16,8 @@ test('figures have as many digits as mean something', () => {
   assert.deepEqual([0, 1023, 1024, 65_449].map(bytes), ['0 B', '1023 B', '1.00 KiB', '63.9 KiB']);
   assert.deepEqual([0, 0.01, 0.44, 61.23, 1204.4].map(perSecond), ['0', '<0.1', '0.4', '61.2', '1,204']);
   assert.equal(count(1234567), '1,234,567');
+  assert.deepEqual([0, 0.0001, 0.0104, 0.1033, 0.9999, 1].map(share),
+    ['0 %', '<0.1 %', '1.0 %', '10.3 %', '100 %', '100 %']);
 });
 
 test('no figure is ever rounded up to one of the next unit', () => {
@@ -25,7 +28,7 @@ test('no figure is ever rounded up to one of the next unit', () => {
 });
 
 test('what is not known is a dash in every figure', () => {
-  for (const format of [count, perSecond, time, bits, bytes, age]) {
+  for (const format of [count, perSecond, share, time, bits, bytes, age]) {
     for (const value of [null, undefined, NaN, 'x']) assert.equal(format(value), UNKNOWN);
   }
 });
@@ -83,6 +86,54 @@ test('every column says something of a worker of which nothing is known', () => 
 test('a state that a newer server invents is shown as it is', () => {
   const state = COLUMNS.find(({ key }) => key === 'state');
   assert.equal(state.text({ state: 'resting' }), 'resting');
+});
+
+test('a connection says how much is under way, and of what', () => {
+  const { note } = COLUMNS.find(({ key }) => key === 'delivery_bits_per_s');
+  assert.equal(note({ unacknowledged_bytes: 65_449, congestion_window_bytes: 120_832 }), '63.9 KiB of 118 KiB');
+  assert.equal(note({ unacknowledged_bytes: 0, congestion_window_bytes: null }), '0 B');
+  assert.equal(note({ unacknowledged_bytes: null, congestion_window_bytes: null }), '');
+});
+
+test('how long an image takes stands below how many there are', () => {
+  const { note } = COLUMNS.find(({ key }) => key === 'images_per_s');
+  assert.equal(note({ service_ms: 20.31 }), '20.3 ms each');
+  assert.equal(note({ service_ms: 0 }), '', 'not measured yet');
+});
+
+test('what was resent is a share of the last minute and a number since it connected', () => {
+  const column = COLUMNS.find(({ key }) => key === 'retransmitted_share');
+  assert.equal(column.text({ retransmitted_share: 0.1033 }), '10.3 %');
+  assert.equal(column.note({ retransmissions: 1487, congestion_control: 'bbr' }), '1,487 · bbr');
+  assert.equal(column.note({ retransmissions: 0, congestion_control: null }), '0');
+  assert.equal(column.note({ retransmissions: null, congestion_control: null }), '');
+  assert.equal(column.text({ retransmitted_share: null }), UNKNOWN);
+});
+
+// ---- the sum of the connections ----------------------------------------------------------------
+
+const carrying = {
+  throughput: { '10s': { wire_out_bits_per_s: 10_840_000, wire_in_bits_per_s: 252_000 } },
+  wire: { out_bytes: 14_050_000, in_bytes: 317_000, retransmitted_share: 0.0104 },
+};
+
+test('the sum of the connections is a line', () => {
+  assert.equal(wireText({ cluster: carrying, workers: [{ congestion_control: 'bbr' }] }),
+    '10.8 Mbit/s to workers, 252 kbit/s back · 13.4 MiB and 310 KiB in all · 1.0 % resent · bbr');
+});
+
+test('the line counts congestion controls where they differ, without who has left', () => {
+  const by = (...names) => names.map((congestion_control) => ({ congestion_control }));
+  assert.match(wireText({ cluster: carrying, workers: by('bbr', 'cubic', 'bbr') }), / · 2 bbr, 1 cubic$/);
+  const left = { congestion_control: 'cubic', leftAt: 5 };
+  assert.match(wireText({ cluster: carrying, workers: [...by('bbr', null), left] }), / resent · bbr$/);
+});
+
+test('without a manager that counts there is no line', () => {
+  assert.equal(wireText({ cluster: null, workers: [] }), '');
+  assert.equal(wireText({ cluster: {}, workers: [] }), '');
+  const quiet = { ...carrying, wire: { ...carrying.wire, retransmitted_share: null } };
+  assert.match(wireText({ cluster: quiet, workers: [] }), / in all$/);
 });
 
 // ---- the charts --------------------------------------------------------------------------------

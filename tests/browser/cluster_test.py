@@ -216,8 +216,12 @@ class ClusterPageTest(unittest.TestCase):
         self.assertRegex(self.chart("latency"), r"p99: now [\d.]+ m?s, from")
         for row in self.rows().values():
             self.assertRegex(row["rtt_ms"], r"^(<?[\d.]+ m?s)$")
-            self.assertRegex(row["retransmissions"], r"^\d+$")
+            self.assertRegex(row["wire_out_bits_per_s"], r"^[\d.]+ [kM]bit/s$")
+            self.assertRegex(row["retransmitted_share"], r"^(<?[\d.]+ %|–)$")
             self.assertRegex(row["delivery_bits_per_s"], r"bit/s$")
+        self.assertRegex(self.page.text("wire"), r"^[\d.]+ [kM]bit/s to workers, [\d.]+ [kM]bit/s back · "
+                         r"[\d.]+ [KM]iB and [\d.]+ [KM]iB in all · [\d.<]+ % resent · \w+$")
+        self.assertRegex(self.chart("data"), r"To workers: now [\d.]+ [kM]bit/s")
         self.shoot("load")
         self.check_accessible("under load")
         self.page.reload()

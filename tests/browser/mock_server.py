@@ -139,13 +139,19 @@ class Mock:
     def cluster(self):
         states = [image["state"] for image in self.images.values()]
         recent = [t for t in self.settled_at if t > time.monotonic() - 10]
-        rate = {"images_per_s": len(recent) / 10, "bits_per_s": len(recent) * 8e4}
+        bits = len(recent) * 8e4
+        rate = {"images_per_s": len(recent) / 10, "bits_per_s": bits, "wire_out_bits_per_s": bits * 1.04,
+                "wire_in_bits_per_s": bits * 0.02}
         workers = [{"id": i, "name": f"worker-{i + 1}", "state": "ready", "address": "10.0.0.7:5012",
                     "model": "bvlc_googlenet", "credit": 8, "window": 2, "in_flight": 1, "done": 40,
                     "failed": 0, "images_per_s": rate["images_per_s"] / len(self.workers),
                     "service_ms": self.options.service_ms, "rtt_ms": 0.6, "tcp_rtt_ms": 12.0,
-                    "tcp_least_rtt_ms": 0.2, "retransmissions": i, "delivery_bits_per_s": 9.4e8,
-                    "unacknowledged_bytes": 0, "connected_s": 75}
+                    "tcp_least_rtt_ms": 0.2, "retransmissions": i, "retransmitted_share": i / 1000,
+                    "delivery_bits_per_s": 9.4e8, "unacknowledged_bytes": 0, "connected_s": 75,
+                    "congestion_control": "bbr", "congestion_window_bytes": 144_800,
+                    "wire_out_bytes": 4_400_000, "wire_in_bytes": 90_000,
+                    "wire_out_bits_per_s": rate["wire_out_bits_per_s"] / len(self.workers),
+                    "wire_in_bits_per_s": rate["wire_in_bits_per_s"] / len(self.workers)}
                    for i in range(len(self.workers))]
         percentiles = {"p50_ms": self.options.service_ms, "p90_ms": self.options.service_ms * 1.5,
                        "p99_ms": self.options.service_ms * 2} if recent else None
@@ -155,6 +161,9 @@ class Mock:
                 "totals": {"accepted": len(states), "done": done, "failed": failed,
                            "open": len(states) - done - failed},
                 "throughput": {"10s": rate, "1m": rate, "all": rate},
+                "wire": {"out_bytes": 4_400_000 * len(workers), "in_bytes": 90_000 * len(workers),
+                         "data_segments": 3000 * len(workers), "retransmissions": len(workers),
+                         "retransmitted_bytes": 1448 * len(workers), "retransmitted_share": 0.001},
                 "latency": {"1m": {"images": len(recent), "total": percentiles}},
                 "sockets": len(self.sockets), "uptime_s": int(time.monotonic() - self.started),
                 "join": {"port": 2888, "tls": False, "token": False},
@@ -166,6 +175,7 @@ class Mock:
         total = now_is["latency"]["1m"]["total"] or dict.fromkeys(("p50_ms", "p90_ms", "p99_ms"))
         self.samples = self.samples[-599:] + [{
             "second": now_is["uptime_s"], "images_per_s": settled, "bits_per_s": settled * 8e5,
+            "wire_out_bits_per_s": settled * 8.3e5, "wire_in_bits_per_s": settled * 1.6e4,
             "queue_depth": now_is["queue_depth"], "in_flight": now_is["in_flight"],
             "workers": len(self.workers), **total}]
 

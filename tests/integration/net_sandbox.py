@@ -9,6 +9,7 @@ so that it, and every device in it, is gone when the process ends, however it en
 """
 import contextlib
 import ctypes
+import fcntl
 import os
 import socket
 import struct
@@ -16,6 +17,7 @@ import struct
 import pytest
 
 CLONE_NEWNET = 0x40000000
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 RTM_DELLINK, NLM_F_REQUEST, NLM_F_ACK = 17, 1, 4
 _libc = ctypes.CDLL("libc.so.6", use_errno=True)
 
@@ -73,6 +75,12 @@ class Sandbox:
                 _check(_libc.setns(own, CLONE_NEWNET))
         finally:
             os.close(own)
+
+    def start_loopback(self):
+        """So that programs in it reach each other."""
+        with self.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            name_and_flags = struct.pack("16sh14x", b"lo", IFF_UP)
+            fcntl.ioctl(any_socket, SIOCSIFFLAGS, name_and_flags)
 
     def devices(self):
         """Their names, without lo."""

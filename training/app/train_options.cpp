@@ -32,6 +32,7 @@ const char* const kTrainHelp =
     "  --seed N           the same seed, the same training (default: 1)\n"
     "  --precision P      fp32, or bf16: faster on processors with the instructions for it, of\n"
     "                     the same accuracy (default: the faster one)\n"
+    "  --device D         cpu, or cuda where LibTorch was built with it (default: cpu)\n"
     "  --whole N          in the last N epochs no part of a picture is blanked (default: 0)\n"
     "  --threads N        (default: as many as there are cores)\n"
     "  --sure P           answers of a score that is not right in P percent of the held-out\n"
@@ -91,15 +92,28 @@ Status read_counts(const Arguments& arguments, TrainOptions& options, unsigned& 
   return {};
 }
 
-Status read_precision(const Arguments& arguments, Precision& precision) {
-  const Precision fastest = fastest_precision();
+Status read_device(const Arguments& arguments, std::string& device) {
+  device = arguments.value("--device", "cpu");
+  if (device == "cpu") return {};
+  if (device != "cuda") return wrong("--device must be cpu or cuda");
+  if (accelerator_there()) return {};
+  return wrong(
+      "there is no GPU that this LibTorch can compute on (Debian's is built without CUDA); use "
+      "--device cpu");
+}
+
+// REQUIRES: the device is known.
+Status read_precision(const Arguments& arguments, const std::string& device, Precision& precision) {
+  const Precision fastest = device == "cpu" ? fastest_precision() : Precision::kFp32;
   const std::string name = arguments.value("--precision", name_of(fastest));
   if (name == name_of(Precision::kFp32)) {
     precision = Precision::kFp32;
   } else if (name != name_of(Precision::kBf16)) {
     return wrong("--precision must be fp32 or bf16");
   } else if (fastest != Precision::kBf16) {
-    return wrong("this processor has no instructions for bf16 (avx512_bf16); use fp32");
+    return wrong(device == "cpu"
+                     ? "this processor has no instructions for bf16 (avx512_bf16); use fp32"
+                     : "--precision bf16 is for the processor; use fp32");
   } else {
     precision = Precision::kBf16;
   }
@@ -110,12 +124,13 @@ Status read_precision(const Arguments& arguments, Precision& precision) {
 
 Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) {
   const auto arguments = Arguments::parse(
-      words, {.values = {"--data",       "--out",    "--test",  "--held-out",  "--classes",
-                         "--size",       "--epochs", "--batch", "--rate",      "--seed",
-                         "--sure",       "--memory", "--name",  "--source",    "--licence",
-                         "--checkpoint", "--whole",  "--width", "--precision", "--threads"},
-              .switches = {"--restart", "--force"},
-              .required = {"--data", "--out"}});
+      words,
+      {.values = {"--data",      "--out",     "--test",    "--held-out",   "--classes", "--size",
+                  "--epochs",    "--batch",   "--rate",    "--seed",       "--sure",    "--memory",
+                  "--name",      "--source",  "--licence", "--checkpoint", "--whole",   "--width",
+                  "--precision", "--threads", "--device"},
+       .switches = {"--restart", "--force"},
+       .required = {"--data", "--out"}});
   if (!arguments.ok()) return arguments.status();
   TrainOptions options;
   options.data = arguments->value("--data");
@@ -131,15 +146,16 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
       "--source", "trained by imgrec-train on " + options.data.filename().string());
   options.licence = arguments->value("--licence", "not stated");
   options.trainer.threads = std::max(1u, std::thread::hardware_concurrency());
-  if (Status status = read_precision(*arguments, options.trainer.precision); !status.ok()) {
-    return status;
+  Status status = read_device(*arguments, options.trainer.device);
+  if (status.ok()) {
+    status = read_precision(*arguments, options.trainer.device, options.trainer.precision);
   }
+  if (!status.ok()) return status;
   unsigned memory_mib = 4096;
   unsigned sure = 95;
   unsigned seed = 1;
-  if (Status status = read_counts(*arguments, options, memory_mib, sure, seed); !status.ok()) {
-    return status;
-  }
+  status = read_counts(*arguments, options, memory_mib, sure, seed);
+  if (!status.ok()) return status;
   options.folders.max_bytes = std::uint64_t{memory_mib} << 20;
   options.sure = sure / 100.0;
   options.trainer.seed = seed;

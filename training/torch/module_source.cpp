@@ -33,7 +33,7 @@ class Writer {
   }
   void line(const std::string& text) { source_.text += "    " + text + "\n"; }
   void weight(const std::string& name, const torch::Tensor& value) {
-    source_.weights.emplace_back(name, value.detach().clone().contiguous());
+    source_.weights.emplace_back(name, value.detach().to(torch::kCPU).clone().contiguous());
   }
   ModuleSource take() { return std::move(source_); }
 

@@ -84,7 +84,7 @@ Answers answers_of(const Photos& photos, const std::vector<std::size_t>& members
                 batch.data_ptr<float>() + (i - begin) * photos.bytes_each());
       answers.labels.push_back(photos.labels[members[i]]);
     }
-    const torch::Tensor rows = run(batch.contiguous(kLayout)).contiguous();
+    const torch::Tensor rows = run(batch.contiguous(kLayout)).to(torch::kCPU).contiguous();
     answers.logits.insert(answers.logits.end(), rows.data_ptr<float>(),
                           rows.data_ptr<float>() + rows.numel());
   }
@@ -111,7 +111,7 @@ Status failed(const std::string& what, const std::exception& error) {
 class Trainer::Impl {
  public:
   Impl(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
-      : options_(options), photos_(photos), members_(std::move(members)) {
+      : options_(options), photos_(photos), members_(std::move(members)), device_(options.device) {
     at::set_num_threads(static_cast<int>(options_.threads));
     torch::manual_seed(options_.seed);
     const NetShape shape =
@@ -123,8 +123,7 @@ class Trainer::Impl {
       net_->stem1->conv->weight.copy_(
           whitening_filters(photos, members_, options_.normalisation, shape.stem1));
     }
-    use_fast_layout(*net_);
-    use_fast_layout(*average_);
+    settle();
     follow(0);
     optimiser_.emplace(groups_of(*net_, options_), torch::optim::SGDOptions(options_.rate));
     steps_each_ = (members_.size() + options_.batch - 1) / options_.batch;
@@ -155,8 +154,9 @@ class Trainer::Impl {
 
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
     average_->eval();
-    return answers_of(photos, members, options_.normalisation,
-                      [this](const torch::Tensor& batch) { return average_->forward(batch); });
+    return answers_of(photos, members, options_.normalisation, [this](const torch::Tensor& batch) {
+      return average_->forward(batch.to(device_));
+    });
   }
 
   Status save(const std::filesystem::path& file) const {
@@ -186,7 +186,7 @@ class Trainer::Impl {
   Status load(const std::filesystem::path& file) {
     try {
       torch::serialize::InputArchive archive;
-      archive.load_from(file.string());
+      archive.load_from(file.string(), device_);
       torch::IValue settings_of_file;
       archive.read("settings", settings_of_file);
       if (settings_of_file.toStringRef() != settings()) {
@@ -206,8 +206,7 @@ class Trainer::Impl {
       torch::Tensor epoch;
       archive.read("epoch", epoch);
       epoch_ = static_cast<unsigned>(epoch.item<std::int64_t>());
-      use_fast_layout(*net_);
-      use_fast_layout(*average_);
+      settle();
       return {};
     } catch (const std::exception& error) {
       return failed("cannot read the checkpoint " + file.string(), error);
@@ -249,11 +248,19 @@ class Trainer::Impl {
     for (auto& group : optimiser_->param_groups()) group.options().set_lr(rate);
     optimiser_->zero_grad();
     const torch::Tensor loss = torch::nn::functional::cross_entropy(
-        forward(batch.contiguous(kLayout)), labels,
+        forward(batch.contiguous(kLayout).to(device_)), labels.to(device_),
         torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(options_.label_smoothing));
     loss.backward();
     optimiser_->step();
     return loss.item<double>();
+  }
+
+  // Puts both networks where they are to be computed.
+  void settle() {
+    for (InceptionNet net : {net_, average_}) {  // handles
+      net->to(device_);
+      use_fast_layout(*net);
+    }
   }
 
   torch::Tensor forward(const torch::Tensor& batch) {
@@ -294,6 +301,7 @@ class Trainer::Impl {
   const TrainerOptions options_;
   const Photos& photos_;
   const std::vector<std::size_t> members_;
+  const torch::Device device_;
   InceptionNet net_{nullptr};
   InceptionNet average_{nullptr};
   std::optional<torch::optim::SGD> optimiser_;
@@ -310,6 +318,8 @@ Precision fastest_precision() {
   return Precision::kFp32;
 #endif
 }
+
+bool accelerator_there() { return torch::cuda::is_available(); }
 
 const char* name_of(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
 

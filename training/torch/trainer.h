@@ -27,6 +27,9 @@ enum class Precision { kFp32, kBf16 };
 Precision fastest_precision();
 const char* name_of(Precision precision);  // "fp32", "bf16"
 
+// LibTorch was built with CUDA (Debian's is not), and there is a GPU for it.
+bool accelerator_there();
+
 struct TrainerOptions {
   unsigned epochs = 30;
   unsigned batch = 128;
@@ -38,8 +41,9 @@ struct TrainerOptions {
   double label_smoothing = 0.1;
   double average = 0.998;  // how much of the running average each step keeps
   std::uint64_t seed = 1;
-  Precision precision = Precision::kFp32;
+  Precision precision = Precision::kFp32;  // on the processor; an accelerator takes kFp32 alone
   unsigned threads = 1;
+  std::string device = "cpu";  // or "cuda", where accelerator_there()
   // The last epochs, in which no part of a picture is blanked: what it is to recognise later is
   // whole. He et al., "Data Augmentation Revisited" (2019).
   unsigned whole_epochs = 0;

@@ -1,6 +1,6 @@
 // The columns of the workers' table: what each shows, explains and is sorted by. Pure, no DOM.
 
-import { age, bits, bytes, count, perSecond, time, UNKNOWN } from './figures.js';
+import { age, bits, bytes, count, perSecond, share, time } from './figures.js';
 
 const STATES = {
   ready: 'Ready',
@@ -19,6 +19,12 @@ const EXPLAINED = {
 export const stateText = (state) => STATES[state] ?? String(state ?? 'unknown');
 export const stateHint = (state) => EXPLAINED[state] ?? '';
 
+/** "63.9 KiB of 118 KiB" */
+function underWay({ unacknowledged_bytes: out, congestion_window_bytes: window }) {
+  if (out == null) return '';
+  return window == null ? bytes(out) : `${bytes(out)} of ${bytes(window)}`;
+}
+
 /**
  * key: of a worker in a message. title: what the column means. text: (worker) => what is shown.
  * note: (worker) => a smaller line below, '' for none. by: (worker) => what to sort by.
@@ -27,32 +33,40 @@ export const stateHint = (state) => EXPLAINED[state] ?? '';
 export const COLUMNS = [
   { key: 'name', label: 'Worker', title: 'Name and address', text: (w) => String(w.name ?? ''),
     note: (w) => String(w.address ?? ''), by: (w) => String(w.name ?? '') },
-  { key: 'state', label: 'State', title: 'Whether it takes images', text: (w) => stateText(w.state),
+  { key: 'state', label: 'State', title: 'Whether it takes images; the model that it serves',
+    text: (w) => stateText(w.state), note: (w) => String(w.model ?? ''),
     by: (w) => STATE_ORDER.indexOf(w.state) },
-  { key: 'model', label: 'Model', title: 'The model that it serves', text: (w) => String(w.model ?? UNKNOWN),
-    by: (w) => String(w.model ?? '') },
   { key: 'in_flight', label: 'In flight', number: true, descending: true,
     title: 'Images that it holds, of its window: as many as keep it busy. Credit: what it would take',
     text: (w) => `${count(w.in_flight)} of ${count(w.window)}`,
     note: (w) => `credit ${count(w.credit)}`, by: (w) => w.in_flight },
   { key: 'images_per_s', label: 'Images/s', number: true, descending: true,
-    title: 'Answers over the last 10 seconds', text: (w) => perSecond(w.images_per_s),
-    by: (w) => w.images_per_s },
-  { key: 'service_ms', label: 'Service', number: true, title: 'Time for one image, smoothed',
-    text: (w) => (w.service_ms > 0 ? time(w.service_ms) : UNKNOWN), by: (w) => w.service_ms || null },
+    title: 'Answers over the last 10 seconds; each: time for one image, smoothed',
+    text: (w) => perSecond(w.images_per_s),
+    note: (w) => (w.service_ms > 0 ? `${time(w.service_ms)} each` : ''), by: (w) => w.images_per_s },
   { key: 'rtt_ms', label: 'Round trip', number: true,
-    title: 'Of PING and PONG, smoothed; least: the shortest that TCP saw, the path alone',
+    title: 'Of PING and PONG, smoothed; TCP: of its segments, smoothed, and the shortest lately, which '
+      + 'is the path alone',
     text: (w) => time(w.rtt_ms),
-    note: (w) => (w.tcp_least_rtt_ms == null ? '' : `least ${time(w.tcp_least_rtt_ms)}`),
+    note: (w) => (w.tcp_rtt_ms == null ? '' : `TCP ${time(w.tcp_rtt_ms)}, least ${time(w.tcp_least_rtt_ms)}`),
     by: (w) => w.rtt_ms },
-  { key: 'retransmissions', label: 'Resent', number: true, descending: true,
-    title: 'TCP segments sent again since it connected', text: (w) => count(w.retransmissions),
-    by: (w) => w.retransmissions },
+  { key: 'wire_out_bits_per_s', label: 'On the wire', number: true, descending: true,
+    title: 'What went to it over the last 10 seconds, headers and packets sent again included; back: '
+      + 'what came from it',
+    text: (w) => bits(w.wire_out_bits_per_s),
+    note: (w) => (w.wire_in_bits_per_s == null ? '' : `${bits(w.wire_in_bits_per_s)} back`),
+    by: (w) => w.wire_out_bits_per_s },
+  { key: 'retransmitted_share', label: 'Resent', number: true, descending: true,
+    title: 'Share of the TCP segments of the last minute that were sent again; how many since it '
+      + 'connected, and which congestion control',
+    text: (w) => share(w.retransmitted_share),
+    note: (w) => [w.retransmissions == null ? '' : count(w.retransmissions), w.congestion_control ?? '']
+      .filter(Boolean).join(' · '),
+    by: (w) => w.retransmitted_share },
   { key: 'delivery_bits_per_s', label: 'Delivery', number: true, descending: true,
-    title: 'What its connection delivered lately, as TCP measures it; out: sent and not acknowledged',
-    text: (w) => bits(w.delivery_bits_per_s),
-    note: (w) => (w.unacknowledged_bytes > 0 ? `${bytes(w.unacknowledged_bytes)} out` : ''),
-    by: (w) => w.delivery_bits_per_s },
+    title: 'What its connection delivered lately, as TCP measures it; sent and not acknowledged yet, '
+      + 'of what congestion control allows',
+    text: (w) => bits(w.delivery_bits_per_s), note: underWay, by: (w) => w.delivery_bits_per_s },
   { key: 'done', label: 'Done', number: true, descending: true, title: 'Images that it recognised',
     text: (w) => count(w.done), by: (w) => w.done },
   { key: 'failed', label: 'Failed', number: true, descending: true,

@@ -36,6 +36,15 @@ export function time(ms) {
   return seconds < 59.5 ? `${three(seconds)} s` : age(seconds);
 }
 
+/** A part of a whole: "0 %", "<0.1 %", "10.3 %". */
+export function share(value) {
+  if (!known(value)) return UNKNOWN;
+  const percent = Math.min(100, Math.max(0, Number(value) * 100));
+  if (percent === 0) return '0 %';
+  if (percent < 0.05) return '<0.1 %';
+  return percent < 99.95 ? `${percent.toFixed(1)} %` : '100 %';
+}
+
 const BIT_UNITS = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s'];
 
 /** Bits a second: "0 bit/s", "28.2 Mbit/s". */

@@ -7,7 +7,7 @@ import { initialState, isStale, MAX_SAMPLES, reduce } from './state.js';
 import { Announcer } from './ui/announcer.js';
 import { Charts } from './ui/charts.js';
 import { ModelNote } from '../ui/model_note.js';
-import { ConnectionBanner, EmptyNote, Headline, LiveMark } from './ui/notices.js';
+import { ConnectionBanner, EmptyNote, Headline, LiveMark, WireLine } from './ui/notices.js';
 import { Phases } from './ui/phases.js';
 import { Tiles } from './ui/tiles.js';
 import { WorkersTable } from './ui/workers_table.js';
@@ -41,6 +41,7 @@ const parts = [
   new Headline(byId('headline')), new ModelNote({ bigger: byId('bigger-model') }),
   new Tiles(byId('tiles')),
   new EmptyNote({ section: byId('empty'), command: byId('command'), note: byId('command-note') }),
+  new WireLine(byId('wire')),
   new WorkersTable(byId('workers-table'), byId('sort')),
   charts,
   new Phases(byId('phases')),

@@ -77,6 +77,8 @@ ClusterView busy_cluster() {
       .second = 61,
       .images_per_s = 9.98765,
       .bits_per_s = 8e6 + 0.4,
+      .wire_out_bits_per_s = 8.5e6,
+      .wire_in_bits_per_s = 2e5,
       .queue_depth = 3,
       .in_flight = 2,
       .workers = 1,
@@ -94,7 +96,9 @@ TEST(Json, SaysNullForWhatIsNotMeasuredYetOfACluster) {
   EXPECT_EQ(json["latency"]["1m"]["images"], 0);
   EXPECT_FALSE(json.contains("history")) << "nobody asked for it";
   for (const char* key : {"rtt_ms", "tcp_rtt_ms", "tcp_least_rtt_ms", "retransmissions",
-                          "delivery_bits_per_s", "unacknowledged_bytes"}) {
+                          "retransmitted_share", "delivery_bits_per_s", "unacknowledged_bytes",
+                          "congestion_control", "congestion_window_bytes", "wire_out_bytes",
+                          "wire_in_bytes", "wire_out_bits_per_s", "wire_in_bits_per_s"}) {
     EXPECT_TRUE(json["workers"][0].at(key).is_null()) << key;
   }
 }
@@ -103,11 +107,18 @@ TEST(Json, CarriesTheKernelsFiguresOfAWorkersConnection) {
   ClusterView view;
   WorkerSnapshot worker;
   worker.rtt = std::chrono::microseconds(2'500);
-  worker.link = net::TcpFigures{.rtt = std::chrono::microseconds(1'250),
-                                .least_rtt = std::chrono::microseconds(250),
-                                .retransmissions = 7,
-                                .delivery_bits_per_s = 80'000'000,
-                                .unacknowledged_bytes = std::nullopt};
+  worker.link = LinkFigures{.tcp = {.rtt = std::chrono::microseconds(1'250),
+                                    .least_rtt = std::chrono::microseconds(250),
+                                    .delivery_bits_per_s = 80'000'000,
+                                    .unacknowledged_bytes = std::nullopt,
+                                    .congestion_window_bytes = 14'480,
+                                    .congestion_control = "bbr",
+                                    .counters = {}},
+                            .wire = {}};
+  worker.link->wire = LinkFigures::Wire{
+      .traffic = {.wire_bytes_out = 900'000, .wire_bytes_in = 40'000, .retransmissions = 7},
+      .last_10s = {.bits_out_per_s = 720'000.4, .bits_in_per_s = 32'000, .retransmitted = 1},
+      .last_minute = {.retransmitted = 1.0 / 96}};
   view.workers.push_back(worker);
   const auto json = cluster_json(view)["workers"][0];
   EXPECT_EQ(json["rtt_ms"], 2.5);
@@ -116,6 +127,35 @@ TEST(Json, CarriesTheKernelsFiguresOfAWorkersConnection) {
   EXPECT_EQ(json["retransmissions"], 7);
   EXPECT_EQ(json["delivery_bits_per_s"], 80'000'000);
   EXPECT_TRUE(json["unacknowledged_bytes"].is_null());
+  EXPECT_EQ(json["congestion_control"], "bbr");
+  EXPECT_EQ(json["congestion_window_bytes"], 14'480);
+  EXPECT_EQ(json["retransmitted_share"], 0.0104) << "of the last minute, four digits";
+  EXPECT_EQ(json["wire_out_bytes"], 900'000);
+  EXPECT_EQ(json["wire_in_bytes"], 40'000);
+  EXPECT_EQ(json["wire_out_bits_per_s"], 720'000);
+  EXPECT_EQ(json["wire_in_bits_per_s"], 32'000);
+}
+
+TEST(Json, SaysWhatCrossedTheWireToAllWorkersBesideTheImages) {
+  ClusterView view;
+  view.wire.traffic = {.wire_bytes_out = 9'000'000,
+                       .wire_bytes_in = 400'000,
+                       .segments_out = 6'500,
+                       .segments_in = 5'000,
+                       .data_segments_out = 6'000,
+                       .retransmissions = 60,
+                       .retransmitted_bytes = 86'000};
+  view.wire.last_10s = {.bits_out_per_s = 8e6, .bits_in_per_s = 1e5, .retransmitted = 0.5};
+  view.wire.last_minute = {.bits_out_per_s = 4e6, .bits_in_per_s = 2e5, .retransmitted = 0.125};
+  view.wire.overall = {.bits_out_per_s = 1e6, .bits_in_per_s = 3e5, .retransmitted = 0.01};
+  const auto json = cluster_json(view);
+  const auto wire = nlohmann::json::parse(R"({"out_bytes":9000000,"in_bytes":400000,
+    "data_segments":6000,"retransmissions":60,"retransmitted_bytes":86000,
+    "retransmitted_share":0.125})");
+  EXPECT_EQ(nlohmann::json(json["wire"]), wire);
+  EXPECT_EQ(json["throughput"]["10s"]["wire_out_bits_per_s"], 8e6);
+  EXPECT_EQ(json["throughput"]["1m"]["wire_out_bits_per_s"], 4e6);
+  EXPECT_EQ(json["throughput"]["all"]["wire_in_bits_per_s"], 3e5);
 }
 
 TEST(Json, GivesTheNewestSampleAsARowAndTheHistoryAsColumns) {

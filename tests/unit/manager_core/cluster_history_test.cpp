@@ -49,6 +49,8 @@ class ClusterSamplerTest : public ::testing::Test {
   std::optional<ClusterSample> sample(std::uint64_t images, Duration at) {
     return sampler_.sample({.images = images,
                             .bytes = images * 1000,
+                            .wire_bytes_out = images * 1100,
+                            .wire_bytes_in = images * 50,
                             .queue_depth = 7,
                             .in_flight = 2,
                             .workers = 3,
@@ -65,10 +67,13 @@ TEST_F(ClusterSamplerTest, TurnsTotalsIntoRates) {
   EXPECT_EQ(first->second, 1);
   EXPECT_DOUBLE_EQ(first->images_per_s, 10);
   EXPECT_DOUBLE_EQ(first->bits_per_s, 80'000);
+  EXPECT_DOUBLE_EQ(first->wire_out_bits_per_s, 88'000);
+  EXPECT_DOUBLE_EQ(first->wire_in_bits_per_s, 4'000);
   EXPECT_EQ(first->queue_depth, 7u);
   EXPECT_EQ(first->in_flight, 2u);
   EXPECT_EQ(first->workers, 3u);
   EXPECT_DOUBLE_EQ(sample(10, 2s)->images_per_s, 0);
+  EXPECT_DOUBLE_EQ(sample(20, 3s)->wire_out_bits_per_s, 88'000);
 }
 
 TEST_F(ClusterSamplerTest, DividesByTheTimeThatHasPassed) {

@@ -201,16 +201,52 @@ TEST_F(WorkerServerTest, KnowsWhatTheKernelSaysOfAWorkersConnection) {
   peer.say_hello(hello("1"));
   ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
   const WorkerId worker = recorder_.joined[0];
-  EXPECT_FALSE(server_->link(worker)) << "not sampled yet";
-  server_->sample_links();
-  ASSERT_TRUE(server_->link(worker));
-  EXPECT_GT(server_->link(worker)->rtt->count(), 0);
-  EXPECT_EQ(server_->link(worker)->retransmissions, 0u) << "loopback loses nothing";
-  EXPECT_EQ(server_->retransmissions(), 0u);
+  const LinkLedger& links = server_->links();
+  EXPECT_FALSE(links.link(worker)) << "not sampled yet";
+  const auto now = std::chrono::steady_clock::now();
+  server_->sample_links(now);
+  ASSERT_TRUE(links.link(worker));
+  EXPECT_GT(links.link(worker)->tcp.rtt->count(), 0);
+  ASSERT_TRUE(links.link(worker)->wire);
+  EXPECT_EQ(links.link(worker)->wire->traffic.retransmissions, 0u) << "loopback loses nothing";
+  EXPECT_EQ(links.all().traffic.retransmissions, 0u);
   peer.vanish();
   ASSERT_TRUE(eventually([&] { return !recorder_.left.empty(); }));
-  EXPECT_FALSE(server_->link(worker));
-  server_->sample_links();  // nobody is left to ask about
+  EXPECT_FALSE(links.link(worker));
+  server_->sample_links(now);  // nobody is left to ask about
+}
+
+TEST_F(WorkerServerTest, CountsWhatWentToAWorkerAlsoOnceItHasLeft) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  const auto image = std::make_shared<const std::string>(3'000'000, 'x');
+  server_->assign(recorder_.joined[0], {JobId{7}, 1, std::chrono::seconds(5), 5, image});
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Assign>().empty(); }));
+  peer.answer(peer.got<proto::Assign>()[0]);
+  ASSERT_TRUE(eventually([&] { return !recorder_.messages.empty(); }));
+  peer.vanish();
+  ASSERT_TRUE(eventually([&] { return !recorder_.left.empty(); }));
+  const auto traffic = server_->links().all().traffic;
+  EXPECT_GT(traffic.wire_bytes_out, image->size()) << "nobody asked before it left";
+  EXPECT_LT(traffic.wire_bytes_out, image->size() * 11 / 10) << "headers are no tenth of it";
+  EXPECT_GT(traffic.wire_bytes_in, 0u);
+}
+
+TEST_F(WorkerServerTest, AsksAtOnceForAFewWorkersWhoeverWantsToKnow) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  const auto now = std::chrono::steady_clock::now();
+  server_->refresh_links(now);
+  const auto before = server_->links().all().traffic.wire_bytes_out;
+  EXPECT_GT(before, 0u);
+  server_->assign(recorder_.joined[0], {JobId{7}, 1, std::chrono::seconds(5), 5,
+                                        std::make_shared<const std::string>(1000, 'x')});
+  server_->refresh_links(now);  // at once: too soon
+  EXPECT_EQ(server_->links().all().traffic.wire_bytes_out, before);
+  server_->refresh_links(now + std::chrono::milliseconds(1));
+  EXPECT_GT(server_->links().all().traffic.wire_bytes_out, before);
 }
 
 TEST_F(WorkerServerTest, TellsWhenAWorkerVanishes) {

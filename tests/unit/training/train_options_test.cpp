@@ -23,6 +23,7 @@ TEST(TrainOptions, HasDefaultsForEverythingButTheFolders) {
   EXPECT_EQ(options->trainer.epochs, 30u);
   EXPECT_TRUE(options->folders.classes.empty());
   EXPECT_EQ(options->trainer.precision, fastest_precision());
+  EXPECT_EQ(options->trainer.device, "cpu");
   EXPECT_GE(options->trainer.threads, 1u);
   EXPECT_FALSE(parse_train_options({"--data", "pets"}).ok());
 }
@@ -56,12 +57,24 @@ TEST(TrainOptions, RefusesWhatMakesNoSenseInWords) {
                                                         {"--rate=nan", "--rate"},
                                                         {"--held-out=99", "--held-out"},
                                                         {"--precision=int8", "--precision"},
+                                                        {"--device=abacus", "--device"},
                                                         {"--threads=0", "--threads"},
                                                         {"--colour=red", "--colour"},
                                                         {"stray", "stray"}}) {
     const auto options = parse({word});
     ASSERT_FALSE(options.ok()) << word;
     EXPECT_THAT(options.status().message(), HasSubstr(complaint));
+  }
+}
+
+TEST(TrainOptions, TakeAnAcceleratorOnlyWhereThereIsOne) {
+  const auto options = parse({"--device=cuda"});
+  ASSERT_EQ(options.ok(), accelerator_there());
+  if (!options.ok()) {
+    EXPECT_THAT(options.status().message(), HasSubstr("use --device cpu"));
+  } else {
+    EXPECT_EQ(options->trainer.precision, Precision::kFp32);
+    EXPECT_FALSE(parse({"--device=cuda", "--precision=bf16"}).ok());
   }
 }
 

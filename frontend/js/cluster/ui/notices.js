@@ -2,6 +2,7 @@
 
 import { age, count } from '../figures.js';
 import { isStale } from '../state.js';
+import { wireText } from '../wire.js';
 import { make, setText } from './element.js';
 
 const clock = (at) => new Date(at).toLocaleTimeString('en-GB');
@@ -71,6 +72,19 @@ export class Headline {
     const { model } = cluster;
     setText(this.#element, model?.name
       ? `Model ${model.name}, ${count(model.classes)} classes` : 'No model yet: it comes with the first worker');
+  }
+}
+
+/** What all workers' connections carry together. */
+export class WireLine {
+  #element;
+
+  constructor(element) {
+    this.#element = element;
+  }
+
+  update(state) {
+    setText(this.#element, wireText(state));
   }
 }
 
