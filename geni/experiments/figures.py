@@ -48,6 +48,15 @@ def retransmissions(metrics):
     return None if value is None else int(value)
 
 
+def wire_bits(before, after):
+    """Columns: what the manager says went to workers and came from them in between; none where it does
+    not say."""
+    names = {"wire_bits_out": 'imgrec_worker_wire_bytes_total{direction="out"}',
+             "wire_bits_in": 'imgrec_worker_wire_bytes_total{direction="in"}'}
+    return {column: 8 * int(after[name] - before[name]) for column, name in names.items()
+            if name in before and name in after}
+
+
 def mean_rtt_ms(cluster):
     trips = [worker["tcp_rtt_ms"] for worker in cluster["workers"] if worker["tcp_rtt_ms"] is not None]
     return sum(trips) / len(trips) if trips else None

@@ -11,7 +11,7 @@ import datetime
 import bound
 import presence
 from browser import RunFailed
-from figures import attempts, balances, ledger, mean_rtt_ms, retransmissions
+from figures import attempts, balances, ledger, mean_rtt_ms, retransmissions, wire_bits
 from plan import CLEAN, choose_photos
 
 SETTLE_S = 1.1  # the manager looks at its connections once a second
@@ -81,8 +81,9 @@ def measure(backend, run, photos, calibration, seed, timeout_s):
         "doubled": outcome.doubled, "label_mismatches": _mismatches(outcome, files, calibration.labels),
         "resent": attempts(after, "resent") - attempts(before, "resent"),
         "duplicates_dropped": attempts(after, "dropped") - attempts(before, "dropped"),
-        "rtt_ms": mean_rtt_ms(cluster), "retransmissions": _grown(retransmissions(before), retransmissions(after)),
-        "model_digest": calibration.model_digest, **ended,
+        "rtt_ms": mean_rtt_ms(cluster),
+        "retransmissions": _grown(retransmissions(before), retransmissions(after)),
+        "model_digest": calibration.model_digest, **ended, **wire_bits(before, after),
     }
 
 
