@@ -5,6 +5,7 @@ The tests build on one another, in the order of the file, as an experimenter's d
 """
 import concurrent.futures
 import contextlib
+import csv
 import json
 import os
 import pathlib
@@ -359,6 +360,31 @@ def install_cut_off(name, points, folder):
     assert done.code == 0 and "imgrec-worker is ready" in done.said, done.said
     half_done = "/opt/imgrec/*/*.partial /opt/imgrec/models/new /etc/imgrec/*.new"
     return on(name, f"ls -d {half_done} 2>/dev/null || true")
+
+
+@not_in_root
+def test_experiments_of_workers_and_failure_leave_everything_as_it_was(tmp_path, some_photos):
+    """geni/experiments/run.sh on hosts. This kernel may have no netem: then delay is left out by name."""
+    folder, out = tmp_path / "photos", tmp_path / "results"
+    folder.mkdir()
+    for photo in some_photos[:4]:
+        shutil.copy(photo, folder)
+    done = run(GENI / "experiments" / "run.sh", "--on", HOSTS, "--ssh-config", SSH_CONFIG, "--package", PACKAGE,
+               "--token-file", TOKEN, "--setting", "workers=1,failure=0.5,delay=50", "--repeat", 1, "--images", 8,
+               "--photos", folder, "--out", out)
+    with open(out / "runs.csv", newline="") as file:
+        rows = {row["experiment"] + row["setting"]: row for row in csv.DictReader(file)}
+    without_links = "delay 50 is left out: links cannot be given delay and loss" in done.said
+    assert done.code == (1 if without_links else 0), done.said
+    assert rows.keys() == {"workers3", "workers1", "failure0.5"} | (set() if without_links else {"delay50"}), done.said
+    for row in rows.values():
+        assert row["done"] == row["accepted"] == "8" and row["label_mismatches"] == row["doubled"] == "0", row
+        assert int(row["wire_bits_out"]) > 8 * int(row["image_bytes"]) and row["cpu_share"] == "", row
+    assert float(rows["workers1"]["worker_up_s"]) == pytest.approx(float(rows["workers1"]["total_s"]), rel=0.1)
+    wait_until(lambda: (said := cluster("status")).code == 0 and "workers ready=3" in said.said,
+               "all three workers to be back", 60)
+    assert "IMGREC_WORKER_FAIL_PROBABILITY" not in show("worker-1", "worker", "Environment")
+    assert on("manager", "ls -d /var/tmp/imgrec-experiments-* 2>/dev/null || true") == ""
 
 
 @not_in_root

@@ -1,0 +1,74 @@
+"""Shares of CPU for processes of ours: a control group each, with a quota of the kernel's scheduler.
+
+    shares = CpuShares("imgrec-experiments-123")
+    command = shares.limited("worker-1", 0.5, command)   # half a core, in periods of 20 ms
+    CpuShares("imgrec-experiments-123").remove()          # when none of its processes is left
+
+Version 1 and 2 of control groups. Groups are below the caller's own in version 1, at the top of what is
+mounted in version 2, where a group with processes in it may have none below.
+"""
+import contextlib
+import os
+import pathlib
+
+PERIOD_US = 20_000
+MOUNT = pathlib.Path("/sys/fs/cgroup")
+
+
+class NoCpuShares(Exception):
+    """Why this machine has none, for people."""
+
+
+class CpuShares:
+    def __init__(self, name, mount=MOUNT, own=None):
+        """`own`: the text of /proc/self/cgroup, for tests."""
+        own = own if own is not None else pathlib.Path("/proc/self/cgroup").read_text()
+        self._version, parent = _parent(pathlib.Path(mount), own)
+        self.folder = parent / name
+
+    def limited(self, group, cores, command):
+        """`command`, to be run in that group; the group is made, or given another quota."""
+        folder = self.folder / group
+        try:
+            if self._version == 2:
+                _delegate(self.folder.parent)
+                self.folder.mkdir(exist_ok=True)
+                _delegate(self.folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            quota = round(cores * PERIOD_US)
+            if self._version == 2:
+                (folder / "cpu.max").write_text(f"{quota} {PERIOD_US}\n")
+            else:
+                (folder / "cpu.cfs_period_us").write_text(f"{PERIOD_US}\n")
+                (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        except OSError as error:
+            raise NoCpuShares(f"the control group {folder} cannot be had: {error}") from error
+        return ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(folder), *command]
+
+    def remove(self):
+        """REQUIRES: none of its processes is left."""
+        for folder, _, _ in os.walk(self.folder, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
+def _parent(mount, own):
+    for line in own.splitlines():
+        number, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            for folder in (mount / controllers, mount / "cpu"):
+                here = folder / path.strip("/")
+                if (here / "cpu.cfs_quota_us").exists() or (here / "cgroup.procs").exists():
+                    return 1, here
+    for folder in (mount, mount / "unified"):
+        controllers = folder / "cgroup.controllers"
+        if controllers.exists() and "cpu" in controllers.read_text().split():
+            return 2, folder
+    raise NoCpuShares("no control groups with the cpu controller are mounted at /sys/fs/cgroup")
+
+
+def _delegate(folder):
+    """Lets groups below `folder` have quotas."""
+    control = folder / "cgroup.subtree_control"
+    if "cpu" not in control.read_text().split():
+        control.write_text("+cpu")

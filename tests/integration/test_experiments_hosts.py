@@ -1,0 +1,171 @@
+"""The experiments on hosts, against an ssh that is this machine: what is said to tc, what comes back when there is
+no netem, and the browser that runs on the manager's host."""
+import os
+import pathlib
+import stat
+import sys
+
+import pytest
+from cluster import REPO
+from pictures import fake_class, png
+
+sys.path.insert(0, str(REPO / "geni" / "experiments"))
+sys.path.insert(0, str(REPO / "geni" / "lab"))
+sys.path.insert(0, str(REPO / "geni"))
+from browser import RunFailed  # noqa: E402
+from figures import Figures, balances, ledger, ready_workers  # noqa: E402
+from hosts import Hosts, HostFailed, Machine, Ssh  # noqa: E402
+from hosts_backend import HostsBackend  # noqa: E402
+from plan import parse_setting  # noqa: E402
+from remote_reach import There  # noqa: E402
+
+# Runs what it is told to here, as root in a machine's eyes, and notes for whom.
+SSH = """#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+export STUB_HOST=$2 SSH_CONNECTION="10.9.0.1 1 10.9.2.1 22"
+[ "$2" != nobody ] || { echo "no route to host" >&2; exit 255; }
+exec sh -c "$3"
+"""
+STUBS = {
+    "id": "echo 0",
+    # Addresses 10.10.N.x are reached by link-N, all others by the control network.
+    "ip": """for address; do :; done
+case "$address" in
+  10.10.*) n=${address#10.10.}; echo "$address dev link-${n%%.*} src x" ;;
+  *) echo "$address dev ${STUB_CONTROL:-control} src x" ;;
+esac""",
+    "tc": """printf '%s: %s\\n' "$STUB_HOST" "$*" >>"$STUB_CALLS"
+[ "$1 $2" != "qdisc show" ] || { echo "qdisc netem 8001: root"; exit 0; }
+[ -z "$STUB_NO_NETEM" ] || { echo "Error: Specified qdisc kind is unknown." >&2; exit 2; }""",
+    "modprobe": "exit 1",
+    "systemctl": """printf '%s: systemctl %s\\n' "$STUB_HOST" "$*" >>"$STUB_CALLS"
+[ "$1" != show ] || echo 4""",
+}
+HOSTS = Hosts(Machine("manager", "m", "10.10.1.1"),
+              (Machine("worker-1", "w1", "10.10.1.2", "10.10.1.1"), Machine("worker-2", "w2", "10.10.2.2", "10.10.2.1"),
+               Machine("worker-3", "w3", "10.10.3.2", "10.10.3.1")))
+
+
+@pytest.fixture
+def stubs(tmp_path, monkeypatch):
+    """A PATH with them; a function that returns what was called since it was asked last."""
+    folder, calls = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+    for name, text in {"ssh": SSH, **{name: f"#!/bin/sh\n{text}\n" for name, text in STUBS.items()}}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("STUB_CALLS", str(calls))
+    calls.touch()
+
+    def called():
+        lines = calls.read_text().splitlines()
+        calls.write_text("")
+        return lines
+
+    return called
+
+
+def backend(say=None):
+    return HostsBackend(HOSTS, Ssh(), None, None, say or (lambda _: None))
+
+
+def test_delay_and_loss_are_set_at_both_ends_of_every_link_and_taken_away(stubs):
+    hosts = backend()
+    hosts._have_links(parse_setting("combined", "delay=500,loss=5"))
+    netem = "root netem delay 500ms loss 5% limit 100000"
+    assert stubs() == [*(f"m: qdisc replace dev link-{n} {netem}" for n in (1, 2, 3)),
+                       *(f"w{n}: qdisc replace dev link-{n} {netem}" for n in (1, 2, 3))]
+    hosts._have_links(parse_setting("workers", "3"))
+    assert [call for call in stubs() if "qdisc del" in call] == [
+        *(f"m: qdisc del dev link-{n} root" for n in (1, 2, 3)), *(f"w{n}: qdisc del dev link-{n} root" for n in (1, 2, 3))]
+    hosts._have_links(parse_setting("workers", "2"))
+    assert stubs() == [], "there is nothing to take away any more"
+
+
+def test_without_netem_settings_with_links_are_refused_in_words(stubs, monkeypatch):
+    monkeypatch.setenv("STUB_NO_NETEM", "1")
+    hosts = backend()
+    hosts._no_links = hosts._reason_against_links()
+    assert "has no netem (module sch_netem): Error: Specified qdisc kind is unknown." in hosts.unable(
+        parse_setting("delay", "500"))
+    assert hosts.unable(parse_setting("loss", "5")) and hosts.unable(parse_setting("combined", "delay=1,workers=2"))
+    assert hosts.unable(parse_setting("workers", "3")) is None
+    assert hosts.unable(parse_setting("failure", "0.5")) is None
+    assert "4 workers" in hosts.unable(parse_setting("workers", "4"))
+
+
+def test_with_netem_nothing_of_the_trial_is_left(stubs):
+    hosts = backend()
+    assert hosts._reason_against_links() is None
+    calls = stubs()
+    assert sum("replace" in call for call in calls) == sum("qdisc del" in call for call in calls) == 6
+
+
+def test_the_device_that_ssh_comes_by_is_left_alone(stubs, monkeypatch):
+    monkeypatch.setenv("STUB_CONTROL", "link-1")
+    assert "link-1 is also the device by which ssh comes" in backend()._reason_against_links()
+    assert stubs() == []
+
+
+def test_workers_beyond_a_setting_are_stopped_and_come_back(stubs):
+    hosts = backend()
+    hosts._have_workers(parse_setting("workers", "1"))
+    assert stubs() == ["w1: systemctl start imgrec-worker", "w2: systemctl stop imgrec-worker",
+                       "w3: systemctl stop imgrec-worker"]
+    hosts.close()
+    assert stubs() == [f"w{n}: systemctl start imgrec-worker" for n in (1, 2, 3)]
+
+
+def test_counters_are_of_the_links_devices_only(stubs):
+    hosts = backend()
+    before = hosts._counters()
+    assert before == {"sent": 0, "received": 0, "restarts": 4}, "this machine has no link-1"
+
+
+def test_a_host_that_is_away_is_named(stubs):
+    with pytest.raises(HostFailed, match="nobody cannot be reached by ssh: no route to host"):
+        Ssh().root("nobody", "restarts")
+    said = []
+    broken = HostsBackend(Hosts(HOSTS.manager, (Machine("worker-1", "nobody", "10.10.1.2", "10.10.1.1"),)),
+                          Ssh(), None, None, said.append)
+    broken.close()
+    assert any("Not put back as it was: nobody cannot be reached" in line for line in said)
+
+
+def test_the_browser_runs_on_the_managers_host(stubs, cluster, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    pictures = [png(number) for number in range(6)]
+    for number, data in enumerate(pictures):
+        (photos / f"a photo {number}.png").write_bytes(data)
+    cluster.add_workers(2)
+    there = There(Ssh(), "m", photos, website=cluster.http_address)
+    place = pathlib.Path(there._place)
+    try:
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        outcome = there.recognise([5, 0, 5, 3], timeout_s=60, linger_s=0.2)
+        assert sorted(outcome.photos.values()) == [0, 1, 2, 3] and outcome.doubled == 0
+        assert 0 < outcome.first_s <= outcome.total_s
+        sent = [pictures[number] for number in (5, 0, 5, 3)]
+        for identity, index in outcome.photos.items():
+            assert outcome.shown[identity]["top"][0]["index"] == fake_class(sent[index])
+        figures = Figures(there.get)
+        assert ready_workers(figures.metrics()) == 2
+        entries = ledger(figures.metrics())
+        assert entries["done"] == 4 and balances(entries)
+        with pytest.raises(RunFailed, match="on m: HTTPError"):
+            there.get("/nothing")
+    finally:
+        there.close()
+    assert not place.exists()
+
+
+def test_results_that_do_not_come_in_time_are_a_failed_run(stubs, cluster, tmp_path):
+    (tmp_path / "a.png").write_bytes(png(1))
+    there = There(Ssh(), "m", tmp_path, website=cluster.http_address)  # and there are no workers
+    try:
+        with pytest.raises(RunFailed, match="0 of 2 results came in time"):
+            there.recognise([0, 0], timeout_s=1, linger_s=0)
+    finally:
+        there.close()

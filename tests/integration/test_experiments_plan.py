@@ -1,0 +1,411 @@
+"""The experiments' parts that measure nothing: plan, options, rows, bound, time left, who was there, hosts file,
+and a session whose backend is made up."""
+import dataclasses
+import datetime
+import json
+import math
+import pathlib
+import sys
+
+import pytest
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO / "geni" / "experiments"))
+import bound  # noqa: E402
+import cpu_share  # noqa: E402
+import hosts  # noqa: E402
+import measuring  # noqa: E402
+import options  # noqa: E402
+import plan  # noqa: E402
+import presence  # noqa: E402
+import progress  # noqa: E402
+import rows  # noqa: E402
+import session  # noqa: E402
+from browser import Outcome, RunFailed  # noqa: E402
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+ALL = ["workers", "failure", "delay", "loss"]
+
+
+# ---- plan ------------------------------------------------------------------------------------------
+
+def test_the_published_plan_is_the_course_projects():
+    made = plan.make_plan(ALL, [plan.PUBLISHED])
+    assert [(s.workers, s.failure, s.delay_ms, s.loss_percent) for s in made.settings] == [
+        (3, 0, 0, 0), (2, 0, 0, 0), (1, 0, 0, 0), (3, 0.5, 0, 0), (3, 0.3, 0, 0), (3, 0.1, 0, 0),
+        (3, 0, 500, 0), (3, 0, 300, 0), (3, 0, 100, 0), (3, 0, 0, 5), (3, 0, 0, 10), (3, 0, 0, 15)]
+    assert len(made.runs) == 12 * 8 and {run.images for run in made.runs} == {5}
+    assert len({run.identity for run in made.runs}) == len(made.runs)
+
+
+def test_the_clean_setting_comes_first_whatever_is_asked_for():
+    made = plan.make_plan(["delay"], [plan.Series(600, 1)], chosen=["500"])
+    assert [run.setting.name for run in made.runs] == ["workers 3", "delay 500"]
+
+
+def test_settings_are_chosen_by_experiment():
+    made = plan.make_plan([], [plan.PUBLISHED], chosen=["delay=500", "loss=1", "delay=20"])
+    assert [s.name for s in made.settings] == ["workers 3", "delay 500", "delay 20", "loss 1"]
+    made = plan.make_plan(["delay", "loss"], [plan.PUBLISHED], chosen=["loss=1"])
+    assert [s.name for s in made.settings] == ["workers 3", "delay 500", "delay 300", "delay 100", "loss 1"]
+    for only, chosen in ((["delay", "loss"], ["500"]), ([], ["500"]), (["delay"], ["loss=5"]), ([], ["speed=5"])):
+        with pytest.raises(plan.BadPlan):
+            plan.make_plan(only, [plan.PUBLISHED], chosen=chosen)
+
+
+def test_combinations():
+    setting = plan.parse_setting("combined", "workers=2, delay=100,loss=5")
+    assert setting == plan.Setting("combined", "workers=2,delay=100,loss=5", 2, 0.0, 100, 5)
+    made = plan.make_plan(["combined"], [plan.PUBLISHED])
+    assert [s.key for s in made.settings[1:]] == list(plan.COMBINED)
+
+
+@pytest.mark.parametrize("experiment, key", [
+    ("combined", "delay=100,delay=200"), ("combined", "latency=1"), ("combined", "delay"), ("combined", ""),
+    ("loss", "100"), ("loss", "nan"), ("failure", "1"), ("delay", "-1"), ("workers", "0"), ("workers", "1.5"),
+    ("speed", "1")])
+def test_what_is_no_setting_is_refused(experiment, key):
+    with pytest.raises(plan.BadPlan):
+        plan.parse_setting(experiment, key)
+
+
+def test_the_same_repeat_sends_the_same_photos_and_another_one_others():
+    first = plan.choose_photos(100, 5, seed=1, repeat=1)
+    assert first == plan.choose_photos(100, 5, seed=1, repeat=1) and len(set(first)) == 5
+    assert first != plan.choose_photos(100, 5, seed=1, repeat=2)
+    assert first != plan.choose_photos(100, 5, seed=2, repeat=1)
+    many = plan.choose_photos(100, 250, seed=1, repeat=1)
+    assert sorted(many[:100]) == list(range(100)) and len(set(many[200:])) == 50
+
+
+# ---- options ---------------------------------------------------------------------------------------
+
+def parse(*words):
+    return options.parse(list(words), NOW)
+
+
+def test_defaults_are_the_published_set_in_a_folder_of_the_time():
+    asked = parse("--on", "local")
+    assert len(options.plan_of(asked).runs) == 96
+    assert asked.out.endswith("build/experiments/20260102T030405Z") and not asked.resumed
+
+
+def test_flags_for_programs_are_words():
+    asked = parse("--on", "local", "--manager-flag=--log-level debug", "--manager-flag=--scheduler-hedge-percent=0")
+    assert asked.manager_flags == ["--log-level", "debug", "--scheduler-hedge-percent=0"]
+
+
+@pytest.mark.parametrize("words, said", [
+    ([], "--on local"), (["--on", "local", "--only", "speed"], 'no experiment "speed"'),
+    (["--on", "local", "--images", "0"], "1 to 1000000 photos"), (["--on", "local", "--rap"], "--rap"),
+    (["--on", "local", "--cpu-share", "0"], "--cpu-share"), (["--on", "/nonexistent"], "cannot be read"),
+    (["--on", "local", "--ssh-config", "x"], "--on HOSTS.yaml"), (["--resume", "/nonexistent"], "resumed"),
+    (["--on", "local", "--congestion", "bbr; ls"], "is no name")])
+def test_wrong_usage_is_told_in_words(words, said):
+    with pytest.raises(options.Wrong, match=said):
+        parse(*words)
+
+
+def test_a_resumed_session_is_what_was_asked_for_and_may_not_change(tmp_path):
+    first = parse("--on", "local", "--only", "delay", "--repeat", "2", "--seed", "7")
+    (tmp_path / "plan.json").write_text(json.dumps(first.asked))
+    again = parse("--resume", str(tmp_path))
+    assert again.asked == first.asked and again.resumed and again.out == str(tmp_path)
+    assert parse("--resume", str(tmp_path), "--repeat", "2").asked == first.asked
+    for changed in (["--repeat", "3"], ["--only", "loss"], ["--seed", "8"], ["--rate", "1gbit"]):
+        with pytest.raises(options.Wrong, match=f"{changed[0]} was"):
+            parse("--resume", str(tmp_path), *changed)
+    with pytest.raises(options.Wrong, match="leave --out away"):
+        parse("--resume", str(tmp_path), "--out", "elsewhere")
+
+
+@pytest.mark.parametrize("cores, share", [(1, 0.15), (2, 0.5), (4, 1), (64, 1)])
+def test_the_default_share_leaves_half_a_core(cores, share):
+    assert options.default_cpu_share(cores) == share
+
+
+HOSTS = """# ours
+manager: {ssh: ana@pc1, address: 10.10.1.1}
+workers:
+  - {ssh: ana@pc2, address: 10.10.1.2, manager_address: 10.10.1.1}
+  - {ssh: ana@pc3, address: 10.10.2.2, manager_address: 10.10.2.1}
+"""
+
+
+def test_what_is_for_one_machine_only_is_refused_for_hosts(tmp_path):
+    file = tmp_path / "hosts.yaml"
+    file.write_text(HOSTS)
+    with pytest.raises(options.Wrong, match="names 2 workers"):
+        parse("--on", str(file))
+    file.write_text(HOSTS + "  - {ssh: ana@pc4, address: 10.10.3.2, manager_address: 10.10.3.1}\n")
+    assert parse("--on", str(file)).cpu_share is None
+    for flag in ("--rate=1gbit", "--bin-dir=x", "--manager-flag=--x", "--cpu-share=0.5"):
+        with pytest.raises(options.Wrong, match=f"{flag.split('=')[0]} is for --on local"):
+            parse("--on", str(file), flag)
+
+
+# ---- rows ------------------------------------------------------------------------------------------
+
+def test_rows_are_there_again_and_a_torn_one_is_not(tmp_path):
+    path = tmp_path / "runs.csv"
+    table = rows.Table(path)
+    table.append({"experiment": "combined", "setting": "delay=1,loss=2", "images": 5, "repeat": 1,
+                  "total_s": 1 / 3, "kernel": "a\nb"})
+    table.close()
+    whole = path.read_bytes()
+    for torn in (b'workers,3,"half', b"workers"):
+        path.write_bytes(whole + torn)
+        table = rows.Table(path)
+        assert [rows.identity_of(row) for row in table.rows] == [("combined", "delay=1,loss=2", 5, 1)]
+        assert table.rows[0]["total_s"] == "0.333333" and table.rows[0]["bound_s"] == ""
+        table.append({"experiment": "workers", "setting": "3", "images": 5, "repeat": 1})
+        table.close()
+        assert path.read_bytes().startswith(whole) and path.read_bytes().count(b"\n") == 3
+
+
+def test_a_table_of_other_columns_is_not_continued(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(rows.BadTable):
+        rows.Table(path)
+    with pytest.raises(KeyError):
+        rows.Table(tmp_path / "new.csv").append({"speed": 1})
+
+
+# ---- bound -----------------------------------------------------------------------------------------
+
+ALWAYS = [bound.FOREVER] * 3
+
+
+@pytest.mark.parametrize("images, workers, photos_each", [(1, 3, 1), (3, 3, 1), (5, 3, 2), (5, 2, 3), (600, 3, 200)])
+def test_photos_are_whole(images, workers, photos_each):
+    assert bound.ideal_makespan(images, 0.1, ALWAYS[:workers]) == pytest.approx(0.1 * photos_each)
+
+
+def test_who_left_computed_only_while_it_was_there():
+    # One of two is there for two and a half photos, and comes back after five.
+    stays = [bound.FOREVER, [(0, 2.5), (5, math.inf)]]
+    assert bound.ideal_makespan(4, 1, stays) == 2
+    assert bound.ideal_makespan(5, 1, stays) == 3
+    assert bound.ideal_makespan(7, 1, stays) == 5
+    assert bound.ideal_makespan(9, 1, stays) == 6
+    # The one that comes late ends in between of the other's photos.
+    assert bound.ideal_makespan(2, 1, [[(0.25, math.inf)], [(0, 0.5)]]) == 2.25
+    assert bound.ideal_makespan(1, 1, [[(0, 0.5)]]) == math.inf
+
+
+def test_the_bound_is_a_round_trip_and_the_slower_of_links_and_workers():
+    sizes = [100_000] * 5
+    no_limit = bound.bound_s(sizes, 0.05, ALWAYS, 1.0, 0, 0)
+    assert no_limit == pytest.approx(1.0 + 0.1)
+    # 100 000 bytes take 8 ms at 100 Mbit/s, 16 ms where half is lost.
+    assert bound.bound_s(sizes, 0.05, ALWAYS, 1.0, 100e6, 0) == pytest.approx(1.0 + 0.008 + 0.1)
+    assert bound.bound_s(sizes, 0.05, ALWAYS, 1.0, 100e6, 0.5) == pytest.approx(1.0 + 0.016 + 0.1)
+    # At 1 Mbit/s the links are the limit: a third of 500 000 bytes, then a photo's service.
+    assert bound.bound_s(sizes, 0.05, ALWAYS, 0, 1e6, 0) == pytest.approx(4 / 3 + 0.05)
+
+
+def test_the_quicker_measurement_of_a_worker_is_believed():
+    assert bound.capacity(101, 10.0, 12.0) == 10
+    assert bound.capacity(101, 12.0, 10.0) == 10.1
+
+
+# ---- who was there ---------------------------------------------------------------------------------
+
+LOG = """2026-01-01T00:00:00.000Z info imgrec-manager manager_ready http=x
+2026-01-01T00:00:00.500Z info imgrec-manager worker_joined worker=9 name=worker-2
+2026-01-01T00:00:01.000Z info imgrec-manager manager_ready http=x
+2026-01-01T00:00:02.000Z info imgrec-manager worker_joined worker=1 name=worker-1
+2026-01-01T00:00:02.000Z info imgrec-manager worker_joined worker=2 name=worker-2
+2026-01-01T00:00:04.000Z info imgrec-manager worker_left worker=1 name=worker-1 reason="gone"
+2026-01-01T00:00:06.500Z info imgrec-manager worker_joined worker=3 name=worker-1
+2026-01-01T00:00:06.500Z info imgrec-manager worker_joined worker=4 name=stranger
+"""
+
+
+def test_stays_are_cut_to_the_run():
+    begin = presence.seconds_of("2026-01-01T00:00:03.000")
+    stays = presence.stays_of(LOG, ["worker-1", "worker-2"], begin, begin + 5)
+    assert stays == {"worker-1": [(0, 1), (3.5, 5)], "worker-2": [(0, 5)]}
+    assert presence.total(stays) == 7.5
+    # What another manager knew is nothing.
+    begin = presence.seconds_of("2026-01-01T00:00:00.000")
+    assert presence.stays_of(LOG, ["worker-2"], begin, begin + 3) == {"worker-2": [(2, 3)]}
+
+
+# ---- the rest --------------------------------------------------------------------------------------
+
+def test_the_time_left_follows_what_the_work_really_takes():
+    now = [0.0]
+    left = progress.Progress([1, 1, 2], clock=lambda: now[0])
+    assert left.left_s() == 4
+    now[0] = 3
+    left.done(0)
+    assert left.left_s() == 9
+    assert [progress.in_words(s) for s in (5, 65, 3700)] == ["5 s", "1 min 05 s", "1 h 01 min"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_share_of_cpu_is_a_quota_of_20_ms(tmp_path, version):
+    if version == 1:
+        own, parent = "3:cpuset:/x\n1:cpu,cpuacct:/here\n0::/\n", tmp_path / "cpu,cpuacct" / "here"
+    else:
+        own, parent = "0::/here\n", tmp_path
+    parent.mkdir(parents=True, exist_ok=True)
+    (parent / "cgroup.procs").touch()
+    (parent / "cgroup.controllers").write_text("cpu io\n")
+    (parent / "cgroup.subtree_control").write_text("cpu\n")
+    group = parent / "ours"
+    group.mkdir()
+    (group / "cgroup.subtree_control").write_text("")
+    shares = cpu_share.CpuShares("ours", mount=tmp_path, own=own)
+    command = shares.limited("worker-1", 0.45, ["true"])
+    assert command[-2:] == [str(group / "worker-1"), "true"]
+    written = {f.name: f.read_text().strip() for f in (group / "worker-1").iterdir()}
+    if version == 1:
+        assert written == {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "9000"}
+    else:
+        assert written == {"cpu.max": "9000 20000"}
+        assert (group / "cgroup.subtree_control").read_text() == "+cpu"
+
+
+def test_without_the_controller_there_are_no_shares(tmp_path):
+    with pytest.raises(cpu_share.NoCpuShares):
+        cpu_share.CpuShares("ours", mount=tmp_path, own="0::/\n")
+
+
+def test_a_hosts_file_is_read_as_the_scripts_read_it(tmp_path):
+    file = tmp_path / "hosts.yaml"
+    file.write_text(HOSTS)
+    found = hosts.read_hosts(file)
+    assert found.manager == hosts.Machine("manager", "ana@pc1", "10.10.1.1")
+    assert found.workers[1] == hosts.Machine("worker-2", "ana@pc3", "10.10.2.2", "10.10.2.1")
+    for wrong in ("workers:\n", HOSTS + "more\n", HOSTS.replace("ana@pc1", "-oProxyCommand=x"),
+                  HOSTS.replace(", address: 10.10.1.2", ""), HOSTS.split("workers:")[0]):
+        file.write_text(wrong)
+        with pytest.raises(hosts.BadHosts):
+            hosts.read_hosts(file)
+
+
+# ---- a session -------------------------------------------------------------------------------------
+
+class FakeBackend:
+    """Measures a second a run; fails and lacks what it is told to."""
+
+    def __init__(self, trouble=(), lacking=()):
+        self.trouble, self.lacking = list(trouble), lacking
+        self.prepared = []
+
+    def unable(self, setting):
+        return "no links here" if setting.experiment in self.lacking else None
+
+    def ready(self, setting):
+        self.prepared.append(setting.name)
+        return False
+
+    def give_up_cluster(self):
+        self.prepared.append("given up")
+
+
+@pytest.fixture
+def run_session(tmp_path, monkeypatch):
+    """Runs a session in one folder; (exit code, what it said, measured runs)."""
+    measured = []
+
+    def measure(backend, run, *_):
+        if run.identity in backend.trouble:
+            backend.trouble.remove(run.identity)
+            raise RunFailed("two of five results came in time")
+        measured.append(run.identity)
+        good = {"accepted": 5, "done": 5, "failed": 0, "open": 0, "doubled": 0, "label_mismatches": 0,
+                "restarts": 0, "failure_probability": 0, "total_s": 2.0, "bound_s": 1.0, "throughput_mbit": 3.0}
+        return {**good, "experiment": run.setting.experiment, "setting": run.setting.key,
+                "images": run.images, "repeat": run.repeat, **backend_figures}
+
+    backend_figures = {}
+    monkeypatch.setattr(measuring, "measure", measure)
+    monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "digest"))
+
+    def run(backend, the_plan, **figures):
+        backend_figures.clear()
+        backend_figures.update(figures)
+        measured.clear()
+        said = []
+        code = session.Session(backend, the_plan, None, tmp_path, 1, {"kernel": "k"}, said.append).run()
+        return code, "\n".join(said), list(measured)
+
+    return run
+
+
+SMALL = plan.make_plan(["delay"], [plan.Series(5, 2)], chosen=["500"])
+
+
+def test_a_session_measures_everything_once_and_goes_on_where_it_ended(run_session, tmp_path):
+    code, said, measured = run_session(FakeBackend(), SMALL)
+    assert code == 0 and measured == [run.identity for run in SMALL.runs]
+    assert "delay 500" in said and "1.000" in said
+    more = dataclasses.replace(SMALL, series=(plan.Series(5, 3),))
+    code, said, measured = run_session(FakeBackend(), more)
+    assert code == 0 and measured == [("workers", "3", 5, 3), ("delay", "500", 5, 3)]
+    assert "4 runs are there already, 2 are left" in said
+    assert len(rows.Table(tmp_path / "runs.csv").rows) == 6
+
+
+def test_what_failed_once_is_tried_again_and_written_down(run_session, tmp_path):
+    backend = FakeBackend(trouble=[("workers", "3", 5, 2)])
+    code, _, measured = run_session(backend, SMALL)
+    assert code == 0 and len(measured) == 4
+    assert backend.prepared[1:4] == ["workers 3", "given up", "workers 3"]
+    failures = rows.Table(tmp_path / "failed_runs.csv", rows.FAILED_COLUMNS).rows
+    assert [(f["setting"], f["repeat"], f["attempt"]) for f in failures] == [("3", "2", "1")]
+    assert "two of five" in failures[0]["error"]
+
+
+def test_what_failed_twice_is_told_by_name_and_the_rest_is_measured(run_session):
+    code, said, measured = run_session(FakeBackend(trouble=[("workers", "3", 5, 1)] * 2), SMALL)
+    assert code == 1 and len(measured) == 3
+    assert "workers 3, repeat 1, of 5 photos could not be measured" in said
+
+
+def test_what_cannot_be_measured_here_is_left_out_by_name(run_session):
+    code, said, measured = run_session(FakeBackend(lacking=["delay"]), SMALL)
+    assert code == 1 and {identity[0] for identity in measured} == {"workers"}
+    assert "delay 500 is left out: no links here" in said
+
+
+@pytest.mark.parametrize("figures, said", [
+    ({"done": 4, "failed": 1}, "4 recognised, 1 failed"), ({"doubled": 1}, "shown twice"),
+    ({"label_mismatches": 2}, "2 labels"), ({"restarts": 1}, "ended 1 times")])
+def test_a_run_with_a_fault_is_kept_and_complained_of(run_session, figures, said):
+    code, words, measured = run_session(FakeBackend(), SMALL, **figures)
+    assert code == 1 and len(measured) == 4 and said in words
+
+
+def test_rows_of_another_model_are_not_added_to(run_session, tmp_path, monkeypatch):
+    run_session(FakeBackend(), SMALL)
+    monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "another"))
+    with pytest.raises(RuntimeError, match="another model"):
+        run_session(FakeBackend(), dataclasses.replace(SMALL, series=(plan.Series(5, 3),)))
+
+
+# ---- a run's row -----------------------------------------------------------------------------------
+
+class FakeReach:
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    def recognise(self, *_):
+        return self.outcome
+
+
+def test_labels_are_compared_by_photo_and_every_column_has_a_place():
+    def image(label, state="done"):
+        return {"state": state, "top": [{"index": label}] if state == "done" else [],
+                "timing_ms": {"decode": 10, "inference": 40}}
+
+    files = [("a", b"x" * 1000), ("b", b"y" * 3000)]
+    outcome = Outcome(presence.seconds_of("2026-01-01T00:00:03.000"), 0.5, 2.0, {"1": 0, "2": 1, "3": 0},
+                      {"1": image(4), "2": image(9), "3": image(0, "failed")}, 0)
+    assert measuring._mismatches(outcome, files, {"a": 4, "b": 9}) == 1
+    assert measuring._mismatches(outcome, files, {"a": 4, "b": 8}) == 2
+    assert measuring._compute_s(outcome) == pytest.approx(0.15)
