@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
@@ -11,9 +12,14 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include "net/congestion_choice.h"
 #include "net/tcp_figures.h"
 
 namespace imgrec::net {
+
+using std::chrono::microseconds;
+using namespace std::chrono_literals;
+
 namespace {
 
 void set(int fd, int level, int option, std::string_view name, const void* value, socklen_t size) {
@@ -34,19 +40,22 @@ namespace {
 constexpr int kRtoMinUs = 45;      // TCP_RTO_MIN_US
 constexpr int kDelayedAckUs = 46;  // TCP_DELACK_MAX_US
 
-void fit_timers(int fd) {
-  using std::chrono::microseconds;
-  constexpr microseconds kAcknowledge{10'000};
-  constexpr microseconds kLeast{20'000};
-  constexpr microseconds kMost{200'000};  // the kernel's own
-  const auto figures = read_tcp_figures(fd);
-  if (!figures || !figures->least_rtt) return;  // not connected yet
+void fit_timers(int fd, microseconds round_trip) {
+  constexpr microseconds kAcknowledge = 10ms;
+  constexpr microseconds kLeast = 20ms;
+  constexpr microseconds kMost = 200ms;  // the kernel's own
   set(fd, IPPROTO_TCP, kDelayedAckUs, "TCP_DELACK_MAX_US", static_cast<int>(kAcknowledge.count()));
   set(fd, IPPROTO_TCP, kRtoMinUs, "TCP_RTO_MIN_US",
-      static_cast<int>(std::clamp(*figures->least_rtt / 4, kLeast, kMost).count()));
+      static_cast<int>(std::clamp(round_trip / 4, kLeast, kMost).count()));
 }
 
 }  // namespace
+
+void set_congestion_control(int fd, std::string_view name) {
+  if (name.empty()) return;
+  set(fd, IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", name.data(),
+      static_cast<socklen_t>(name.size()));
+}
 
 void tune_socket(int fd, const SocketTuning& tuning) {
   set(fd, IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", 1);
@@ -56,11 +65,14 @@ void tune_socket(int fd, const SocketTuning& tuning) {
   set(fd, IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", 3);
   set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", 20'000);
   set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT", 128 * 1024);
-  if (!tuning.congestion_control.empty()) {
-    set(fd, IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", tuning.congestion_control.data(),
-        static_cast<socklen_t>(tuning.congestion_control.size()));
+  const auto figures = read_tcp_figures(fd);
+  const auto round_trip = figures ? figures->least_rtt : std::nullopt;
+  if (tuning.congestion_control == CongestionChoice::kAuto) {
+    set_congestion_control(fd, CongestionChoice::first(round_trip.value_or(0us)));
+  } else {
+    set_congestion_control(fd, tuning.congestion_control);
   }
-  fit_timers(fd);
+  if (round_trip) fit_timers(fd, *round_trip);
 }
 
 }  // namespace imgrec::net

@@ -2,8 +2,8 @@
 // the path carries when the first images come.
 //
 // A connection begins with 10 segments under way (RFC 6928) and doubles that with each round trip:
-// with a round trip of a second, the first megabyte takes seven. Where the round trip is short there
-// is nothing to be won, and nothing is sent.
+// with a round trip of a second, the first megabyte takes seven. Where the round trip is short
+// there is nothing to be won, and nothing is sent.
 //
 // Thread rule: confined to one thread. Owns: nothing but numbers.
 #pragma once

@@ -5,7 +5,6 @@
 
 #include <boost/asio/buffer.hpp>
 
-
 namespace imgrec::manager {
 namespace asio = boost::asio;
 using boost::system::error_code;
@@ -51,6 +50,7 @@ WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, WorkerId worker
 // The session's clock runs from here on: a TLS handshake that stalls ends as any other does.
 void WorkerConnection::start(const net::SocketTuning& tuning) {
   net::tune_socket(stream_->socket().native_handle(), tuning);
+  if (tuning.congestion_control == net::CongestionChoice::kAuto) congestion_.emplace();
   arm_timer();
   stream_->handshake(
       {}, [self = shared_from_this()](const Status& status) { self->on_handshake(status); });
@@ -79,9 +79,16 @@ std::optional<net::TcpFigures> WorkerConnection::tcp_figures() {
   return net::read_tcp_figures(stream_->socket().native_handle());
 }
 
+void WorkerConnection::adapt(const net::TcpFigures& figures) {
+  if (!congestion_ || !figures.counters || !congestion_->sees_loss(*figures.counters)) return;
+  net::set_congestion_control(stream_->socket().native_handle(), net::CongestionChoice::kForLoss);
+  congestion_.reset();
+}
+
 void WorkerConnection::welcome(const std::string& manager_id) {
   session_.welcome(worker_, manager_id, std::chrono::steady_clock::now());
-  // The kernel knows the round trip from connecting, and the first images come before the first PONG.
+  // The kernel knows the round trip from connecting, and the first images come before the first
+  // PONG.
   if (const auto figures = tcp_figures(); figures && figures->least_rtt) {
     listener_.on_round_trip(*this, *figures->least_rtt);
   }
@@ -157,11 +164,13 @@ void WorkerConnection::pump() {
   }
 }
 
-// Images that come meanwhile wait for a portion and for what the kernel has not sent yet: some 200 KB.
+// Images that come meanwhile wait for a portion and for what the kernel has not sent yet: some 200
+// KB.
 void WorkerConnection::warm() {
   if (warmer_.done() || !session_.can_fill()) return;
   const auto figures = tcp_figures();
   if (!figures) return;
+  adapt(*figures);
   const LinkWarmer::Path path{figures->least_rtt.value_or(std::chrono::microseconds(0)),
                               figures->congestion_window_bytes.value_or(0)};
   if (warmer_.next(path, std::chrono::steady_clock::now()) == 0) return;

@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "manager/core/link_warmer.h"
+#include "net/congestion_choice.h"
 #include "net/socket_tuning.h"
 #include "net/stream.h"
 #include "net/tcp_figures.h"
@@ -50,6 +51,9 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   // not say, or the socket is closed.
   std::optional<net::TcpFigures> tcp_figures();
 
+  // What TCP says of the way may call for another congestion control.
+  void adapt(const net::TcpFigures& figures);
+
   void welcome(const std::string& manager_id);
   void refuse(const proto::Refuse& refuse);
   void assign(const proto::Assign& assign);
@@ -79,8 +83,9 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::deque<proto::OutgoingFrame> outbox_;  // bounded by the worker's credit: see the scheduler
   std::vector<proto::OutgoingFrame> writing_;
   LinkWarmer warmer_;
-  std::optional<proto::TimePoint> armed_;  // what the timer waits for
-  bool open_ = false;                      // bytes can go: TLS, where it is spoken, is done
+  std::optional<net::CongestionChoice> congestion_;  // while it is ours to choose
+  std::optional<proto::TimePoint> armed_;            // what the timer waits for
+  bool open_ = false;  // bytes can go: TLS, where it is spoken, is done
   bool pumping_ = false;
   bool closed_ = false;
 };

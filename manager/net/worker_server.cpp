@@ -119,6 +119,7 @@ void WorkerServer::read_links(LinkLedger::TimePoint now) {
 
 void WorkerServer::read_link(WorkerConnection& connection, LinkLedger::TimePoint now) {
   if (auto figures = connection.tcp_figures()) {
+    connection.adapt(*figures);
     links_.read(connection.worker(), *std::move(figures), now);
   }
 }

@@ -283,7 +283,8 @@ TEST_F(Filling, GoesToAWorkerThatKnowsItAndMeansNothingThere) {
   manager_->assign(testing::sample_assign());
   exchange();
   ASSERT_THAT(to_worker_, SizeIs(1));
-  EXPECT_TRUE(std::holds_alternative<Assign>(to_worker_[0])) << "what comes behind it is understood";
+  EXPECT_TRUE(std::holds_alternative<Assign>(to_worker_[0]))
+      << "what comes behind it is understood";
   EXPECT_EQ(worker_->state(), SessionState::kReady);
 }
 
