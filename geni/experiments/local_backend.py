@@ -43,6 +43,7 @@ class LocalOptions:
     model: pathlib.Path
     workers: int  # as many as any setting has
     rate: str
+    rate_mbit: float  # the same; 0: no limit
     base_delay_ms: float
     congestion: str  # or None: as the kernel has it
     cpu_share: float
@@ -71,7 +72,7 @@ class LocalBackend:
         self._setting = None
         self._managers = 0
         self._restarts_before = 0
-        self.link = LinkFacts(options.base_delay_ms, 1e6 * (mbit(options.rate) or 0))
+        self.link = LinkFacts(options.base_delay_ms, 1e6 * options.rate_mbit)
         self.reach = Here(ADDRESS, photos)
         self.figures = Figures(self.reach.get)
 
@@ -135,7 +136,7 @@ class LocalBackend:
             "link_lateness_p99_ms": max(way["lateness_ms"]["p99"] for way in both),
             "link_unread": sum(way["unread"] for way in both),
             "congestion_control": self._congestion(),
-            "link_rate_mbit": mbit(self._options.rate),
+            "link_rate_mbit": self._options.rate_mbit,
             "cpu_share": self._options.cpu_share,
         }
 
@@ -205,14 +206,6 @@ class LocalBackend:
 
 def _number(log):
     return int(log.stem.rsplit("-", 1)[1])
-
-
-def mbit(rate):
-    """Mbit/s of a rate as imgrec-link takes it."""
-    found = re.fullmatch(r"([0-9.]+)\s*([kmg]?)bit(?:/s)?|0", rate.lower())
-    if not found:
-        return None
-    return float(found.group(1) or 0) * {"": 1e-6, "k": 1e-3, "m": 1, "g": 1e3}[found.group(2) or ""]
 
 
 def _enter_network(namespace):

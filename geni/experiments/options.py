@@ -3,6 +3,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shlex
 
 from hosts import BadHosts, read_hosts
@@ -48,7 +49,8 @@ def parser():
         f"steady: {STEADY.images} photos, {STEADY.repeats} runs")
     add("--only", metavar="NAMES", help=f"of {', '.join(EXPERIMENTS)}; default: the first four. The clean "
         "run of three workers is always there")
-    add("--setting", metavar="VALUES", help='instead of the published ones: "delay=500,loss=1"; "500,100" with one --only')
+    add("--setting", metavar="VALUES",
+        help='instead of the published ones: "delay=500,loss=1"; "500,100" with one --only')
     add("--combine", action="append", metavar="SETTINGS",
         help='a combination, "workers=2,delay=100,loss=5"; may be repeated')
     add("--repeat", type=int, metavar="N", help="runs of a setting")
@@ -98,6 +100,7 @@ def parse(arguments, now):
     options.resumed = bool(resumed)
     options.dry_run = dry_run
     options.bin_dir = pathlib.Path(bin_dir or REPO / "build/release/bin").resolve()
+    options.bin_dir_given = bool(bin_dir)
     options.model = pathlib.Path(options.model)
     plan_of(options)
     return options
@@ -173,6 +176,8 @@ def _check(options):
         raise Wrong(f"--cpu-share: {options.cpu_share:g} is not from 0.05 to 64")
     if not 0 <= options.base_delay <= 10_000:
         raise Wrong(f"--base-delay: {options.base_delay:g} is not from 0 to 10000")
+    if mbit(options.rate) is None:
+        raise Wrong(f'--rate: "{options.rate}" is no rate, such as 100mbit, 1gbit or 0 for no limit')
     if options.congestion and not options.congestion.isalnum():
         raise Wrong(f'--congestion: "{options.congestion}" is no name')
 
@@ -194,6 +199,14 @@ def _check_place(options, asked, for_hosts, bin_dir):
     if len(hosts.workers) < CLEAN.workers:
         raise Wrong(f"{options.on} names {len(hosts.workers)} workers: all settings are compared with "
                     f"{CLEAN.workers}")
+
+
+def mbit(rate):
+    """Mbit/s of a rate as imgrec-link takes it, or None."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([kmg]?)bit|0", rate.lower())
+    if not found:
+        return None
+    return float(found.group(1) or 0) * {"": 1e-6, "k": 1e-3, "m": 1, "g": 1e3}[found.group(2) or ""]
 
 
 def _default_model():

@@ -145,7 +145,7 @@ def test_stopped_in_the_middle_it_leaves_nothing_but_whole_rows_and_goes_on(mate
     # The small model: this is about signals.
     words = command((REPO / "models" / "cifar10-inception", material[1]), out, "--only", "workers", "--setting", "1", "--repeat", "3")
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    wait_until(lambda: (out / "runs.csv").exists() and rows_of(out) or process.poll() is not None, "a first row", 120)
+    wait_until(lambda: process.poll() is not None or (out / "runs.csv").exists() and rows_of(out), "a first row")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     if process.returncode == 3:

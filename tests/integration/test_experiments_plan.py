@@ -119,6 +119,12 @@ def test_a_resumed_session_is_what_was_asked_for_and_may_not_change(tmp_path):
         parse("--resume", str(tmp_path), "--out", "elsewhere")
 
 
+@pytest.mark.parametrize("rate, mbit", [("100mbit", 100), ("1.5Gbit", 1500), ("64kbit", 0.064), ("0", 0),
+                                        ("fast", None), ("100", None), ("-1mbit", None)])
+def test_rates(rate, mbit):
+    assert options.mbit(rate) == (mbit if mbit is None else pytest.approx(mbit))
+
+
 @pytest.mark.parametrize("cores, share", [(1, 0.15), (2, 0.5), (4, 1), (64, 1)])
 def test_the_default_share_leaves_half_a_core(cores, share):
     assert options.default_cpu_share(cores) == share
@@ -325,6 +331,7 @@ def run_session(tmp_path, monkeypatch):
     backend_figures = {}
     monkeypatch.setattr(measuring, "measure", measure)
     monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "digest"))
+    monkeypatch.setattr(measuring, "model_digest", lambda _: "digest")
 
     def run(backend, the_plan, **figures):
         backend_figures.clear()
@@ -383,7 +390,7 @@ def test_a_run_with_a_fault_is_kept_and_complained_of(run_session, figures, said
 
 def test_rows_of_another_model_are_not_added_to(run_session, tmp_path, monkeypatch):
     run_session(FakeBackend(), SMALL)
-    monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "another"))
+    monkeypatch.setattr(measuring, "model_digest", lambda _: "another")
     with pytest.raises(RuntimeError, match="another model"):
         run_session(FakeBackend(), dataclasses.replace(SMALL, series=(plan.Series(5, 3),)))
 
