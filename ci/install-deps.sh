@@ -31,12 +31,14 @@ packages=(
   libgtest-dev libgmock-dev
   curl ca-certificates procps
 )
-# What only ./test.sh needs. /usr/bin/python3 comes with the python3-* packages.
+# What only ./test.sh needs. /usr/bin/python3 comes with the python3-* packages. matplotlib draws the
+# experiments' reports; python3-munkres is named because apt else weighs SciPy for it and, though it
+# drops that again, brings a second OpenBLAS, which would take the place of libopenblas0-openmp.
 test_packages=(
   libbenchmark-dev
   clang-14 libclang-rt-14-dev clang-format-14
   chromium chromium-driver python3-venv python3-selenium python3-pytest python3-requests python3-websocket python3-jsonschema python3-yaml
-  python3-torchvision
+  python3-torchvision python3-matplotlib python3-munkres
   shellcheck fonts-dejavu-core iproute2 openssl strace
   systemd-container debootstrap openssh-client
 )

@@ -1,7 +1,7 @@
 // What crossed the wire over TCP connections, as the kernel at our end counts it, and its rate.
 //
 // Thread rule: pure values and arithmetic; a meter is confined to one thread. Owns: a meter has a
-// point a second of the last minute, 3 KB.
+// point a second of the last minute, 4 KB.
 #pragma once
 
 #include <array>

@@ -54,6 +54,7 @@ constexpr std::array kTypes{
     TypeTraits{FrameType::kOpen, "OPEN", kSmall},
     TypeTraits{FrameType::kChallenge, "CHALLENGE", kSmall},
     TypeTraits{FrameType::kProof, "PROOF", kSmall},
+    TypeTraits{FrameType::kFill, "FILL", kReport},
 };
 
 const TypeTraits* find_type(FrameType type) {

@@ -38,6 +38,7 @@ enum class FrameType : std::uint8_t {
   kOpen = 12,
   kChallenge = 13,
   kProof = 14,
+  kFill = 15,
 };
 
 // The name on the wire: "RESULT"; "unknown" for a number that is no type.

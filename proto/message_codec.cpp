@@ -15,7 +15,7 @@ namespace imgrec::proto {
 namespace {
 
 // Message's alternatives stand in the order of the type numbers, which begin at 1.
-static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kProof));
+static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kFill));
 template <FrameType type, class T>
 constexpr bool kInPlace =
     std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(type) - 1, Message>, T>;
@@ -25,7 +25,8 @@ static_assert(kInPlace<FrameType::kHello, Hello> && kInPlace<FrameType::kWelcome
               kInPlace<FrameType::kCancel, Cancel> && kInPlace<FrameType::kPing, Ping> &&
               kInPlace<FrameType::kPong, Pong> && kInPlace<FrameType::kDrain, Drain> &&
               kInPlace<FrameType::kBye, Bye> && kInPlace<FrameType::kOpen, Open> &&
-              kInPlace<FrameType::kChallenge, Challenge> && kInPlace<FrameType::kProof, Proof>);
+              kInPlace<FrameType::kChallenge, Challenge> && kInPlace<FrameType::kProof, Proof> &&
+              kInPlace<FrameType::kFill, Fill>);
 
 // Durations travel as u32: milliseconds up to 49 days, microseconds up to 71 minutes.
 template <class Rep, class Period>
@@ -72,7 +73,7 @@ template <class Enum>
 Enum read_enum(Reader& in, std::string_view field, Enum last) {
   const auto value = in.number<std::uint16_t>(field);
   in.require(1 <= value && value <= static_cast<std::uint16_t>(last), field,
-             "has a value that protocol version 1 does not know");
+             "has a value that this protocol version does not know");
   return static_cast<Enum>(value);
 }
 
@@ -286,6 +287,8 @@ void write(Writer& out, const Proof& proof) { out.bytes(proof.proof, kJoinBytes)
 
 void read(Reader& in, Proof& proof) { proof.proof = in.bytes("proof", kJoinBytes); }
 
+void write(Writer&, const Fill&) {}  // all of it is the frame's body
+
 // ---- what the header's id is ------------------------------------------------------------------
 
 template <class T>
@@ -340,6 +343,15 @@ Result<Message> decode_assign(Frame frame) {
   return message;
 }
 
+Result<Message> decode_fill(Frame frame) {
+  Reader in(to_string(frame.type), {});
+  Fill fill;
+  set_id(in, fill, frame.id);
+  if (Status status = in.finish(); !status.ok()) return status;
+  fill.bytes = std::move(frame.payload);
+  return Message(std::move(fill));
+}
+
 }  // namespace
 
 FrameType type_of(const Message& message) { return static_cast<FrameType>(message.index() + 1); }
@@ -351,6 +363,7 @@ OutgoingFrame encode(const Message& message) {
         write(out, m);
         SharedBytes body;
         if constexpr (std::is_same_v<std::decay_t<decltype(m)>, Assign>) body = m.image;
+        if constexpr (std::is_same_v<std::decay_t<decltype(m)>, Fill>) body = m.bytes;
         return make_frame(type_of(message), 0, id_of(m), out.take(), std::move(body));
       },
       message);
@@ -364,7 +377,7 @@ Result<Message> decode(Frame frame) {
   if (frame.flags != 0) {
     return Status(StatusCode::kUnsupported, std::string(to_string(frame.type)) + ": flags " +
                                                 std::to_string(frame.flags) +
-                                                "; protocol version 1 has no flags");
+                                                "; this protocol has no flags");
   }
   if (!frame.payload) frame.payload = std::make_shared<std::string>();
   const std::string_view payload = *frame.payload;
@@ -397,6 +410,8 @@ Result<Message> decode(Frame frame) {
       return decode_as<Challenge>(frame, payload);
     case FrameType::kProof:
       return decode_as<Proof>(frame, payload);
+    case FrameType::kFill:
+      return decode_fill(std::move(frame));
   }
   return Status(StatusCode::kInternal, "a frame type that is known but not decoded");
 }

@@ -167,7 +167,14 @@ struct Proof {
   std::string proof;  // kJoinBytes: that the worker has the token
 };
 
+// manager -> worker, from protocol version 2 on: bytes that mean nothing. They are sent where there
+// is nothing else to send, so that TCP learns what the path carries before the first images need
+// it.
+struct Fill {
+  SharedBytes bytes;  // at most 64 KiB
+};
+
 using Message = std::variant<Hello, Welcome, Refuse, Assign, Outcome, Fail, Cancel, Ping, Pong,
-                             Drain, Bye, Open, Challenge, Proof>;
+                             Drain, Bye, Open, Challenge, Proof, Fill>;
 
 }  // namespace imgrec::proto

@@ -27,6 +27,10 @@ constexpr FrameTypeSet kFromNewManager{FrameType::kWelcome, FrameType::kRefuse, 
 constexpr FrameTypeSet kFromManager{FrameType::kAssign, FrameType::kCancel, FrameType::kPing,
                                     FrameType::kPong,   FrameType::kDrain,  FrameType::kBye};
 
+constexpr FrameTypeSet kFromFillingManager{FrameType::kAssign, FrameType::kCancel, FrameType::kPing,
+                                           FrameType::kPong,   FrameType::kDrain,  FrameType::kBye,
+                                           FrameType::kFill};
+
 SessionOptions within_limits(SessionOptions options) {
   options.heartbeat = std::clamp(options.heartbeat, milliseconds(1), kMaxHeartbeat);
   options.dead_after = std::max(options.dead_after, 2 * options.heartbeat);
@@ -366,6 +370,10 @@ void ManagerSession::assign(const Assign& assign) {
   send(assign);
 }
 
+void ManagerSession::fill(const Fill& fill) {
+  if (can_fill()) send(fill);
+}
+
 void ManagerSession::cancel(const Cancel& cancel) {
   if (registered()) send(cancel);
 }
@@ -410,6 +418,7 @@ Status WorkerSession::on_challenge(const Challenge& challenge) {
 }
 
 Status WorkerSession::on_message(Message message, TimePoint now) {
+  if (std::holds_alternative<Fill>(message)) return {};
   if (const auto* challenge = std::get_if<Challenge>(&message)) return on_challenge(*challenge);
   if (const auto* welcome = std::get_if<Welcome>(&message)) {
     if (Status status = on_welcome(*welcome, now); !status.ok()) return status;
@@ -439,7 +448,8 @@ Status WorkerSession::on_welcome(const Welcome& welcome, TimePoint now) {
             ": lower the manager's limit or raise the worker's");
   }
   decoder().set_max_payload_bytes(welcome.max_payload_bytes);
-  decoder().accept_only(kFromManager, "a worker");
+  decoder().accept_only(welcome.version >= kFillSince ? kFromFillingManager : kFromManager,
+                        "a worker");
   become_ready(welcome.heartbeat, now);
   return {};
 }

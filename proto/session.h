@@ -30,7 +30,8 @@ namespace imgrec::proto {
 using TimePoint = std::chrono::steady_clock::time_point;
 
 inline constexpr std::uint8_t kMinProtocolVersion = 1;
-inline constexpr std::uint8_t kMaxProtocolVersion = 1;
+inline constexpr std::uint8_t kMaxProtocolVersion = 2;
+inline constexpr std::uint8_t kFillSince = 2;  // the first protocol version with FILL
 
 // A secret that both sides were given, and the cryptography over it, which this layer does not
 // have: net/join_token.h does. Neither the token nor anything from which it can be had more easily
@@ -174,6 +175,9 @@ class ManagerSession final : public Session {
   // sent: it comes back at once as a Fail of that job, for good (not retriable).
   void assign(const Assign& assign);
   void cancel(const Cancel& cancel);
+  // The worker knows FILL. REQUIRES for fill(): kReady, and this; otherwise nothing is sent.
+  bool can_fill() const { return state() == SessionState::kReady && version_ >= kFillSince; }
+  void fill(const Fill& fill);
 
  private:
   Status on_frame(const Frame& frame) override;
@@ -196,7 +200,7 @@ class ManagerSession final : public Session {
 
 // The worker's side. HELLO goes out at once; with a join token OPEN does, and HELLO once the
 // manager has proven that it has the token. Messages delivered: WELCOME or REFUSE first, then
-// ASSIGN, CANCEL, DRAIN, BYE.
+// ASSIGN, CANCEL, DRAIN, BYE. What is in a FILL is dropped here.
 class WorkerSession final : public Session {
  public:
   // A HELLO that no manager would take (labels over 4 MiB in all, no instance id, …) is not sent:

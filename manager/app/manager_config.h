@@ -42,6 +42,7 @@ struct ManagerConfig {
   std::string worker_tls_cert;  // PEM files; with a certificate the worker port speaks TLS
   std::string worker_tls_key;
   std::string worker_tls_client_ca;
+  std::string congestion_control = "bbr";
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds dead_after{10'000};
   std::chrono::milliseconds first_timeout{20'000};

@@ -19,6 +19,7 @@ void Scheduler::Impl::handle(const WorkerJoined& event) {
   worker.resize(event.credit, event.streams);
   if (added) {
     worker.identity = event.identity;
+    if (measured_ > 0) worker.presume_service(mean_service_us());
     worker.health() = reputation_.recall(event.identity, now_);
     if (worker.health().ejected()) {
       timers_.add(Timer{worker.health().ejected_until(), worker.id(), JobId{}, Timer::kEjection});

@@ -67,12 +67,11 @@ std::uint64_t WorkerState::expected_completion_us(std::uint64_t mean_us) const {
 
 unsigned WorkerState::window() const {
   unsigned window = options_.min_window == 0 ? streams_ + 1 : options_.min_window;
-  if (service_.measured()) {
-    // A quarter more than the mean says: neither is constant.
-    const std::int64_t on_the_way = streams_ * link_.least().count() * 5 / 4 / service_.mean_us();
-    window = std::max<unsigned>(
-        window, streams_ + 1 + static_cast<unsigned>(std::min<std::int64_t>(on_the_way, credit_)));
-  }
+  // A quarter more than the mean says: neither is constant.
+  const std::int64_t each_us = service_.measured() ? service_.mean_us() : presumed_us_;
+  const std::int64_t on_the_way = streams_ * link_.least().count() * 5 / 4 / each_us;
+  window = std::max<unsigned>(
+      window, streams_ + 1 + static_cast<unsigned>(std::min<std::int64_t>(on_the_way, credit_)));
   return std::min(window, credit_);
 }
 

@@ -5,6 +5,7 @@
 // Owns: the attempts that are out on this worker, oldest first. Borrows the scheduler's options.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -68,6 +69,8 @@ class WorkerState {
   // Attempts to have out at once: one a stream, one to come next, and as many as are on the way
   // there and back meanwhile. Within the credit.
   unsigned window() const;
+  // What an image takes it, for window(), as long as it has not been measured.
+  void presume_service(std::int64_t mean_us) { presumed_us_ = std::max<std::int64_t>(mean_us, 1); }
 
   // ---- whether it gets more ----
   bool has_room() const;
@@ -111,6 +114,8 @@ class WorkerState {
   Counted counted;
 
  private:
+  static constexpr std::int64_t kPresumedUs = 100'000;
+
   void begin_waiting(TimePoint now);
 
   WorkerId id_;
@@ -118,6 +123,7 @@ class WorkerState {
   unsigned credit_ = 0;
   unsigned streams_ = 1;
   ServiceTime service_;
+  std::int64_t presumed_us_ = kPresumedUs;
   LinkTime link_;
   WorkerHealth health_;
   AttemptList attempts_;

@@ -5,7 +5,6 @@
 
 #include <boost/asio/buffer.hpp>
 
-#include "net/socket_tuning.h"
 
 namespace imgrec::manager {
 namespace asio = boost::asio;
@@ -20,6 +19,12 @@ constexpr std::chrono::seconds kLastWords(2);  // to get REFUSE or BYE out, and 
 constexpr int kMaxLingering = 64;              // connections that wait for the peer to read them
 
 std::atomic<int> lingering{0};
+
+// One for all connections: what means nothing need not be made twice.
+const proto::Fill& filling() {
+  static const proto::Fill fill{std::make_shared<const std::string>(LinkWarmer::kPortion, '\0')};
+  return fill;
+}
 
 std::string address_of(const asio::ip::tcp::socket& socket) {
   error_code ec;
@@ -44,8 +49,8 @@ WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, WorkerId worker
       read_buffer_(kReadBytes) {}
 
 // The session's clock runs from here on: a TLS handshake that stalls ends as any other does.
-void WorkerConnection::start() {
-  net::tune_socket(stream_->socket().native_handle());
+void WorkerConnection::start(const net::SocketTuning& tuning) {
+  net::tune_socket(stream_->socket().native_handle(), tuning);
   arm_timer();
   stream_->handshake(
       {}, [self = shared_from_this()](const Status& status) { self->on_handshake(status); });
@@ -76,6 +81,10 @@ std::optional<net::TcpFigures> WorkerConnection::tcp_figures() {
 
 void WorkerConnection::welcome(const std::string& manager_id) {
   session_.welcome(worker_, manager_id, std::chrono::steady_clock::now());
+  // The kernel knows the round trip from connecting, and the first images come before the first PONG.
+  if (const auto figures = tcp_figures(); figures && figures->least_rtt) {
+    listener_.on_round_trip(*this, *figures->least_rtt);
+  }
   pump();
 }
 
@@ -148,7 +157,20 @@ void WorkerConnection::pump() {
   }
 }
 
+// Images that come meanwhile wait for a portion and for what the kernel has not sent yet: some 200 KB.
+void WorkerConnection::warm() {
+  if (warmer_.done() || !session_.can_fill()) return;
+  const auto figures = tcp_figures();
+  if (!figures) return;
+  const LinkWarmer::Path path{figures->least_rtt.value_or(std::chrono::microseconds(0)),
+                              figures->congestion_window_bytes.value_or(0)};
+  if (warmer_.next(path, std::chrono::steady_clock::now()) == 0) return;
+  session_.fill(filling());
+  for (auto& frame : session_.take_output()) outbox_.push_back(std::move(frame));
+}
+
 void WorkerConnection::write() {
+  if (writing_.empty() && outbox_.empty() && open_) warm();
   if (!writing_.empty() || outbox_.empty()) return;
   std::vector<asio::const_buffer> buffers;
   while (!outbox_.empty() && writing_.size() < kMaxGather) {

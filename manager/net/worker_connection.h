@@ -16,6 +16,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "manager/core/link_warmer.h"
+#include "net/socket_tuning.h"
 #include "net/stream.h"
 #include "net/tcp_figures.h"
 #include "proto/session.h"
@@ -39,7 +41,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
                    proto::SessionOptions options, Listener& listener,
                    std::shared_ptr<const net::TlsContext> tls = {});
 
-  void start();
+  void start(const net::SocketTuning& tuning);
   const std::string& address() const { return address_; }  // with its port
   std::string_view host() const;                           // the address alone
   WorkerId worker() const { return worker_; }
@@ -60,6 +62,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   void read();
   void pump();  // after every call into the session: hand over, write, re-arm
   void write();
+  void warm();  // the path, where there is nothing else to send
   void arm_timer();
   void finish();
   void end_sending();
@@ -75,6 +78,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::vector<char> read_buffer_;
   std::deque<proto::OutgoingFrame> outbox_;  // bounded by the worker's credit: see the scheduler
   std::vector<proto::OutgoingFrame> writing_;
+  LinkWarmer warmer_;
   std::optional<proto::TimePoint> armed_;  // what the timer waits for
   bool open_ = false;                      // bytes can go: TLS, where it is spoken, is done
   bool pumping_ = false;

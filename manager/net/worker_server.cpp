@@ -59,7 +59,7 @@ void WorkerServer::accept() {
     if (has_room_for(*connection)) {
       handshaking_.insert(worker);
       connections_.emplace(worker, connection);
-      connection->start();
+      connection->start(options_.tuning);
     } else if (const auto left_out = overflows_.admit(std::chrono::steady_clock::now())) {
       spdlog::warn("worker_connection_dropped address={} handshakes={} left_out={}",
                    connection->address(), handshaking_.size(), *left_out);

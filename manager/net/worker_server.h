@@ -20,6 +20,7 @@
 #include "common/logging.h"
 #include "manager/net/link_ledger.h"
 #include "manager/net/worker_connection.h"
+#include "net/socket_tuning.h"
 #include "net/tls_context.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
@@ -32,6 +33,7 @@ struct WorkerServerOptions {
   std::uint16_t port = 2888;  // 0: the system chooses
   // Connections that are not welcomed yet, and of those the ones from one address. Each holds at
   // most a HELLO (4 MiB); with a join token, before it is proven, 4 KiB.
+  net::SocketTuning tuning;
   std::size_t max_handshakes = 64;
   std::size_t max_handshakes_per_address = 32;
   std::string manager_id;

@@ -61,7 +61,7 @@ proto::Outcome outcome_of(std::uint8_t value) {
 }
 
 proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
-  switch (static_cast<proto::FrameType>(1 + kind % 14)) {
+  switch (static_cast<proto::FrameType>(1 + kind % 15)) {
     case proto::FrameType::kHello:
       return hello_of(value);
     case proto::FrameType::kWelcome:
@@ -95,6 +95,8 @@ proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
                               std::string(proto::kJoinBytes, 'p')};
     case proto::FrameType::kProof:
       return proto::Proof{std::string(proto::kJoinBytes, static_cast<char>(value))};
+    case proto::FrameType::kFill:
+      return proto::Fill{std::make_shared<const std::string>(value, 'f')};
     case proto::FrameType::kBye:
       break;
   }

@@ -1,4 +1,5 @@
 """What the cluster's figures say between real programs: links, latencies, history, sockets."""
+import os
 import pathlib
 import subprocess
 
@@ -6,7 +7,7 @@ import pytest
 import requests
 
 from cluster import Client, wait_until
-from pictures import pngs
+from pictures import png, png_chunk, pngs
 
 MAKE_CERTIFICATES = pathlib.Path(__file__).resolve().parents[1] / "support/make_certificates.sh"
 LINK = ["tcp_rtt_ms", "tcp_least_rtt_ms", "delivery_bits_per_s", "unacknowledged_bytes",
@@ -40,9 +41,35 @@ def test_each_workers_connection_is_measured_by_the_kernel(new_cluster, tmp_path
     for one in workers:
         assert 0 <= one["tcp_least_rtt_ms"] <= one["tcp_rtt_ms"] < 10_000, one
         assert one["delivery_bits_per_s"] > 0, one
+        assert one["wire_out_bits_per_s"] > 0 and one["wire_in_bits_per_s"] > 0, one
+        assert 0 < one["wire_in_bytes"] and 0 < one["wire_out_bytes"], one
     metrics = cluster.metrics()
     assert metrics["imgrec_worker_delivery_bytes_per_second"] > 0
     assert metrics['imgrec_worker_rtt_seconds{of="nearest"}'] < 10
+    control = workers[0]["congestion_control"]
+    assert metrics[f'imgrec_worker_connections{{congestion_control="{control}"}}'] == 2
+
+
+def test_what_crossed_the_wire_is_the_sum_of_the_workers_and_only_grows(cluster):
+    """Also as one of them leaves; a scrape has what crossed up to that very moment."""
+    cluster.add_workers(2)
+    work(cluster)
+    state = cluster.cluster()
+    for way in ("out", "in"):
+        assert state["wire"][f"{way}_bytes"] == sum(w[f"wire_{way}_bytes"] for w in state["workers"])
+    before = cluster.metrics()
+    cluster.kill9_worker(cluster.workers[0])
+    wait_until(lambda: len(cluster.cluster()["workers"]) == 1, "one worker to be gone")
+    picture = os.urandom(1 << 20)
+    cluster.client.wait_done(cluster.client.upload([("large.png", png(1)[:-12] + png_chunk(
+        b"prVt", picture) + png(1)[-12:])]))
+    after = cluster.metrics()
+    grown = {name: after[name] - before[name] for name in before if "imgrec_worker_wire_" in name}
+    assert len(grown) == 4 and all(more > 0 for more in grown.values()), grown
+    sent = grown['imgrec_worker_wire_bytes_total{direction="out"}']
+    assert len(picture) < sent < 1.1 * len(picture)
+    history = cluster.read("/api/v1/cluster?history=600").json()["history"]
+    assert len(history["wire_out_bits_per_s"]) == len(history["second"])
 
 
 def test_latencies_add_up_with_what_settled(cluster):

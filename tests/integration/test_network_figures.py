@@ -71,9 +71,10 @@ def settled_figures(cluster, link):
         before = link.statistics()
         metrics, worker = cluster.metrics(), cluster.cluster()["workers"][0]
         after = link.statistics()
-        still = all(before[way]["in"] == after[way]["in"] and after[way]["held"] == 0
-                    for way in ("a_to_b", "b_to_a"))
-        return still and worker["unacknowledged_bytes"] == 0 and (after, metrics, worker)
+        still = all(before[way][what] == after[way][what]
+                    for way in ("a_to_b", "b_to_a") for what in ("in", "delivered"))
+        held = after["a_to_b"]["held"] + after["b_to_a"]["held"] + worker["unacknowledged_bytes"]
+        return still and held == 0 and (after, metrics, worker)
 
     return wait_until(quiet, "a link with nothing under way")
 
@@ -106,8 +107,8 @@ def test_a_link_that_loses_is_measured_as_it_is(tmp_path):
               f"in: {wire(metrics, 'in'):.0f}, {back['delivered']['bytes']} by the link")
         # A segment or two are of the handshake; acknowledgements of what came with gaps are longer
         # than the manager knows (SACK).
-        assert sent == pytest.approx(out["in"]["bytes"], rel=0.01)
-        assert wire(metrics, "out", "segments") == pytest.approx(out["in"]["packets"], rel=0.01)
+        assert sent == pytest.approx(out["in"]["bytes"], abs=3000), "time stamps alone are 5000"
+        assert wire(metrics, "out", "segments") == pytest.approx(out["in"]["packets"], abs=10)
         assert wire(metrics, "in", "segments") == pytest.approx(back["delivered"]["packets"], rel=0.01)
         assert 0.6 < wire(metrics, "in") / back["delivered"]["bytes"] <= 1
         assert worker["wire_out_bytes"] == sent and worker["wire_in_bytes"] == wire(metrics, "in")
@@ -149,4 +150,4 @@ def test_counters_never_shrink_as_a_worker_comes_back(tmp_path):
             assert wire(before, direction) <= wire(without, direction) < wire(after, direction)
         figures, metrics, _ = settled_figures(cluster, link)
         skip_if_busy(figures)
-        assert wire(metrics, "out") == pytest.approx(figures["a_to_b"]["in"]["bytes"], rel=0.01)
+        assert wire(metrics, "out") == pytest.approx(figures["a_to_b"]["in"]["bytes"], abs=1000)

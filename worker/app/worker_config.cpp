@@ -122,6 +122,9 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
              return require(c.streams >= 1 && c.streams <= kMaxStreams,
                             "streams must be 1 to " + std::to_string(kMaxStreams));
            }});
+  set.add({"worker.congestion-control", &c.congestion_control,
+           "TCP's, where this kernel has it; empty: the kernel's own choice", "congestion-control",
+           "NAME"});
   set.add({"worker.credit", &c.credit, "images held at once, per manager, at most; 0: 64", "credit",
            "N", [&c] { return check_credit(c); }});
   set.add({"worker.max-held", &c.max_held,
@@ -169,6 +172,7 @@ Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   for (const std::string& text : config.managers) {
     options.managers.push_back(*parse_manager_endpoint(text));
   }
+  options.link.tuning.congestion_control = config.congestion_control;
   options.directory.interval = config.lookup;
   options.name = config.name.empty() ? default_name() : config.name;
   options.streams = config.streams;

@@ -19,6 +19,7 @@ struct WorkerConfig {
   std::chrono::milliseconds lookup{10'000};  // how often managers' names are looked up
   std::string name;                          // empty: HOSTNAME-PID
   unsigned streams = 1;                      // images computed at once, each on a thread of its own
+  std::string congestion_control = "bbr";
   unsigned credit = 0;                       // images held at once, per manager, at most; 0: 64
   ByteSize max_held{256ull << 20};  // bytes of images held at once, for all managers together
   double fail_probability = 0;

@@ -86,7 +86,7 @@ void ManagerLink::connect() {
 
 void ManagerLink::on_connected(const ErrorCode& error) {
   if (error) return connect_failed(error.message());
-  net::tune_socket(stream_->socket().native_handle());
+  net::tune_socket(stream_->socket().native_handle(), options_.tuning);
   stream_->handshake(options_.tls_server_name.empty() ? address_.name : options_.tls_server_name,
                      [self = shared_from_this(), generation = generation_](const Status& status) {
                        if (generation == self->generation_) self->on_secured(status);

@@ -22,6 +22,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "net/socket_tuning.h"
 #include "net/stream.h"
 #include "proto/messages.h"
 #include "proto/session.h"
@@ -36,6 +37,7 @@ struct ManagerLinkOptions {
   proto::SessionOptions session;
   std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
   std::string tls_server_name;  // that the manager's certificate has; empty: the configured host
+  net::SocketTuning tuning;
   BackoffOptions backoff;
   std::chrono::milliseconds connect_timeout{5'000};  // connection and TLS together
   std::chrono::milliseconds write_timeout{20'000};   // one gathered write

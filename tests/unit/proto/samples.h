@@ -85,7 +85,8 @@ inline std::vector<Message> sample_messages() {
           Bye{"done"},
           sample_open(),
           Challenge{std::string(kJoinBytes, '\x80'), std::string(kJoinBytes, '\0')},
-          Proof{std::string(kJoinBytes, '\xFE')}};
+          Proof{std::string(kJoinBytes, '\xFE')},
+          Fill{std::make_shared<const std::string>("anything")}};
 }
 
 inline std::string bytes_of(const OutgoingFrame& frame) {

@@ -35,7 +35,7 @@ TEST_F(Handshake, DeliversHelloThenWelcomeAndRegistersBoth) {
   const Welcome welcome = only<Welcome>(to_worker_)[0];
   EXPECT_EQ(welcome.worker, WorkerId{5});
   EXPECT_EQ(welcome.manager_id, "manager-1");
-  EXPECT_EQ(welcome.version, 1);
+  EXPECT_EQ(welcome.version, 1) << "the most that this worker speaks";
   EXPECT_EQ(welcome.heartbeat, SessionOptions{}.heartbeat);
   EXPECT_EQ(welcome.max_payload_bytes, SessionOptions{}.max_payload_bytes);
 }
@@ -50,8 +50,8 @@ TEST_F(Handshake, ChoosesTheHighestVersionThatBothSpeak) {
 
 TEST_F(Handshake, RefusesAWorkerWithoutACommonVersionInWords) {
   Hello hello = sample_hello();
-  hello.min_version = 2;
-  hello.max_version = 3;
+  hello.min_version = 3;
+  hello.max_version = 4;
   start({}, {}, hello);
   exchange();
   EXPECT_THAT(to_manager_, IsEmpty()) << "refused before it is delivered";
@@ -60,7 +60,7 @@ TEST_F(Handshake, RefusesAWorkerWithoutACommonVersionInWords) {
   const Refuse refuse = only<Refuse>(to_worker_)[0];
   EXPECT_EQ(refuse.code, RefuseCode::kVersion);
   EXPECT_FALSE(refuse.retry);
-  EXPECT_THAT(refuse.reason, HasSubstr("version 2 to 3, this manager 1"));
+  EXPECT_THAT(refuse.reason, HasSubstr("version 3 to 4, this manager 1 to 2"));
   EXPECT_EQ(worker_->state(), SessionState::kClosed);
   EXPECT_THAT(worker_->close_reason().message(), HasSubstr("refused this worker"));
 }
@@ -260,6 +260,40 @@ TEST_F(Handshake, SurvivesACutAfterEachByteOfWelcome) {
       ASSERT_EQ(worker.state(), SessionState::kClosed);
     }
   }
+}
+
+// ---- FILL: from version 2 on -----------------------------------------------------------------
+
+class Filling : public testing::SessionPair {
+ protected:
+  void start_with_version(std::uint8_t version) {
+    Hello hello = sample_hello();
+    hello.max_version = version;
+    start({}, {}, hello);
+    register_worker();
+  }
+  const Fill fill_{std::make_shared<const std::string>(60'000, '\0')};
+};
+
+TEST_F(Filling, GoesToAWorkerThatKnowsItAndMeansNothingThere) {
+  start_with_version(2);
+  ASSERT_TRUE(manager_->can_fill());
+  to_worker_.clear();
+  manager_->fill(fill_);
+  manager_->assign(testing::sample_assign());
+  exchange();
+  ASSERT_THAT(to_worker_, SizeIs(1));
+  EXPECT_TRUE(std::holds_alternative<Assign>(to_worker_[0])) << "what comes behind it is understood";
+  EXPECT_EQ(worker_->state(), SessionState::kReady);
+}
+
+TEST_F(Filling, IsKeptFromAWorkerOfVersionOne) {
+  start_with_version(1);
+  EXPECT_FALSE(manager_->can_fill());
+  manager_->fill(fill_);
+  EXPECT_THAT(sent(*manager_), IsEmpty());
+  worker_->feed(bytes_of(Message(fill_)), now_);
+  EXPECT_EQ(worker_->state(), SessionState::kClosed) << "which does not know it";
 }
 
 }  // namespace
