@@ -53,12 +53,14 @@ def outside(options):
         print_plan(plan)
         return 0
     local = options.on == "local"
-    reason = photos_reason(options)
-    if not reason and local:
-        reason = isolate.reason_against() or build(options) or reason_against_local(options)
+    reason = machine_reason(options) if local else None
+    if not reason and not options.check:
+        reason = photos_reason(options) or (local and (build(options) or programs_reason(options)))
     if reason:
         complain(reason)
         return 3
+    if options.check:
+        return 0
     folder = pathlib.Path(options.out)
     if (folder / "runs.csv").exists() and not options.resumed:
         complain(f"there are results in {folder} already: --resume {folder} goes on with them, --out "
@@ -164,17 +166,27 @@ def photos_reason(options):
     return None
 
 
-def reason_against_local(options):
+def machine_reason(options):
+    """Why this machine cannot have the namespaces, links and shares of CPU, or None."""
+    if not shutil.which("ip") or not shutil.which("ss"):
+        return "ip and ss are missing: apt-get install iproute2"
+    reason = isolate.reason_against() or cpu_reason(options)
+    if reason:
+        return reason
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        return f"there is no TUN device to be had, which links need: /dev/net/tun: {error.strerror}"
+    return None
+
+
+def programs_reason(options):
     missing = [name for name in PROGRAMS if not os.access(options.bin_dir / name, os.X_OK)]
     if missing:
         return f"there is no {missing[0]} in {options.bin_dir}: build it, or name another --bin-dir"
     if not (options.model / "model.pt").is_file() or not (options.model / "model.yaml").is_file():
         return f"{options.model} is no model folder: model.pt and model.yaml are not both in it"
-    if not shutil.which("ip") or not shutil.which("ss"):
-        return "ip and ss are missing: apt-get install iproute2"
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        return "there is no /dev/net/tun that this user can open: the links need it"
-    return cpu_reason(options)
+    return None
 
 
 def build(options):

@@ -59,6 +59,7 @@ def parser():
     add("--out", metavar="DIR", help="results (default build/experiments/TIME)")
     add("--resume", metavar="DIR", help="go on with these results, as they were asked for")
     add("--dry-run", action="store_true", help="print what would be measured, and how long that takes")
+    add("--check", action="store_true", help="say whether this machine can do it, and stop")
     add("--model", metavar="DIR", help="model folder (default models/googlenet, else the one that comes along)")
     add("--photos", metavar="DIR", help="photos (default ../shared/data/photos)")
     add("--bin-dir", metavar="DIR", help="programs (default build/release/bin, built where needed)")
@@ -66,7 +67,9 @@ def parser():
         help="of each worker (default: (cores - 0.5) / workers, at most 1)")
     add("--rate", metavar="RATE", help="of each link (default 100mbit; 0: no limit)")
     add("--base-delay", type=float, metavar="MS", help="of each link, one way (default 1)")
-    add("--congestion", metavar="NAME", help="TCP's congestion control: bbr, cubic (default: the kernel's)")
+    add("--congestion", metavar="NAME",
+        help="TCP's congestion control of manager and workers, such as bbr or cubic "
+        "(default: what they choose)")
     add("--package", metavar="FILE", help="for --on HOSTS: what geni/pack.sh made (default: made now)")
     add("--token-file", metavar="FILE", help="for --on HOSTS: as for geni/cluster.sh up")
     add("--ssh-config", metavar="FILE", help="for --on HOSTS: configuration for ssh")
@@ -81,7 +84,8 @@ def parse(arguments, now):
     given = vars(parser().parse_args(arguments))
     resumed = given.pop("resume", None)
     out = given.pop("out", None)
-    dry_run, bin_dir = given.pop("dry_run", False), given.pop("bin_dir", None)
+    dry_run, check = given.pop("dry_run", False), given.pop("check", False)
+    bin_dir = given.pop("bin_dir", None)
     for_hosts = {name: given.pop(name, None) for name in ("package", "token_file", "ssh_config")}
     asked = _normal(given)
     if resumed:
@@ -98,7 +102,7 @@ def parse(arguments, now):
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     options.out = str(pathlib.Path(out or REPO / "build/experiments" / stamp).resolve())
     options.resumed = bool(resumed)
-    options.dry_run = dry_run
+    options.dry_run, options.check = dry_run, check
     options.bin_dir = pathlib.Path(bin_dir or REPO / "build/release/bin").resolve()
     options.bin_dir_given = bool(bin_dir)
     options.model = pathlib.Path(options.model)
