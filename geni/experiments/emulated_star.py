@@ -1,6 +1,6 @@
 """The star of namespaces, each link an emulated one whose delay and loss can be changed while it runs.
 
-    star = EmulatedStar(Star(3), folder, link_program, rate="100mbit", base_delay_ms=1, congestion="bbr")
+    star = EmulatedStar(Star(3), folder, link_program, rate="100mbit", base_delay_ms=1)
     star.start()
     star.set_links(delay_ms=500, loss_percent=5)
     star.inside("worker-2", command)
@@ -24,10 +24,10 @@ READY_S = 20
 class EmulatedStar(Network):
     """Owns the namespaces' processes and imgrec-link's."""
 
-    def __init__(self, star, folder, program, rate, base_delay_ms, congestion=None, seed=1, flags=()):
+    def __init__(self, star, folder, program, rate, base_delay_ms, seed=1, flags=()):
         super().__init__(star, control=False)
         self._folder, self._program = pathlib.Path(folder), program
-        self._rate, self._base_delay_ms, self._congestion = rate, base_delay_ms, congestion
+        self._rate, self._base_delay_ms = rate, base_delay_ms
         self._seed, self._flags = seed, list(flags)
         self._emulator = None
         self._socket = str(self._folder / "link.socket")
@@ -36,9 +36,6 @@ class EmulatedStar(Network):
     def start(self):
         super().start()
         try:
-            if self._congestion:
-                for node in self.star.nodes:
-                    self._set_congestion(node)
             self._start_emulator()
         except BaseException:
             self.close()
@@ -74,15 +71,6 @@ class EmulatedStar(Network):
     def _connect(self, link):
         """imgrec-link does that, for all links at once."""
 
-    def _set_congestion(self, node):
-        name = self._congestion
-        done = subprocess.run(
-            self.inside(node, ["sh", "-c", 'echo "$0" >/proc/sys/net/ipv4/tcp_congestion_control', name]),
-            capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"this kernel has no congestion control {name}: {done.stderr.strip()}; "
-                               "it has " + _available())
-
     def _start_emulator(self):
         links = self._folder / "links.yaml"
         links.write_text("links:\n" + "".join(
@@ -101,7 +89,3 @@ class EmulatedStar(Network):
             if self._emulator.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"imgrec-link did not start: {self.log.read_text()[-500:]}")
             time.sleep(0.02)
-
-
-def _available():
-    return pathlib.Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().strip()

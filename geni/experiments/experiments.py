@@ -5,6 +5,7 @@ which end with all that is in them, however this ends.
 """
 import argparse
 import datetime
+import fcntl
 import json
 import os
 import pathlib
@@ -23,7 +24,7 @@ from cpu_share import CpuShares, NoCpuShares  # noqa: E402
 from hosts import Ssh, read_hosts  # noqa: E402
 from hosts_backend import HostsBackend  # noqa: E402
 from local_backend import LocalBackend, LocalOptions  # noqa: E402
-from options import Wrong, parse, plan_of  # noqa: E402
+from options import Wrong, mbit, parse, plan_of  # noqa: E402
 from photos import Photos, paths_in  # noqa: E402
 from plan import expected_s  # noqa: E402
 from progress import in_words  # noqa: E402
@@ -52,10 +53,14 @@ def outside(options):
         print_plan(plan)
         return 0
     local = options.on == "local"
-    reason = photos_reason(options) or (reason_against_local(options) if local else None)
+    reason = machine_reason(options) if local else None
+    if not reason and not options.check:
+        reason = photos_reason(options) or (local and (build(options) or programs_reason(options)))
     if reason:
         complain(reason)
         return 3
+    if options.check:
+        return 0
     folder = pathlib.Path(options.out)
     if (folder / "runs.csv").exists() and not options.resumed:
         complain(f"there are results in {folder} already: --resume {folder} goes on with them, --out "
@@ -119,7 +124,12 @@ def run_on_hosts(options, plan, folder):
     backend = HostsBackend(hosts, Ssh(options.ssh_config), options.photos, up_command(options), say)
     try:
         backend.start()
-        return Session(backend, plan, Photos(options.photos), folder, options.seed, facts(folder), say).run()
+        about = backend.about()
+        known = json.loads((folder / "environment.json").read_text())
+        write_json(folder / "environment.json", {**known, "hosts": about})
+        columns = {**facts(folder), "kernel": about["manager"]["kernel"],
+                   "program_version": about["manager"].get("program_version")}
+        return Session(backend, plan, Photos(options.photos), folder, options.seed, columns, say).run()
     except Stopped as stopped:
         return 128 + stopped.args[0]
     finally:
@@ -156,17 +166,48 @@ def photos_reason(options):
     return None
 
 
-def reason_against_local(options):
+def machine_reason(options):
+    """Why this machine cannot have the namespaces, links and shares of CPU, or None."""
+    if not shutil.which("ip") or not shutil.which("ss"):
+        return "ip and ss are missing: apt-get install iproute2"
+    reason = isolate.reason_against() or cpu_reason(options)
+    if reason:
+        return reason
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        return f"there is no TUN device to be had, which links need: /dev/net/tun: {error.strerror}"
+    return None
+
+
+def programs_reason(options):
     missing = [name for name in PROGRAMS if not os.access(options.bin_dir / name, os.X_OK)]
     if missing:
         return f"there is no {missing[0]} in {options.bin_dir}: build it, or name another --bin-dir"
     if not (options.model / "model.pt").is_file() or not (options.model / "model.yaml").is_file():
         return f"{options.model} is no model folder: model.pt and model.yaml are not both in it"
-    if not shutil.which("ip") or not shutil.which("ss"):
-        return "ip and ss are missing: apt-get install iproute2"
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        return "there is no /dev/net/tun that this user can open: the links need it"
-    return isolate.reason_against() or cpu_reason(options)
+    return None
+
+
+def build(options):
+    """Builds what is missing or older than its sources, where no --bin-dir says that it is there; why it
+    cannot be done, or None."""
+    if options.bin_dir_given:
+        return None
+    log = REPO / "build" / "experiments-build.log"
+    log.parent.mkdir(exist_ok=True)
+    with open(REPO / "build" / ".lock", "w") as lock, open(log, "w") as out:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as ./run.sh does: two must not build at the same time
+        for command in (["cmake", "--preset", "release"],
+                        ["cmake", "--build", "--preset", "release", "--target", *PROGRAMS]):
+            try:
+                code = subprocess.run(command, cwd=REPO, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                      check=False).returncode
+            except OSError as error:
+                return f"{command[0]} cannot be run: {error.strerror}. ci/install-deps.sh installs what it needs"
+            if code != 0:
+                return f"the build failed: {log} says why. ci/install-deps.sh installs what it needs"
+    return None
 
 
 def cpu_reason(options):
@@ -218,6 +259,7 @@ def inside(folder, shares_name, text):
     backend = LocalBackend(LocalOptions(
         bin_dir=bin_dir, model=pathlib.Path(options.model),
         workers=max(setting.workers for setting in plan.settings), rate=options.rate,
+        rate_mbit=mbit(options.rate),
         base_delay_ms=options.base_delay, congestion=options.congestion, cpu_share=options.cpu_share,
         seed=options.seed, manager_flags=options.manager_flags, worker_flags=options.worker_flags,
         link_flags=options.link_flags), photos, folder / "logs", CpuShares(shares_name))

@@ -1,6 +1,6 @@
 """The cluster on the machines of a hosts file, by ssh.
 
-    backend = HostsBackend(hosts, ssh, folder, photos_folder, up)
+    backend = HostsBackend(hosts, ssh, photos_folder, up_command, say)
     backend.start()                   # geni/cluster.sh up, and whether links can be delayed
     backend.unable(setting)           # why a setting cannot be measured here, or None
     ... as local_backend.LocalBackend ...
@@ -10,7 +10,6 @@ Links are changed by tc's netem at both ends, where the kernels have it. Workers
 cores, and come back as their systemd unit says (2 s after they ended). One thread.
 """
 import contextlib
-import pathlib
 import subprocess
 
 from figures import Figures, ledger, ready_workers
@@ -22,7 +21,6 @@ from remote_reach import There, Tunnel
 
 READY_S = 180
 WORKER_PORT = 2888
-CLUSTER = pathlib.Path(__file__).resolve().parents[1] / "cluster.sh"
 
 
 class HostsBackend:
@@ -53,6 +51,12 @@ class HostsBackend:
                       "there by ssh in them")
             self.reach = Tunnel(self._ssh, host, Photos(self._folder))
         self.figures = Figures(self.reach.get)
+
+    def about(self):
+        """{machine: what it is}."""
+        lines = {m.name: self._ssh.root(m.ssh, "about").splitlines()
+                 for m in (self._hosts.manager, *self._hosts.workers)}
+        return {name: dict(line.split("=", 1) for line in said) for name, said in lines.items()}
 
     def close(self):
         """As far as the hosts can be reached, whatever fails."""

@@ -43,8 +43,9 @@ class LocalOptions:
     model: pathlib.Path
     workers: int  # as many as any setting has
     rate: str
+    rate_mbit: float  # the same; 0: no limit
     base_delay_ms: float
-    congestion: str  # or None: as the kernel has it
+    congestion: str  # of manager and workers; None: what they choose
     cpu_share: float
     seed: int
     manager_flags: list
@@ -64,14 +65,13 @@ class LocalBackend:
         self._options, self._logs, self._shares = options, pathlib.Path(folder), shares
         self._data = self._logs.parent / ".data"
         self._star = EmulatedStar(Star(options.workers), self._logs, options.bin_dir / "imgrec-link",
-                                  options.rate, options.base_delay_ms, options.congestion, options.seed,
-                                  options.link_flags)
+                                  options.rate, options.base_delay_ms, options.seed, options.link_flags)
         self._manager = None
         self._workers = {}  # name: (Service, probability of failure)
         self._setting = None
         self._managers = 0
         self._restarts_before = 0
-        self.link = LinkFacts(options.base_delay_ms, 1e6 * (mbit(options.rate) or 0))
+        self.link = LinkFacts(options.base_delay_ms, 1e6 * options.rate_mbit)
         self.reach = Here(ADDRESS, photos)
         self.figures = Figures(self.reach.get)
 
@@ -135,7 +135,7 @@ class LocalBackend:
             "link_lateness_p99_ms": max(way["lateness_ms"]["p99"] for way in both),
             "link_unread": sum(way["unread"] for way in both),
             "congestion_control": self._congestion(),
-            "link_rate_mbit": mbit(self._options.rate),
+            "link_rate_mbit": self._options.rate_mbit,
             "cpu_share": self._options.cpu_share,
         }
 
@@ -160,7 +160,7 @@ class LocalBackend:
         link = self._star.star.links[self._star.star.workers.index(name)]
         command = [options.bin_dir / "imgrec-worker", "--manager",
                    f"{link.manager_address}:{WORKER_PORT}", "--name", name, "--model", options.model,
-                   "--streams", "1", *options.worker_flags]
+                   "--streams", "1", *self._congestion_flags(), *options.worker_flags]
         if failure:
             command += ["--fail-probability", f"{failure:g}"]
         limited = self._shares.limited(name, options.cpu_share, [str(c) for c in command])
@@ -171,7 +171,7 @@ class LocalBackend:
         self._managers = 1 + max([self._managers, *map(_number, self._logs.glob("manager-*.log"))])
         command = [self._options.bin_dir / "imgrec-manager", "--listen", ADDRESS[0], "--port", ADDRESS[1],
                    "--worker-listen", "0.0.0.0", "--worker-port", WORKER_PORT, "--data", self._data,
-                   "--frontend", REPO / "frontend", *self._options.manager_flags]
+                   "--frontend", REPO / "frontend", *self._congestion_flags(), *self._options.manager_flags]
         log = self._logs / f"manager-{self._managers}.log"
         self._manager = Service(command, log, restart=False)
 
@@ -180,6 +180,9 @@ class LocalBackend:
             return "manager_ready" in log.read_text(errors="replace")
 
         wait_until(listening, lambda: f"the manager to start:\n{self._manager.tail()}", START_S)
+
+    def _congestion_flags(self):
+        return [f"--congestion-control={self._options.congestion}"] if self._options.congestion else []
 
     def _stop_manager(self):
         if self._manager:
@@ -205,14 +208,6 @@ class LocalBackend:
 
 def _number(log):
     return int(log.stem.rsplit("-", 1)[1])
-
-
-def mbit(rate):
-    """Mbit/s of a rate as imgrec-link takes it."""
-    found = re.fullmatch(r"([0-9.]+)\s*([kmg]?)bit(?:/s)?|0", rate.lower())
-    if not found:
-        return None
-    return float(found.group(1) or 0) * {"": 1e-6, "k": 1e-3, "m": 1, "g": 1e3}[found.group(2) or ""]
 
 
 def _enter_network(namespace):

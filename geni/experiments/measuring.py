@@ -42,7 +42,12 @@ def calibrate(backend, photos, timeout_s):
                   for image, index in outcome.photos.items()}
         speed = max(speed, bound.capacity(len(numbers), outcome.total_s - outcome.first_s,
                                           _compute_s(outcome)))
-    return Calibration(labels, speed, backend.figures.cluster()["model"]["digest"])
+    return Calibration(labels, speed, model_digest(backend))
+
+
+def model_digest(backend):
+    """REQUIRES: a worker is ready."""
+    return backend.figures.cluster()["model"]["digest"]
 
 
 def warm_up(backend, setting, photos, timeout_s):

@@ -3,6 +3,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shlex
 
 from hosts import BadHosts, read_hosts
@@ -48,7 +49,8 @@ def parser():
         f"steady: {STEADY.images} photos, {STEADY.repeats} runs")
     add("--only", metavar="NAMES", help=f"of {', '.join(EXPERIMENTS)}; default: the first four. The clean "
         "run of three workers is always there")
-    add("--setting", metavar="VALUES", help='instead of the published ones: "delay=500,loss=1"; "500,100" with one --only')
+    add("--setting", metavar="VALUES",
+        help='instead of the published ones: "delay=500,loss=1"; "500,100" with one --only')
     add("--combine", action="append", metavar="SETTINGS",
         help='a combination, "workers=2,delay=100,loss=5"; may be repeated')
     add("--repeat", type=int, metavar="N", help="runs of a setting")
@@ -57,6 +59,7 @@ def parser():
     add("--out", metavar="DIR", help="results (default build/experiments/TIME)")
     add("--resume", metavar="DIR", help="go on with these results, as they were asked for")
     add("--dry-run", action="store_true", help="print what would be measured, and how long that takes")
+    add("--check", action="store_true", help="say whether this machine can do it, and stop")
     add("--model", metavar="DIR", help="model folder (default models/googlenet, else the one that comes along)")
     add("--photos", metavar="DIR", help="photos (default ../shared/data/photos)")
     add("--bin-dir", metavar="DIR", help="programs (default build/release/bin, built where needed)")
@@ -64,7 +67,9 @@ def parser():
         help="of each worker (default: (cores - 0.5) / workers, at most 1)")
     add("--rate", metavar="RATE", help="of each link (default 100mbit; 0: no limit)")
     add("--base-delay", type=float, metavar="MS", help="of each link, one way (default 1)")
-    add("--congestion", metavar="NAME", help="TCP's congestion control: bbr, cubic (default: the kernel's)")
+    add("--congestion", metavar="NAME",
+        help="TCP's congestion control of manager and workers, such as bbr or cubic "
+        "(default: what they choose)")
     add("--package", metavar="FILE", help="for --on HOSTS: what geni/pack.sh made (default: made now)")
     add("--token-file", metavar="FILE", help="for --on HOSTS: as for geni/cluster.sh up")
     add("--ssh-config", metavar="FILE", help="for --on HOSTS: configuration for ssh")
@@ -79,7 +84,8 @@ def parse(arguments, now):
     given = vars(parser().parse_args(arguments))
     resumed = given.pop("resume", None)
     out = given.pop("out", None)
-    dry_run, bin_dir = given.pop("dry_run", False), given.pop("bin_dir", None)
+    dry_run, check = given.pop("dry_run", False), given.pop("check", False)
+    bin_dir = given.pop("bin_dir", None)
     for_hosts = {name: given.pop(name, None) for name in ("package", "token_file", "ssh_config")}
     asked = _normal(given)
     if resumed:
@@ -96,8 +102,9 @@ def parse(arguments, now):
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     options.out = str(pathlib.Path(out or REPO / "build/experiments" / stamp).resolve())
     options.resumed = bool(resumed)
-    options.dry_run = dry_run
+    options.dry_run, options.check = dry_run, check
     options.bin_dir = pathlib.Path(bin_dir or REPO / "build/release/bin").resolve()
+    options.bin_dir_given = bool(bin_dir)
     options.model = pathlib.Path(options.model)
     plan_of(options)
     return options
@@ -173,6 +180,8 @@ def _check(options):
         raise Wrong(f"--cpu-share: {options.cpu_share:g} is not from 0.05 to 64")
     if not 0 <= options.base_delay <= 10_000:
         raise Wrong(f"--base-delay: {options.base_delay:g} is not from 0 to 10000")
+    if mbit(options.rate) is None:
+        raise Wrong(f'--rate: "{options.rate}" is no rate, such as 100mbit, 1gbit or 0 for no limit')
     if options.congestion and not options.congestion.isalnum():
         raise Wrong(f'--congestion: "{options.congestion}" is no name')
 
@@ -194,6 +203,14 @@ def _check_place(options, asked, for_hosts, bin_dir):
     if len(hosts.workers) < CLEAN.workers:
         raise Wrong(f"{options.on} names {len(hosts.workers)} workers: all settings are compared with "
                     f"{CLEAN.workers}")
+
+
+def mbit(rate):
+    """Mbit/s of a rate as imgrec-link takes it, or None."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([kmg]?)bit|0", rate.lower())
+    if not found:
+        return None
+    return float(found.group(1) or 0) * {"": 1e-6, "k": 1e-3, "m": 1, "g": 1e3}[found.group(2) or ""]
 
 
 def _default_model():

@@ -14,6 +14,7 @@ Usage: remote.sh netem DELAY-MS LOSS-PERCENT PEER...  what leaves towards these 
        remote.sh start | stop | restart ROLE
        remote.sh presence                the manager's log of workers that came and went
        remote.sh congestion PORT         what TCP connections at a port of this host use
+       remote.sh about                   "NAME=VALUE" lines: kernel, system, processor, version of the manager
 EOF
 }
 
@@ -106,6 +107,17 @@ congestion() {  # PORT
   ss -tinH state established "sport = :$1" | grep -owE 'bbr|cubic|reno|dctcp|htcp|vegas|westwood' | sort -u || true
 }
 
+about() {
+  local program
+  printf 'kernel=%s\n' "$(uname -r)"
+  printf 'system=%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' /etc/os-release)"
+  printf 'cpu=%s\n' "$(sed -n '0,/^model name/s/^model name[^:]*: //p' /proc/cpuinfo)"
+  printf 'cores=%s\n' "$(nproc)"
+  program=$(systemctl show -p ExecStart --value imgrec-manager 2>/dev/null | sed -n 's/.*path=\([^ ;]*\).*/\1/p')
+  # In a Debian of its own it does not run outside of it.
+  if [ -x "$program" ]; then printf 'program_version=%s\n' "$("$program" --version 2>/dev/null | head -n 1)"; fi
+}
+
 if [ "$(id -u)" != 0 ]; then
   fail "this needs root"
 fi
@@ -122,6 +134,7 @@ case "$verb" in
   start | stop | restart) systemctl "$verb" "imgrec-$1" ;;
   presence) presence ;;
   congestion) congestion "$1" ;;
+  about) about ;;
   --help) usage ;;
   *) usage >&2; exit 2 ;;
 esac

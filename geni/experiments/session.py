@@ -14,7 +14,7 @@ from progress import Progress
 from rows import FAILED_COLUMNS, Table, identity_of
 
 TRIES = 2
-LEAST_TIMEOUT_S = 90
+LEAST_TIMEOUT_S, CALIBRATION_TIMEOUT_S = 90, 600
 # What may go wrong with one run and leave the others worth doing.
 TROUBLE = (RunFailed, TimeoutError, RuntimeError, OSError)
 
@@ -60,20 +60,23 @@ class Session:
         return able
 
     def _calibrate(self):
-        self._say("Measuring one worker alone, on the clean link")
-        found = measuring.calibrate(self._backend, self._photos, 600)
+        """One reference and one speed for all rows that are compared with each other, whenever they were
+        measured."""
         kept = self._folder / "calibration.json"
         if kept.exists():
-            before = json.loads(kept.read_text())
-            if before["model_digest"] != found.model_digest:
+            self._calibration = measuring.Calibration(**json.loads(kept.read_text()))
+            self._backend.ready(CLEAN)
+            digest = measuring.model_digest(self._backend)
+            if digest != self._calibration.model_digest:
                 raise RuntimeError(f"the runs that are there are of another model "
-                                   f"({before['model_digest'][:12]}, now {found.model_digest[:12]})")
-            # One reference and one speed for all rows that are compared with each other.
-            found = measuring.Calibration(before["labels"], before["images_per_s"], before["model_digest"])
-        else:
-            kept.write_text(json.dumps(vars(found), indent=1) + "\n")
-        self._calibration = found
-        self._say(f"  {found.images_per_s:.2f} photos/s")
+                                   f"({self._calibration.model_digest[:12]}, now {digest[:12]})")
+            return
+        self._say("Measuring one worker alone, on the clean link")
+        self._calibration = measuring.calibrate(self._backend, self._photos, CALIBRATION_TIMEOUT_S)
+        new = kept.with_suffix(".new")
+        new.write_text(json.dumps(vars(self._calibration), indent=1) + "\n")
+        new.rename(kept)
+        self._say(f"  {self._calibration.images_per_s:.2f} photos/s")
 
     def _try(self, run, timeout_s):
         """The run's row, or None where it failed every time."""

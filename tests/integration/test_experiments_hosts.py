@@ -78,7 +78,8 @@ def test_delay_and_loss_are_set_at_both_ends_of_every_link_and_taken_away(stubs)
                        *(f"w{n}: qdisc replace dev link-{n} {netem}" for n in (1, 2, 3))]
     hosts._have_links(parse_setting("workers", "3"))
     assert [call for call in stubs() if "qdisc del" in call] == [
-        *(f"m: qdisc del dev link-{n} root" for n in (1, 2, 3)), *(f"w{n}: qdisc del dev link-{n} root" for n in (1, 2, 3))]
+        *(f"m: qdisc del dev link-{n} root" for n in (1, 2, 3)),
+        *(f"w{n}: qdisc del dev link-{n} root" for n in (1, 2, 3))]
     hosts._have_links(parse_setting("workers", "2"))
     assert stubs() == [], "there is nothing to take away any more"
 
@@ -121,6 +122,12 @@ def test_counters_are_of_the_links_devices_only(stubs):
     hosts = backend()
     before = hosts._counters()
     assert before == {"sent": 0, "received": 0, "restarts": 4}, "this machine has no link-1"
+
+
+def test_machines_say_what_they_are(stubs):
+    about = backend().about()
+    assert about.keys() == {"manager", "worker-1", "worker-2", "worker-3"}
+    assert about["manager"]["kernel"] == os.uname().release and int(about["worker-1"]["cores"]) >= 1
 
 
 def test_a_host_that_is_away_is_named(stubs):

@@ -119,6 +119,12 @@ def test_a_resumed_session_is_what_was_asked_for_and_may_not_change(tmp_path):
         parse("--resume", str(tmp_path), "--out", "elsewhere")
 
 
+@pytest.mark.parametrize("rate, mbit", [("100mbit", 100), ("1.5Gbit", 1500), ("64kbit", 0.064), ("0", 0),
+                                        ("fast", None), ("100", None), ("-1mbit", None)])
+def test_rates(rate, mbit):
+    assert options.mbit(rate) == (mbit if mbit is None else pytest.approx(mbit))
+
+
 @pytest.mark.parametrize("cores, share", [(1, 0.15), (2, 0.5), (4, 1), (64, 1)])
 def test_the_default_share_leaves_half_a_core(cores, share):
     assert options.default_cpu_share(cores) == share
@@ -160,7 +166,7 @@ def test_rows_are_there_again_and_a_torn_one_is_not(tmp_path):
         assert table.rows[0]["total_s"] == "0.333333" and table.rows[0]["bound_s"] == ""
         table.append({"experiment": "workers", "setting": "3", "images": 5, "repeat": 1})
         table.close()
-        assert path.read_bytes().startswith(whole) and path.read_bytes().count(b"\n") == 3
+        assert path.read_bytes().startswith(whole + b"workers,3,,,") and path.read_bytes().count(b"\n") == 3
 
 
 def test_a_table_of_other_columns_is_not_continued(tmp_path):
@@ -189,6 +195,8 @@ def test_who_left_computed_only_while_it_was_there():
     assert bound.ideal_makespan(5, 1, stays) == 3
     assert bound.ideal_makespan(7, 1, stays) == 5
     assert bound.ideal_makespan(9, 1, stays) == 6
+    # Two halves of a photo are none.
+    assert bound.ideal_makespan(3, 1, [bound.FOREVER, [(0, 0.5)], [(0, 0.5)]]) == 3
     # The one that comes late ends in between of the other's photos.
     assert bound.ideal_makespan(2, 1, [[(0.25, math.inf)], [(0, 0.5)]]) == 2.25
     assert bound.ideal_makespan(1, 1, [[(0, 0.5)]]) == math.inf
@@ -325,6 +333,7 @@ def run_session(tmp_path, monkeypatch):
     backend_figures = {}
     monkeypatch.setattr(measuring, "measure", measure)
     monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "digest"))
+    monkeypatch.setattr(measuring, "model_digest", lambda _: "digest")
 
     def run(backend, the_plan, **figures):
         backend_figures.clear()
@@ -383,7 +392,7 @@ def test_a_run_with_a_fault_is_kept_and_complained_of(run_session, figures, said
 
 def test_rows_of_another_model_are_not_added_to(run_session, tmp_path, monkeypatch):
     run_session(FakeBackend(), SMALL)
-    monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "another"))
+    monkeypatch.setattr(measuring, "model_digest", lambda _: "another")
     with pytest.raises(RuntimeError, match="another model"):
         run_session(FakeBackend(), dataclasses.replace(SMALL, series=(plan.Series(5, 3),)))
 
@@ -408,4 +417,5 @@ def test_labels_are_compared_by_photo_and_every_column_has_a_place():
                       {"1": image(4), "2": image(9), "3": image(0, "failed")}, 0)
     assert measuring._mismatches(outcome, files, {"a": 4, "b": 9}) == 1
     assert measuring._mismatches(outcome, files, {"a": 4, "b": 8}) == 2
+    assert measuring._mismatches(outcome, files, {"a": None, "b": 9}) == 2, "a photo that failed both times is no match"
     assert measuring._compute_s(outcome) == pytest.approx(0.15)
