@@ -103,7 +103,7 @@ run_there() {  # HOST TAR-ARGUMENTS... -- ARGUMENTS...
   done
   shift
   command="$RUN_THERE\$root env LC_ALL=C.UTF-8 bash \"\$folder/setup.sh\"$(printf ' %q' "$@") </dev/null"
-  tar -C "$here/remote" -cf - setup.sh units.sh software.sh "${send[@]}" | to_host "$host" "$command" || code=$?
+  tar -C "$here/remote" -cf - setup.sh units.sh software.sh sysctl.conf "${send[@]}" | to_host "$host" "$command" || code=$?
   case "$code" in
     0) return 0 ;;
     127) die 3 "$host has no bash, it seems; its words are above. Install it there, and run this again." ;;

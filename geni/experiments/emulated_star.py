@@ -19,6 +19,7 @@ from network import Network, die_with_parent
 from star import MANAGER, PREFIX_BITS
 
 READY_S = 20
+SYSCTL = pathlib.Path(__file__).resolve().parents[1] / "remote/sysctl.conf"
 
 
 class EmulatedStar(Network):
@@ -36,6 +37,8 @@ class EmulatedStar(Network):
     def start(self):
         super().start()
         try:
+            for node in self.star.nodes:
+                self._tune(node)
             self._start_emulator()
         except BaseException:
             self.close()
@@ -67,6 +70,13 @@ class EmulatedStar(Network):
         for node in self.star.nodes:
             subprocess.run(self.inside(node, ["ip", "tcp_metrics", "flush", "all"]),
                            capture_output=True, check=False)
+
+    def _tune(self, node):
+        """As geni/remote/setup.sh does with hosts."""
+        done = subprocess.run(self.inside(node, ["sysctl", "-q", "-p", SYSCTL]), capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{node}: {SYSCTL} cannot be had: {done.stderr.strip()}")
 
     def _connect(self, link):
         """imgrec-link does that, for all links at once."""

@@ -345,6 +345,16 @@ need_services() {
   [ -n "$(services)" ] || die 1 "imgrec is not installed on this host."
 }
 
+readonly SYSCTL=/etc/sysctl.d/60-imgrec.conf MODULES=/etc/modules-load.d/imgrec.conf
+
+# It works without, only slower where links are long or lose packets; a host may refuse it.
+tune_network() {
+  put "$SYSCTL" 644 <"$here/sysctl.conf"
+  put "$MODULES" 644 <<<tcp_bbr
+  modprobe -q tcp_bbr 2>/dev/null || true
+  sysctl -q -e -p "$SYSCTL" 2>/dev/null || say "This host's kernel does not take all of $SYSCTL; it goes on without"
+}
+
 remove_old_releases() {
   local folder
   for folder in "$PREFIX/releases/"* "$PREFIX/models/"*; do
@@ -376,6 +386,7 @@ install_role() {
   if [ "$role" = worker ]; then unpack_model; fi
   check_program
   configure
+  tune_network
   apply
   remove_old_releases
   case "$role $listen $access" in
@@ -448,7 +459,7 @@ uninstall() {  # [--purge]
     rm -f "/etc/systemd/system/imgrec-$unit.service"
   done
   systemctl daemon-reload
-  rm -rf "$PREFIX" "$CONFIG" "$LOG"
+  rm -rf "$PREFIX" "$CONFIG" "$LOG" "$SYSCTL" "$MODULES"
   if [ "${1:-}" = --purge ]; then
     rm -rf /var/lib/private/imgrec /var/lib/imgrec
     say "imgrec is gone from this host, with its photos and results; the Debian packages that it used are not"

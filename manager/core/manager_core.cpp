@@ -122,7 +122,9 @@ void ManagerCore::handle(LinkMeasured&& event) {
 // ---- reports ----------------------------------------------------------------------------------
 
 void ManagerCore::on_outcome(WorkerId worker, const proto::Outcome& outcome) {
-  schedule(AttemptSucceeded{worker, outcome.job, outcome.attempt, outcome.from_cache}, &outcome);
+  schedule(AttemptSucceeded{worker, outcome.job, outcome.attempt, outcome.from_cache,
+                            outcome.timing.decode + outcome.timing.inference},
+           &outcome);
 }
 
 void ManagerCore::on_fail(WorkerId worker, const proto::Fail& fail) {

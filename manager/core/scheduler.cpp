@@ -91,7 +91,7 @@ void Scheduler::Impl::handle(const AttemptSucceeded& event) {
     const AttemptRef attempt = *out;
     const TimePoint assigned = attempt->assigned;
     const bool hedge = attempt->hedge;
-    if (!event.from_cache) worker->second.measure(*attempt, now_);
+    if (!event.from_cache) worker->second.measure(*attempt, event.computed, now_);
     worker->second.health().on_success();
     release(job->second, attempt);
     return win(job, event, assigned, hedge);

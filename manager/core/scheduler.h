@@ -54,6 +54,8 @@ struct AttemptSucceeded {
   JobId job;
   std::uint32_t attempt = 0;
   bool from_cache = false;  // repeated, not computed: says nothing of the worker's speed
+  std::chrono::microseconds
+      computed{};  // what it says that decoding and inference took; 0: nothing
 };
 struct AttemptFailed {
   WorkerId worker;

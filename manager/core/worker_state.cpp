@@ -51,12 +51,15 @@ bool WorkerState::may_be_working_on(AttemptRef attempt) {
   return false;
 }
 
-void WorkerState::measure(const Attempt& attempt, TimePoint now) {
+void WorkerState::measure(const Attempt& attempt, std::chrono::microseconds computed,
+                          TimePoint now) {
   if (!attempt.computing) return;  // out of turn: says nothing
   const TimePoint arrived = attempt.assigned + link_.least();
   const Duration observed = now - attempt.began;
-  // A round trip that got shorter must not make the service look like none at all.
-  service_.add(std::max(now - std::max(attempt.began, arrived), observed / kLeastShare));
+  Duration service = now - std::max(attempt.began, arrived);
+  if (computed.count() > 0) service = std::min<Duration>(service, computed);
+  // A round trip that got shorter, or a worker that lies, must not make it look like none at all.
+  service_.add(std::max(service, observed / kLeastShare));
 }
 
 std::uint64_t WorkerState::expected_completion_us(std::uint64_t mean_us) const {

@@ -60,8 +60,10 @@ class WorkerState {
   ServiceTime& service() { return service_; }
   const ServiceTime& service() const { return service_; }
   // The attempt is answered: measures from when its turn came. With a full pipeline that is when
-  // the one before it was answered, else when it had arrived; the round trip is no service.
-  void measure(const Attempt& attempt, TimePoint now);
+  // the one before it was answered, else when it had arrived; the round trip is no service. Nor is
+  // the way of a large photo over a slow link: it took no longer than the worker says it `computed`
+  // (0: it does not say), which is believed within limits.
+  void measure(const Attempt& attempt, std::chrono::microseconds computed, TimePoint now);
   LinkTime& link() { return link_; }
   const LinkTime& link() const { return link_; }
   // Until one more image would be done, given a service time of `mean_us` per image and stream.

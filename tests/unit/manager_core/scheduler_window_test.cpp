@@ -72,6 +72,39 @@ TEST_F(SchedulerWindow, KeepsAWorkerBusyOverALongRoundTrip) {
       << "the round trip is not service";
 }
 
+TEST_F(SchedulerWindow, SendsAFarWorkerWhatOthersWouldNeedBeforeItIsMeasured) {
+  given_jobs(60);
+  const WorkerId far = given_worker(64);
+  happen(WorkerMeasured{far, 1s});
+  EXPECT_EQ(in_flight(far), 2u + 12u) << "as if an image took 100 ms";
+  for (const AssignJob& assigned : all<AssignJob>()) {
+    pass(10ms);
+    happen(AttemptSucceeded{far, assigned.job, assigned.attempt, false, 10ms});
+  }
+  const std::int64_t known_us = scheduler_.worker(far)->service_time.count();
+  const WorkerId next = given_worker(64);
+  happen(WorkerMeasured{next, 1s});
+  EXPECT_EQ(scheduler_.worker(next)->window,
+            std::min<std::int64_t>(64, 2 + 1'000'000 * 5 / 4 / known_us));
+}
+
+TEST_F(SchedulerWindow, TheWayOfALargePhotoIsNoService) {
+  const WorkerId far = given_worker(64);
+  happen(WorkerMeasured{far, 1s});
+  const JobId large = when_job_added();
+  pass(3s);  // two seconds more than an answer to nothing takes
+  happen(AttemptSucceeded{far, large, 1, false, 250ms});
+  EXPECT_EQ(scheduler_.worker(far)->service_time, 250ms);
+}
+
+TEST_F(SchedulerWindow, AWorkerThatSaysItTookNoTimeIsBelievedWithinLimits) {
+  const WorkerId liar = given_worker(64);
+  const JobId job = when_job_added();
+  pass(1600ms);
+  happen(AttemptSucceeded{liar, job, 1, false, 1us});
+  EXPECT_EQ(scheduler_.worker(liar)->service_time, 100ms);
+}
+
 TEST_F(SchedulerWindow, ANearWorkerGetsNoMoreThanItNeeds) {
   const WorkerId near = given_worker(64);
   EXPECT_GT(throughput(near, 200us, 50ms, 100), 0.95 * 20);
