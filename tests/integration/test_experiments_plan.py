@@ -125,8 +125,8 @@ def test_rates(rate, mbit):
     assert options.mbit(rate) == (mbit if mbit is None else pytest.approx(mbit))
 
 
-@pytest.mark.parametrize("cores, share", [(1, 0.15), (2, 0.5), (4, 1), (64, 1)])
-def test_the_default_share_leaves_half_a_core(cores, share):
+@pytest.mark.parametrize("cores, share", [(1, 0.125), (2, 0.25), (4, 0.5), (64, 1)])
+def test_the_default_share_leaves_most_of_the_machine(cores, share):
     assert options.default_cpu_share(cores) == share
 
 
