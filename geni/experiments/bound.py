@@ -9,8 +9,8 @@
   measured when a session begins (capacity() and services() below), for each photo, not taken from the run
   that is judged.
 - *Ideal makespan*: the workers have the time for all photos together, and photos are whole: of n photos on
-  w equal workers one worker has at least ceil(n / w), however they are given out, at best the shortest. A
-  worker that left and came back computed only while it was there, and began anew with what it had begun.
+  w equal workers one worker has at least ceil(n / w), however they are given out, at best the shortest;
+  and one has the longest. A worker that left and came back computed only while it was there, and began anew with what it had begun.
 - *A head start*: a worker that was idle has its share of CPU saved up (cpu_share.head_start_s), and is so
   much sooner done than its steady service says.
 - *The link's goodput* is rate x (1 - loss): no header, no acknowledgement, no waiting.
@@ -45,6 +45,7 @@ def services(reported_s, images_per_s):
     return {name: scale * mean for name, mean in means.items()}
 
 
+HALVINGS = 50  # of the time that is looked for
 HAIR = 1 + 1e-9  # so that three times a service is three photos, whatever floats make of it
 
 
@@ -52,19 +53,19 @@ def ideal_makespan(service_s, stays, head_start_s=0.0):
     """Least time in which workers that were there during `stays` ([(from, to), ...] of each) can compute
     photos that take so long each."""
     shortest_first = list(itertools.accumulate(sorted(service_s)))
-    total = shortest_first[-1]
+    total, longest = shortest_first[-1], max(service_s)
 
     def enough(time_s):
         spans = [min(end, time_s) - begin + head_start_s
                  for one in stays for begin, end in one if min(end, time_s) > begin]
         photos = sum(bisect.bisect_right(shortest_first, span * HAIR) for span in spans)
-        return photos >= len(service_s) and sum(spans) * HAIR >= total
+        return photos >= len(service_s) and sum(spans) * HAIR >= total and max(spans) * HAIR >= longest
 
     begins = [begin for one in stays for begin, _ in one]
     low, high = 0.0, max(begins, default=0.0) + total
     if not enough(high):
         return math.inf
-    while high - low > 1e-9 * high:
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high

@@ -9,6 +9,7 @@ Ends with its standard input.
 """
 import dataclasses
 import json
+import os
 import sys
 
 from photos import Photos
@@ -29,8 +30,11 @@ def main(folder, address):
     host, port = address.rsplit(":", 1)
     reach = Here((host, int(port)), Photos(folder))
     print(json.dumps({"photos": len(Photos(folder))}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(answer(reach, json.loads(line))), flush=True)
+    try:
+        for line in sys.stdin:
+            print(json.dumps(answer(reach, json.loads(line))), flush=True)
+    except BrokenPipeError:  # nobody waits for that answer any more
+        os._exit(0)  # with nothing more to be said to nobody
 
 
 if __name__ == "__main__":

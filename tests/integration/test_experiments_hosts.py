@@ -17,6 +17,7 @@ from figures import Figures, balances, ledger, ready_workers  # noqa: E402
 from hosts import Hosts, HostFailed, Machine, Ssh  # noqa: E402
 from hosts_backend import HostsBackend  # noqa: E402
 from plan import parse_setting  # noqa: E402
+import remote_reach  # noqa: E402
 from remote_reach import There  # noqa: E402
 
 # Runs what it is told to here, as root in a machine's eyes, and notes for whom.
@@ -24,7 +25,7 @@ SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 export STUB_HOST=$2 SSH_CONNECTION="10.9.0.1 1 10.9.2.1 22"
 [ "$2" != nobody ] || { echo "no route to host" >&2; exit 255; }
-exec sh -c "$3"
+exec sh -c "exec $3"
 """
 STUBS = {
     "id": "echo 0",
@@ -34,9 +35,19 @@ case "$address" in
   10.10.*) n=${address#10.10.}; echo "$address dev link-${n%%.*} src x" ;;
   *) echo "$address dev ${STUB_CONTROL:-control} src x" ;;
 esac""",
-    "tc": """printf '%s: %s\\n' "$STUB_HOST" "$*" >>"$STUB_CALLS"
-[ "$1 $2" != "qdisc show" ] || { echo "qdisc netem 8001: root"; exit 0; }
-[ -z "$STUB_NO_NETEM" ] || { echo "Error: Specified qdisc kind is unknown." >&2; exit 2; }""",
+    # What is at a device's root: what was put there, else what the test says, else what a kernel has.
+    "tc": """device=$4
+root=$STUB_ROOTS/$STUB_HOST-$device
+if [ "$1 $2" = "qdisc show" ]; then
+  if [ -e "$root" ]; then cat "$root"; else echo "qdisc ${STUB_ROOT:-fq_codel 0:} root refcnt 2"; fi
+  exit 0
+fi
+printf '%s: %s\\n' "$STUB_HOST" "$*" >>"$STUB_CALLS"
+[ -z "$STUB_NO_NETEM" ] || { echo "Error: Specified qdisc kind is unknown." >&2; exit 2; }
+case "$2" in
+  replace) echo "qdisc netem $7 root refcnt 2 limit 100000" >"$root" ;;
+  del) rm "$root" ;;
+esac""",
     "modprobe": "exit 1",
     "systemctl": """printf '%s: systemctl %s\\n' "$STUB_HOST" "$*" >>"$STUB_CALLS"
 [ "$1" != show ] || echo 4""",
@@ -56,6 +67,7 @@ def stubs(tmp_path, monkeypatch):
         (folder / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("STUB_CALLS", str(calls))
+    monkeypatch.setenv("STUB_ROOTS", str(tmp_path))
     calls.touch()
 
     def called():
@@ -73,7 +85,7 @@ def backend(say=None):
 def test_delay_and_loss_are_set_at_both_ends_of_every_link_and_taken_away(stubs):
     hosts = backend()
     hosts._have_links(parse_setting("combined", "delay=500,loss=5"))
-    netem = "root netem delay 500ms loss 5% limit 100000"
+    netem = "root handle 1e57: netem delay 500ms loss 5% limit 100000"
     assert stubs() == [*(f"m: qdisc replace dev link-{n} {netem}" for n in (1, 2, 3)),
                        *(f"w{n}: qdisc replace dev link-{n} {netem}" for n in (1, 2, 3))]
     hosts._have_links(parse_setting("workers", "3"))
@@ -87,7 +99,6 @@ def test_delay_and_loss_are_set_at_both_ends_of_every_link_and_taken_away(stubs)
 def test_without_netem_settings_with_links_are_refused_in_words(stubs, monkeypatch):
     monkeypatch.setenv("STUB_NO_NETEM", "1")
     hosts = backend()
-    hosts._no_links = hosts._reason_against_links()
     assert "has no netem (module sch_netem): Error: Specified qdisc kind is unknown." in hosts.unable(
         parse_setting("delay", "500"))
     assert hosts.unable(parse_setting("loss", "5")) and hosts.unable(parse_setting("combined", "delay=1,workers=2"))
@@ -98,9 +109,40 @@ def test_without_netem_settings_with_links_are_refused_in_words(stubs, monkeypat
 
 def test_with_netem_nothing_of_the_trial_is_left(stubs):
     hosts = backend()
-    assert hosts._reason_against_links() is None
+    assert hosts.unable(parse_setting("workers", "3")) is None and stubs() == [], "nothing is tried for nothing"
+    assert hosts.unable(parse_setting("delay", "500")) is None
     calls = stubs()
     assert sum("replace" in call for call in calls) == sum("qdisc del" in call for call in calls) == 6
+    assert hosts.unable(parse_setting("loss", "5")) is None and stubs() == [], "once is enough"
+
+
+@pytest.mark.parametrize("root", ["htb 1:", "tbf 8001:", "fq 8003:", "netem 8001:", "fq_codel 10:"])
+def test_what_somebody_put_at_a_device_is_left_alone(stubs, monkeypatch, root):
+    monkeypatch.setenv("STUB_ROOT", root)
+    hosts = backend()
+    assert f"link-1 has a queueing discipline that somebody set up (qdisc {root}" in hosts.unable(
+        parse_setting("delay", "500"))
+    with pytest.raises(HostFailed, match="would be lost"):
+        hosts._have_links(parse_setting("delay", "500"))
+    hosts.close()
+    assert not [call for call in stubs() if "qdisc" in call]
+
+
+@pytest.mark.parametrize("root", ["noqueue 0:", "mq 0:", "fq_codel 0:", "pfifo_fast 0:", "fq 0:"])
+def test_what_kernels_put_at_a_device_may_go(stubs, monkeypatch, root):
+    monkeypatch.setenv("STUB_ROOT", root)
+    assert backend().unable(parse_setting("delay", "500")) is None
+
+
+def test_what_a_session_left_that_was_killed_is_taken_away(stubs):
+    backend()._have_links(parse_setting("delay", "500"))
+    stubs()
+    another = backend()
+    assert another.unable(parse_setting("delay", "500")) is None, "it is ours"
+    backend()._have_links(parse_setting("delay", "500"))
+    stubs()
+    another._have_links(parse_setting("workers", "3"))
+    assert sum("qdisc del" in call for call in stubs()) == 6
 
 
 def test_the_device_that_ssh_comes_by_is_left_alone(stubs, monkeypatch):
@@ -168,11 +210,60 @@ def test_the_browser_runs_on_the_managers_host(stubs, cluster, tmp_path):
     assert not place.exists()
 
 
-def test_results_that_do_not_come_in_time_are_a_failed_run(stubs, cluster, tmp_path):
+def test_results_that_do_not_come_in_time_are_a_fault_and_are_counted(stubs, cluster, tmp_path):
     (tmp_path / "a.png").write_bytes(png(1))
     there = There(Ssh(), "m", tmp_path, website=cluster.http_address)  # and there are no workers
     try:
-        with pytest.raises(RunFailed, match="0 of 2 results came in time"):
-            there.recognise([0, 0], timeout_s=1, linger_s=0)
+        outcome = there.recognise([0, 0], timeout_s=1, linger_s=0)
+        assert outcome.fault == "0 of 2 results came within 1 s" and outcome.total_s is None
+        assert len(outcome.photos) == 2 and not outcome.shown
+        with pytest.raises(RunFailed, match="0 of 2 results"):
+            outcome.whole()
+        assert ledger(Figures(there.get).metrics())["open"] == 2, "what is lost stays to be looked at"
+    finally:
+        there.close()
+
+
+def test_photos_of_a_run_are_deleted_when_it_is_over(stubs, cluster, tmp_path):
+    """Or a hundred runs of 600 photos would fill the manager's disk."""
+    (tmp_path / "a.png").write_bytes(png(1))
+    cluster.add_workers(1)
+    there = There(Ssh(), "m", tmp_path, website=cluster.http_address)
+    try:
+        outcome = there.recognise([0] * 4, timeout_s=60, linger_s=0)
+        entries = ledger(Figures(there.get).metrics())
+        assert entries == {"accepted": 4, "done": 4, "failed": 0, "open": 0}, "and stay counted"
+        for identity in outcome.photos:
+            with pytest.raises(RunFailed, match="404"):
+                there.get(f"/api/v1/images/{identity}")
+    finally:
+        there.close()
+
+
+def test_a_browser_that_is_lost_is_there_again_for_the_next_question(stubs, cluster, tmp_path):
+    (tmp_path / "a.png").write_bytes(png(1))
+    there = There(Ssh(), "m", tmp_path, website=cluster.http_address)
+    place = pathlib.Path(there._place)
+    try:
+        there._process.kill()
+        there._process.wait()
+        with pytest.raises((RunFailed, OSError)):
+            there.get("/metrics")
+        assert "imgrec_images_open" in there.get("/metrics")
+        there._process.kill()
+        there._process.wait()
+    finally:
+        there.close()
+    assert not place.exists(), "photos do not stay behind a connection that is lost"
+
+
+def test_an_answer_that_comes_too_late_is_not_the_next_ones(stubs, cluster, tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(png(1))
+    there = There(Ssh(), "m", tmp_path, website=cluster.http_address)
+    try:
+        with monkeypatch.context() as impatient, pytest.raises(RunFailed, match="does not answer"):
+            impatient.setattr(remote_reach, "ANSWER_S", 0.2)
+            there.recognise([0], timeout_s=1, linger_s=-1)  # its answer takes a second, as there are no workers
+        assert "imgrec_images_open" in there.get("/metrics")
     finally:
         there.close()

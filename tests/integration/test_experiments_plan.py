@@ -2,10 +2,13 @@
 and a session whose backend is made up."""
 import dataclasses
 import datetime
+import errno
 import json
 import math
+import os
 import pathlib
 import sys
+import tempfile
 
 import pytest
 
@@ -13,7 +16,11 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "geni" / "experiments"))
 import bound  # noqa: E402
 import cpu_share  # noqa: E402
+import experiments  # noqa: E402
+import figures  # noqa: E402
 import hosts  # noqa: E402
+import local_backend  # noqa: E402
+import made_pictures  # noqa: E402
 import measuring  # noqa: E402
 import options  # noqa: E402
 import plan  # noqa: E402
@@ -36,6 +43,21 @@ def test_the_published_plan_is_the_course_projects():
         (3, 0, 500, 0), (3, 0, 300, 0), (3, 0, 100, 0), (3, 0, 0, 5), (3, 0, 0, 10), (3, 0, 0, 15)]
     assert len(made.runs) == 12 * 8 and {run.images for run in made.runs} == {5}
     assert len({run.identity for run in made.runs}) == len(made.runs)
+
+
+def test_runs_go_round_by_repeat():
+    """Compared repeat by repeat, settings have the same hour in them."""
+    made = plan.make_plan(["delay"], [plan.Series(5, 2), plan.Series(600, 1)], chosen=["500"])
+    assert [(run.setting.key, run.images, run.repeat) for run in made.runs] == [
+        ("3", 5, 1), ("500", 5, 1), ("3", 5, 2), ("500", 5, 2), ("3", 600, 1), ("500", 600, 1)]
+
+
+def test_a_run_whose_workers_have_to_load_their_model_is_expected_to_take_longer():
+    made = plan.make_plan(["failure", "delay"], [plan.Series(5, 2)], chosen=["failure=0.5", "delay=0"])
+    clean, failing, unharmed, again, _, _ = plan.expected_s(made.runs, 0.1)
+    assert clean == unharmed, "another worker-1 is started after the one that fails"
+    assert again == pytest.approx(clean - plan.LOAD_S), "and stays"
+    assert failing > clean
 
 
 def test_the_clean_setting_comes_first_whatever_is_asked_for():
@@ -110,13 +132,64 @@ def test_a_resumed_session_is_what_was_asked_for_and_may_not_change(tmp_path):
     first = parse("--on", "local", "--only", "delay", "--repeat", "2", "--seed", "7")
     (tmp_path / "plan.json").write_text(json.dumps(first.asked))
     again = parse("--resume", str(tmp_path))
-    assert again.asked == first.asked and again.resumed and again.out == str(tmp_path)
+    assert again.asked == first.asked and again.resumed and again.given == ["on", "only", "repeat", "seed"]
+    assert again.asked and again.out == str(tmp_path)
     assert parse("--resume", str(tmp_path), "--repeat", "2").asked == first.asked
     for changed in (["--repeat", "3"], ["--only", "loss"], ["--seed", "8"], ["--rate", "1gbit"]):
         with pytest.raises(options.Wrong, match=f"{changed[0]} was"):
             parse("--resume", str(tmp_path), *changed)
     with pytest.raises(options.Wrong, match="leave --out away"):
         parse("--resume", str(tmp_path), "--out", "elsewhere")
+
+
+def test_a_session_on_hosts_is_resumed_too(tmp_path):
+    """Its plan names every default, also of what is for --on local."""
+    file = tmp_path / "hosts.yaml"
+    file.write_text(HOSTS + THIRD)
+    first = parse("--on", str(file), "--repeat", "2")
+    (tmp_path / "plan.json").write_text(json.dumps(first.asked))
+    again = parse("--resume", str(tmp_path))
+    assert again.asked == first.asked and again.given == ["on", "repeat"]
+    again.package = again.token_file = again.ssh_config = None
+    assert "--model" not in experiments.up_command(again), "nobody gave one: hosts keep theirs"
+    with pytest.raises(options.Wrong, match="--bin-dir is for --on local"):
+        parse("--resume", str(tmp_path), "--bin-dir", "x")
+
+
+def test_without_photos_pictures_are_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(options, "REPO", tmp_path / "checkout")
+    assert parse("--on", "local").photos == str(made_pictures.MADE_PICTURES)
+    (tmp_path / "shared/data/photos").mkdir(parents=True)
+    assert parse("--on", "local").photos == str(tmp_path / "shared/data/photos")
+    assert "shared/data" not in options.parser().format_help()
+
+
+def test_made_pictures_are_always_the_same_ones_and_no_small_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "MADE_PICTURES", tmp_path)
+    asked = parse("--on", "local", "--photos", str(tmp_path))
+    assert experiments.photos_reason(asked) is None
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == made_pictures.COUNT
+    assert all(50_000 < len(data) < 200_000 and data.startswith(b"\x89PNG") for data in before.values())
+    (tmp_path / "picture-03.png").unlink()
+    assert experiments.photos_reason(asked) is None
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody's by way of sudo")
+def test_what_sudo_builds_is_the_callers(monkeypatch):
+    with tempfile.TemporaryDirectory() as folder:
+        repo, nobody = pathlib.Path(folder), 65534
+        os.chown(repo, nobody, nobody)
+        (repo / "cmake").write_text('#!/bin/sh\nid -u >>build/made; echo "$HOME" >>build/made\n')
+        (repo / "cmake").chmod(0o755)
+        monkeypatch.setattr(experiments, "REPO", repo)
+        monkeypatch.setenv("PATH", f"{repo}:{os.environ['PATH']}")
+        monkeypatch.setenv("SUDO_UID", str(nobody))
+        assert experiments.build(parse("--on", "local")) is None
+        assert (repo / "build/made").read_text().split() == [str(nobody), "/nonexistent"] * 2
+        assert {path.stat().st_uid for path in repo.rglob("build*")} == {nobody}
+        assert {path.stat().st_uid for path in (repo / "build").iterdir()} == {nobody}
 
 
 @pytest.mark.parametrize("rate, mbit", [("100mbit", 100), ("1.5Gbit", 1500), ("64kbit", 0.064), ("0", 0),
@@ -136,6 +209,7 @@ workers:
   - {ssh: ana@pc2, address: 10.10.1.2, manager_address: 10.10.1.1}
   - {ssh: ana@pc3, address: 10.10.2.2, manager_address: 10.10.2.1}
 """
+THIRD = "  - {ssh: ana@pc4, address: 10.10.3.2, manager_address: 10.10.3.1}\n"
 
 
 def test_what_is_for_one_machine_only_is_refused_for_hosts(tmp_path):
@@ -143,7 +217,7 @@ def test_what_is_for_one_machine_only_is_refused_for_hosts(tmp_path):
     file.write_text(HOSTS)
     with pytest.raises(options.Wrong, match="names 2 workers"):
         parse("--on", str(file))
-    file.write_text(HOSTS + "  - {ssh: ana@pc4, address: 10.10.3.2, manager_address: 10.10.3.1}\n")
+    file.write_text(HOSTS + THIRD)
     assert parse("--on", str(file)).cpu_share is None
     for flag in ("--rate=1gbit", "--bin-dir=x", "--manager-flag=--x", "--cpu-share=0.5"):
         with pytest.raises(options.Wrong, match=f"{flag.split('=')[0]} is for --on local"):
@@ -169,6 +243,29 @@ def test_rows_are_there_again_and_a_torn_one_is_not(tmp_path):
         assert path.read_bytes().startswith(whole + b"workers,3,,,") and path.read_bytes().count(b"\n") == 3
 
 
+@pytest.mark.parametrize("how", ["short", "full"])
+def test_a_row_that_the_disk_did_not_take_leaves_nothing(tmp_path, monkeypatch, how):
+    table = rows.Table(tmp_path / "runs.csv")
+    row = {"experiment": "workers", "setting": "3", "images": 5, "repeat": 1}
+    table.append(row)
+    before = table.path.read_bytes()
+    write = os.write
+
+    def half(descriptor, data):
+        taken = write(descriptor, data[:len(data) // 2])
+        if how == "full":
+            raise OSError(errno.ENOSPC, "full")
+        return taken
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(OSError):
+        table.append({**row, "repeat": 2})
+    assert table.path.read_bytes() == before
+    monkeypatch.undo()
+    table.append({**row, "repeat": 2})
+    assert [r["repeat"] for r in rows.Table(table.path).rows] == ["1", "2"] == [r["repeat"] for r in table.rows]
+
+
 def test_a_table_of_other_columns_is_not_continued(tmp_path):
     path = tmp_path / "runs.csv"
     path.write_text("a,b\n1,2\n")
@@ -185,32 +282,55 @@ ALWAYS = [bound.FOREVER] * 3
 
 @pytest.mark.parametrize("images, workers, photos_each", [(1, 3, 1), (3, 3, 1), (5, 3, 2), (5, 2, 3), (600, 3, 200)])
 def test_photos_are_whole(images, workers, photos_each):
-    assert bound.ideal_makespan(images, 0.1, ALWAYS[:workers]) == pytest.approx(0.1 * photos_each)
+    assert bound.ideal_makespan([0.1] * images, ALWAYS[:workers]) == pytest.approx(0.1 * photos_each)
 
 
 def test_who_left_computed_only_while_it_was_there():
     # One of two is there for two and a half photos, and comes back after five.
     stays = [bound.FOREVER, [(0, 2.5), (5, math.inf)]]
-    assert bound.ideal_makespan(4, 1, stays) == 2
-    assert bound.ideal_makespan(5, 1, stays) == 3
-    assert bound.ideal_makespan(7, 1, stays) == 5
-    assert bound.ideal_makespan(9, 1, stays) == 6
+    for images, seconds in ((4, 2), (5, 3), (7, 5), (9, 6)):
+        assert bound.ideal_makespan([1] * images, stays) == pytest.approx(seconds), images
     # Two halves of a photo are none.
-    assert bound.ideal_makespan(3, 1, [bound.FOREVER, [(0, 0.5)], [(0, 0.5)]]) == 3
+    assert bound.ideal_makespan([1] * 3, [bound.FOREVER, [(0, 0.5)], [(0, 0.5)]]) == pytest.approx(3)
     # The one that comes late ends in between of the other's photos.
-    assert bound.ideal_makespan(2, 1, [[(0.25, math.inf)], [(0, 0.5)]]) == 2.25
-    assert bound.ideal_makespan(1, 1, [[(0, 0.5)]]) == math.inf
+    assert bound.ideal_makespan([1, 1], [[(0.25, math.inf)], [(0, 0.5)]]) == pytest.approx(2.25)
+    assert bound.ideal_makespan([1], [[(0, 0.5)]]) == bound.ideal_makespan([1], [[]]) == math.inf
+
+
+@pytest.mark.parametrize("service_s, workers, least", [
+    ([1, 2, 3, 4, 5], 3, 5), ([1, 1, 1, 1, 9], 3, 9), ([2, 2, 2, 3], 3, 4), ([3, 4, 4], 2, 7)])
+def test_no_order_of_photos_is_quicker_than_the_makespan(service_s, workers, least):
+    """Of the sum for all workers, and of as many photos as one has at least, the shortest ones."""
+    assert bound.ideal_makespan(service_s, ALWAYS[:workers]) == pytest.approx(least)
+
+
+def test_a_share_of_cpu_that_was_saved_up_is_taken_off_for_each_worker():
+    # Two photos on one worker; six on three.
+    assert bound.ideal_makespan([0.1] * 2, ALWAYS[:1], 0.03) == pytest.approx(0.17)
+    assert bound.ideal_makespan([0.1] * 6, ALWAYS, 0.03) == pytest.approx(0.17)
+    assert bound.ideal_makespan([0.01], ALWAYS[:1], 0.03) == pytest.approx(0, abs=1e-6)
+    assert bound.bound_s([100_000] * 5, [0.05] * 5, ALWAYS, 0, 1e6, 0, 0.03) == pytest.approx(4 / 3 + 0.02)
+    # At a quarter of a core a period's quota is 5 ms, and two of them may follow each other: 10 ms of
+    # work in 10 ms instead of 40.
+    assert cpu_share.head_start_s(0.25) == pytest.approx(0.030)
+    assert cpu_share.head_start_s(1) == cpu_share.head_start_s(2) == 0
+
+
+def test_photos_take_as_long_to_each_other_as_workers_report():
+    found = bound.services({"a": [1, 3], "b": [4], "c": [6, 6, 6]}, images_per_s=0.5)
+    assert found == pytest.approx({"a": 1, "b": 2, "c": 3}), "2 s on average"
 
 
 def test_the_bound_is_a_round_trip_and_the_slower_of_links_and_workers():
     sizes = [100_000] * 5
-    no_limit = bound.bound_s(sizes, 0.05, ALWAYS, 1.0, 0, 0)
+    services = [0.05] * 5
+    no_limit = bound.bound_s(sizes, services, ALWAYS, 1.0, 0, 0)
     assert no_limit == pytest.approx(1.0 + 0.1)
     # 100 000 bytes take 8 ms at 100 Mbit/s, 16 ms where half is lost.
-    assert bound.bound_s(sizes, 0.05, ALWAYS, 1.0, 100e6, 0) == pytest.approx(1.0 + 0.008 + 0.1)
-    assert bound.bound_s(sizes, 0.05, ALWAYS, 1.0, 100e6, 0.5) == pytest.approx(1.0 + 0.016 + 0.1)
+    assert bound.bound_s(sizes, services, ALWAYS, 1.0, 100e6, 0) == pytest.approx(1.0 + 0.008 + 0.1)
+    assert bound.bound_s(sizes, services, ALWAYS, 1.0, 100e6, 0.5) == pytest.approx(1.0 + 0.016 + 0.1)
     # At 1 Mbit/s the links are the limit: a third of 500 000 bytes, then a photo's service.
-    assert bound.bound_s(sizes, 0.05, ALWAYS, 0, 1e6, 0) == pytest.approx(4 / 3 + 0.05)
+    assert bound.bound_s(sizes, services, ALWAYS, 0, 1e6, 0) == pytest.approx(4 / 3 + 0.05)
 
 
 def test_the_quicker_measurement_of_a_worker_is_believed():
@@ -298,10 +418,10 @@ def test_a_hosts_file_is_read_as_the_scripts_read_it(tmp_path):
 # ---- a session -------------------------------------------------------------------------------------
 
 class FakeBackend:
-    """Measures a second a run; fails and lacks what it is told to."""
+    """Measures a second a run; fails, lacks and loses what it is told to."""
 
-    def __init__(self, trouble=(), lacking=()):
-        self.trouble, self.lacking = list(trouble), lacking
+    def __init__(self, trouble=(), lacking=(), losing=()):
+        self.trouble, self.lacking, self.losing = list(trouble), lacking, losing
         self.prepared = []
 
     def unable(self, setting):
@@ -309,7 +429,6 @@ class FakeBackend:
 
     def ready(self, setting):
         self.prepared.append(setting.name)
-        return False
 
     def give_up_cluster(self):
         self.prepared.append("given up")
@@ -327,12 +446,17 @@ def run_session(tmp_path, monkeypatch):
         measured.append(run.identity)
         good = {"accepted": 5, "done": 5, "failed": 0, "open": 0, "doubled": 0, "label_mismatches": 0,
                 "restarts": 0, "failure_probability": 0, "total_s": 2.0, "bound_s": 1.0, "throughput_mbit": 3.0}
-        return {**good, "experiment": run.setting.experiment, "setting": run.setting.key,
+        row = {**good, "experiment": run.setting.experiment, "setting": run.setting.key,
                 "images": run.images, "repeat": run.repeat, **backend_figures}
+        if run.identity in backend.losing:
+            times = dict.fromkeys(("total_s", "bound_s", "throughput_mbit"))
+            return {**row, **times, "done": 4, "open": 1}, "4 of 5 results came within 90 s"
+        return row, ""
 
     backend_figures = {}
     monkeypatch.setattr(measuring, "measure", measure)
-    monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "digest"))
+    monkeypatch.setattr(measuring, "calibrate", lambda *_: measuring.Calibration({}, 20.0, "digest", {}))
+    monkeypatch.setattr(measuring, "warm_up", lambda *_: None)
     monkeypatch.setattr(measuring, "model_digest", lambda _: "digest")
 
     def run(backend, the_plan, **figures):
@@ -364,10 +488,33 @@ def test_what_failed_once_is_tried_again_and_written_down(run_session, tmp_path)
     backend = FakeBackend(trouble=[("workers", "3", 5, 2)])
     code, _, measured = run_session(backend, SMALL)
     assert code == 0 and len(measured) == 4
-    assert backend.prepared[1:4] == ["workers 3", "given up", "workers 3"]
+    assert backend.prepared[2:5] == ["workers 3", "given up", "workers 3"]
     failures = rows.Table(tmp_path / "failed_runs.csv", rows.FAILED_COLUMNS).rows
-    assert [(f["setting"], f["repeat"], f["attempt"]) for f in failures] == [("3", "2", "1")]
+    assert [(f["setting"], f["repeat"], f["attempt"], f["kind"]) for f in failures] == [("3", "2", "1", "trouble")]
     assert "two of five" in failures[0]["error"]
+
+
+def test_a_run_that_lost_a_photo_is_not_measured_again_and_not_forgotten(run_session, tmp_path):
+    backend = FakeBackend(losing=[("delay", "500", 5, 1)])
+    code, said, measured = run_session(backend, SMALL)
+    assert code == 1 and len(measured) == 4 and backend.prepared.count("delay 500") == 2
+    assert "given up" in backend.prepared, "what is open would be the next run's"
+    lost = rows.Table(tmp_path / "runs.csv").rows[1]
+    assert (lost["total_s"], lost["accepted"], lost["done"], lost["open"]) == ("", "5", "4", "1")
+    failures = rows.Table(tmp_path / "failed_runs.csv", rows.FAILED_COLUMNS).rows
+    assert [(f["setting"], f["attempt"], f["kind"]) for f in failures] == [("500", "1", "violation")]
+    assert failures[0]["error"] == "4 of 5 results came within 90 s" and rows.FAILED_COLUMNS[-1] == "kind"
+    assert "delay 500, repeat 1: it has no time" in said and "4 recognised, 0 failed, 1 are open" in said
+    code, said, measured = run_session(FakeBackend(), SMALL)  # resumed
+    assert code == 1 and not measured and "delay 500, repeat 1: it has no time" in said
+
+
+def test_a_bound_without_an_end_is_no_bound(run_session):
+    """Of a run whose workers were not there long enough, by their speed."""
+    _, said, _ = run_session(FakeBackend(), SMALL, bound_s=math.inf)
+    assert "inf" not in said and "nan" not in said and said.splitlines()[-1].split()[-1] == "1.000", said
+    rows_ = [{"total_s": "3", "bound_s": "2"}, {"total_s": "9", "bound_s": "inf"}]
+    assert session._of_bound(rows_) == "1.50"
 
 
 def test_what_failed_twice_is_told_by_name_and_the_rest_is_measured(run_session):
@@ -399,19 +546,12 @@ def test_rows_of_another_model_are_not_added_to(run_session, tmp_path, monkeypat
 
 # ---- a run's row -----------------------------------------------------------------------------------
 
-class FakeReach:
-    def __init__(self, outcome):
-        self.outcome = outcome
-
-    def recognise(self, *_):
-        return self.outcome
+def image(label, state="done"):
+    return {"state": state, "top": [{"index": label}] if state == "done" else [],
+            "timing_ms": {"decode": 10, "inference": 40}}
 
 
 def test_labels_are_compared_by_photo_and_every_column_has_a_place():
-    def image(label, state="done"):
-        return {"state": state, "top": [{"index": label}] if state == "done" else [],
-                "timing_ms": {"decode": 10, "inference": 40}}
-
     files = [("a", b"x" * 1000), ("b", b"y" * 3000)]
     outcome = Outcome(presence.seconds_of("2026-01-01T00:00:03.000"), 0.5, 2.0, {"1": 0, "2": 1, "3": 0},
                       {"1": image(4), "2": image(9), "3": image(0, "failed")}, 0)
@@ -419,3 +559,121 @@ def test_labels_are_compared_by_photo_and_every_column_has_a_place():
     assert measuring._mismatches(outcome, files, {"a": 4, "b": 8}) == 2
     assert measuring._mismatches(outcome, files, {"a": None, "b": 9}) == 2, "a photo that failed both times is no match"
     assert measuring._compute_s(outcome) == pytest.approx(0.15)
+
+
+class FakePhotos:
+    files = [("a", b"x" * 1000), ("b", b"y" * 3000)]
+
+    def __len__(self):
+        return len(self.files)
+
+    def chosen(self, numbers):
+        return [self.files[number] for number in numbers]
+
+
+class FakeCluster:
+    """A backend of one worker, its browser and its manager's figures, for one run of two photos."""
+
+    link = local_backend.LinkFacts(0, 0)
+    head_start_s = 0.0
+
+    def __init__(self, **changes):
+        self.reach = self.figures = self
+        ledger = {"accepted": 2, "done": 2, "failed": 0, "open": 0, **changes.pop("ledger", {})}
+        self.counts = [dict.fromkeys(ledger, 0), ledger]
+        self.wire = [1000, changes.pop("wire_after", 5000)]
+        self.log = changes.pop("log", LOG)
+        begin = presence.seconds_of("2026-01-01T00:00:03.000")
+        self.outcome = dataclasses.replace(
+            Outcome(begin, 0.5, 2.0, {"1": 0, "2": 1}, {"1": image(0), "2": image(0)}, 0), **changes)
+
+    def metrics(self):
+        names = {"accepted": "accepted_total", "done": "done_total", "failed": "failed_total", "open": "open"}
+        wire = self.wire.pop(0)
+        return {**{f"imgrec_images_{names[name]}": n for name, n in self.counts.pop(0).items()},
+                'imgrec_worker_wire_bytes_total{direction="out"}': wire, "imgrec_worker_retransmissions_total": wire}
+
+    def recognise(self, *_):
+        return self.outcome
+
+    def begin_run(self):
+        pass
+
+    def end_run(self):
+        return {"restarts": 0}
+
+    def cluster(self):
+        return {"workers": [{"tcp_rtt_ms": 2.0}]}
+
+    def manager_log(self):
+        return self.log
+
+    def worker_names(self):
+        return ["worker-2"]
+
+
+def measure(setting="1", experiment="workers", **changes):
+    run = plan.Run(plan.parse_setting(experiment, setting), 2, 1)
+    calibration = measuring.Calibration({"a": 0, "b": 0}, 20.0, "digest", {"a": 0.04, "b": 0.06})
+    return measuring.measure(FakeCluster(**changes), run, FakePhotos(), calibration, 1, 90)
+
+
+def test_a_runs_row_has_its_own_photos_bound():
+    row, violation = measure()
+    assert not violation and not set(row) - set(rows.COLUMNS)
+    assert (row["total_s"], row["worker_up_s"], row["wire_bits_out"]) == (2.0, 2.0, 32_000)
+    assert row["bound_s"] == pytest.approx(0.1)
+
+
+TIMES = {"total_s", "throughput_mbit", "images_per_s", "worker_up_s", "bound_s"}
+
+
+def test_a_lost_result_is_a_row_with_what_was_counted_and_no_times():
+    row, violation = measure(first_s=None, total_s=None, shown={"1": image(0)}, fault="1 of 2 results came within 90 s",
+                             ledger={"done": 1, "open": 1})
+    assert violation == "1 of 2 results came within 90 s" and not TIMES & set(row)
+    assert (row["accepted"], row["done"], row["open"], row["label_mismatches"]) == (2, 1, 1, 0)
+
+
+def test_a_result_of_no_photo_is_a_violation_too():
+    row, violation = measure(first_s=None, total_s=None, shown={"1": image(0), "9": image(0)},
+                             fault="1 results are of no photo that was sent")
+    assert violation and row["label_mismatches"] == 0
+
+
+def test_a_ledger_that_does_not_balance_is_a_row_without_times():
+    row, violation = measure(ledger={"done": 1})
+    assert "does not balance" in violation and not TIMES & set(row) and row["done"] == 1
+
+
+def test_a_log_that_names_no_worker_is_no_reason_to_think_that_none_was_there():
+    with pytest.raises(RunFailed, match="does not say that worker-2 was there.*--log-level"):
+        measure(log="")
+
+
+def test_counters_that_began_anew_are_not_known():
+    row, _ = measure(wire_after=10)
+    assert row["wire_bits_out"] is None and row["retransmissions"] is None
+    assert figures.grown(3, 5) == 2 and figures.grown(5, 3) is figures.grown(None, 3) is None
+    with pytest.raises(RunFailed, match="it began anew"):
+        measure(ledger={"accepted": -1})
+
+
+# ---- programs --------------------------------------------------------------------------------------
+
+def test_workers_that_do_not_come_are_quoted(tmp_path, monkeypatch):
+    backend = object.__new__(local_backend.LocalBackend)
+    (tmp_path / "worker-1.log").write_text("begin\nerror model.pt: no such file\n")
+
+    class Dying:
+        log = tmp_path / "worker-1.log"
+        alive = staticmethod(lambda: True)
+        tail = local_backend.Service.tail
+
+    class NoWorkers:
+        metrics = staticmethod(lambda: {'imgrec_workers{state="ready"}': 0})
+
+    backend._manager, backend._workers, backend.figures = Dying(), {"worker-1": (Dying(), 0.0)}, NoWorkers()
+    monkeypatch.setattr(local_backend, "START_S", 0)
+    with pytest.raises(TimeoutError, match="1 workers to be ready and idle; .*worker-1.log.*model.pt: no such file"):
+        backend.wait_idle()
