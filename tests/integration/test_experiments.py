@@ -93,7 +93,7 @@ def test_every_run_has_its_row_and_every_photo_its_label_once(results):
     assert done.returncode == 0, done.stdout + done.stderr
     rows = rows_of(out)
     assert [(r["experiment"], r["setting"], r["repeat"]) for r in rows] == [
-        (experiment, key, str(repeat)) for experiment, key in SETTINGS for repeat in range(1, REPEATS + 1)]
+        (experiment, key, str(repeat)) for repeat in range(1, REPEATS + 1) for experiment, key in SETTINGS]
     for row in rows:
         assert row["accepted"] == row["done"] == row["images"] == str(IMAGES), row
         assert row["failed"] == row["open"] == row["doubled"] == row["label_mismatches"] == "0", row
