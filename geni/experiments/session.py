@@ -122,7 +122,8 @@ class Session:
 
 def complaint(row):
     """What is wrong with a run that was measured, or ""."""
-    wrong = [] if row["total_s"] else ["it has no time: photos were lost, or the ledger does not balance"]
+    wrong = [] if row["total_s"] else ["it has no times: results did not come, or the ledger does not "
+                                           "balance; failed_runs.csv says which"]
     if not int(row["accepted"]) == int(row["done"]) == int(row["images"]):
         wrong.append(f"{row['images']} photos were sent, {row['accepted']} accepted, {row['done']} "
                      f"recognised, {row['failed']} failed, {row['open']} are open")

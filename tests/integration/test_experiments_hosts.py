@@ -166,6 +166,15 @@ def test_counters_are_of_the_links_devices_only(stubs):
     assert before == {"sent": 0, "received": 0, "restarts": 4}, "this machine has no link-1"
 
 
+def test_counters_that_began_anew_are_not_known(stubs):
+    hosts = backend()
+    hosts.begin_run()
+    assert hosts.end_run()["restarts"] == hosts.end_run()["wire_bits_in"] == 0
+    hosts._before = {"sent": 1, "received": 1, "restarts": 5}
+    ended = hosts.end_run()
+    assert ended["restarts"] is ended["wire_bits_out"] is ended["wire_bits_in"] is None
+
+
 def test_machines_say_what_they_are(stubs):
     about = backend().about()
     assert about.keys() == {"manager", "worker-1", "worker-2", "worker-3"}

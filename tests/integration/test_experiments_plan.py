@@ -298,9 +298,9 @@ def test_who_left_computed_only_while_it_was_there():
 
 
 @pytest.mark.parametrize("service_s, workers, least", [
-    ([1, 2, 3, 4, 5], 3, 5), ([1, 1, 1, 1, 9], 3, 9), ([2, 2, 2, 3], 3, 4), ([3, 4, 4], 2, 7)])
+    ([1, 2, 3, 4, 5], 3, 5), ([1, 1, 1, 1, 9], 3, 9), ([2, 2, 2, 3], 3, 4), ([3, 4, 4], 2, 7), ([4, 4, 4, 5, 5, 5], 3, 9)])
 def test_no_order_of_photos_is_quicker_than_the_makespan(service_s, workers, least):
-    """Of the sum for all workers, and of as many photos as one has at least, the shortest ones."""
+    """By the sum for all workers, the longest photo, or the shortest ones, as many as one worker has at least."""
     assert bound.ideal_makespan(service_s, ALWAYS[:workers]) == pytest.approx(least)
 
 
@@ -504,9 +504,9 @@ def test_a_run_that_lost_a_photo_is_not_measured_again_and_not_forgotten(run_ses
     failures = rows.Table(tmp_path / "failed_runs.csv", rows.FAILED_COLUMNS).rows
     assert [(f["setting"], f["attempt"], f["kind"]) for f in failures] == [("500", "1", "violation")]
     assert failures[0]["error"] == "4 of 5 results came within 90 s" and rows.FAILED_COLUMNS[-1] == "kind"
-    assert "delay 500, repeat 1: it has no time" in said and "4 recognised, 0 failed, 1 are open" in said
+    assert "delay 500, repeat 1: it has no times" in said and "4 recognised, 0 failed, 1 are open" in said
     code, said, measured = run_session(FakeBackend(), SMALL)  # resumed
-    assert code == 1 and not measured and "delay 500, repeat 1: it has no time" in said
+    assert code == 1 and not measured and "delay 500, repeat 1: it has no times" in said
 
 
 def test_a_bound_without_an_end_is_no_bound(run_session):
