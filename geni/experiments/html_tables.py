@@ -22,8 +22,7 @@ def comparison(results, experiment, images):
               _over(8, f"imgrec, {settings.photos(images)}", "first-of-ours")),
             e("tr", _th("Mbit/s", "of its text", "theirs"), _th("std", class_="theirs"), _th("r", class_="theirs"),
               _th("n", class_="first-of-ours"), _th("Mbit/s", "of photo bytes"), _th("std"), _th("images/s"),
-              _th("total, s"), _th("r"), _th("r at bound", "had it taken that long"),
-              _th("time / bound", "mean (worst)"))]
+              _th("total, s"), _th("r"), _th("r at bound"), _th("time / bound", "mean (worst)"))]
     return _table(f"{settings.EXPERIMENTS[experiment]}, {settings.photos(images)}: means with their 95 % intervals",
                   head, [_comparison_row(group, experiment) for group in groups])
 

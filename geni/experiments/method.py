@@ -16,8 +16,8 @@ def notes():
         f"course project's own intervals are wrong: for n = {published.RUNS} and std {clean.std:.2f} it states "
         f"± 0.016, and right is ± {published.half_width(clean):.2f}. Those of its figures here are the right ones.",
         "Runs go round by repeat: repeat 1 of every setting, then repeat 2 of every setting, and so on, each run "
-        "with a new manager and new connections. So pairing by repeat cancels slow drift of the machine, and the repeats are "
-        "independent but for that drift. A note at the top says where runs were made in another order.",
+        "with a new manager and new connections. So pairing by repeat cancels slow drift of the machine, and the "
+        "repeats are independent but for that drift. A note at the top says where runs were made in another order.",
         "r is throughput relative to the clean run (three workers, nothing in the way) of the same repeat: the "
         "geometric mean of the repeats' ratios, with Student's t interval of their logarithms. The ratio of the two "
         "means is in summary.csv beside it. The published r are ratios of means, their single runs being unknown; "

@@ -117,7 +117,9 @@ def test_a_run_lost_in_every_try_raises_the_alarm(tmp_path):
     found = read([clean()], [failure(), failure(2)])
     assert headline(found).met is False and headline(found).value == "not complete"
     assert "1 run lost in every try (5 % lost, 5 photos, repeat 1)" in headline(found).note
-    assert alarmed(found) and "1 run lost in every try" in page(found)["ledger"]
+    assert alarmed(found) and "Runs are missing." in page(found)["ledger"]
+    assert re.search(r"5 % lost\s+5\s+0 .*not recorded, and 1 run lost in every try", page(found)["ledger"])
+    assert re.search(r"synthetic trouble\s+lost", page(found)["left-out"])
     assert "1 run lost in every try" in summary_of(found, tmp_path / "summary.csv")["loss", "5"]["ledger"]
     measured = read([clean(), row("loss", "5", 5, 1, Chance)], [failure(), failure(2)])
     assert not alarmed(measured), "a later session measured it"
@@ -151,10 +153,11 @@ def test_what_was_not_recorded_is_not_taken_for_nothing(column, said):
 
 
 def test_counters_that_began_anew_are_not_recorded_with_a_note():
-    found = read([clean(retransmissions=-5, wire_bits_out="-8e6", wire_bits_in=-8), clean(repeat=2)])
+    found = read([clean(retransmissions=-5, wire_bits_out="-8e6", wire_bits_in=-8, resent=-1, duplicates_dropped=-1),
+                  clean(repeat=2)])
     (run, _), notes = (found.runs, found.notes)
-    assert run.retransmissions is run.wire_bits_out is run.wire_bits_in is None
-    assert len(notes) == 1 and "3 figures below 0" in notes[0] and "line 2: retransmissions -5" in notes[0]
+    assert run.retransmissions is run.wire_bits_out is run.wire_bits_in is run.resent is run.duplicates_dropped is None
+    assert len(notes) == 1 and "5 figures below 0" in notes[0] and "line 2: resent -1" in notes[0]
     with pytest.raises(table.BadTable):
         read([clean(retransmissions="-inf")])
     with pytest.raises(table.BadTable):
