@@ -11,6 +11,8 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include "common/logging.h"
+
 namespace imgrec::net {
 namespace {
 
@@ -25,10 +27,11 @@ constexpr microseconds kAcknowledge = 10ms;
 constexpr microseconds kLeastResend = 20ms;
 constexpr microseconds kMostResend = 200ms;  // the kernel's own
 
-void set(int fd, int level, int option, std::string_view name, const void* value, socklen_t size) {
-  if (::setsockopt(fd, level, option, value, size) == 0) return;
+bool set(int fd, int level, int option, std::string_view name, const void* value, socklen_t size) {
+  if (::setsockopt(fd, level, option, value, size) == 0) return true;
   spdlog::debug("socket_option_refused option={} error=\"{}\"", name,
                 std::generic_category().message(errno));
+  return false;
 }
 
 void set(int fd, int level, int option, std::string_view name, int value) {
@@ -56,8 +59,12 @@ void TcpTuner::follow(int fd, const TcpFigures& figures) {
                                           : tuning_.congestion_control;
   if (congestion != congestion_) {
     congestion_ = congestion;
-    set(fd, IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", congestion_.data(),
-        static_cast<socklen_t>(congestion_.size()));
+    const bool taken = set(fd, IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", congestion_.data(),
+                           static_cast<socklen_t>(congestion_.size()));
+    if (!taken && tuning_.congestion_control != CongestionChoice::kAuto) {
+      spdlog::warn("congestion_control_refused name={} known=\"sysctl {}\"", log_text(congestion_),
+                   "net.ipv4.tcp_available_congestion_control");
+    }
   }
   const auto resend =
       static_cast<int>(std::clamp(round_trip / 4, kLeastResend, kMostResend).count());
