@@ -18,12 +18,13 @@ import struct
 import threading
 import time
 
+PATIENCE_S = 30  # for a photo to be deleted
 PARALLEL = 3  # requests at a time, as frontend/js/uploader.js has them
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 MAX_MESSAGE = 16 << 20
 
 
-class RunFailed(Exception):
+class RunFailed(RuntimeError):
     """Why a run came to nothing, for people."""
 
 
@@ -31,38 +32,53 @@ class RunFailed(Exception):
 class Outcome:
     started: float  # time.time()
     first_s: float  # until the first result
-    total_s: float
+    total_s: float  # until the last one; both None where there is a fault
     photos: dict  # id: index into what was sent
     shown: dict  # id: image, as it was shown first
     doubled: int  # results shown again
+    fault: str = ""  # a promise that was broken, for people: results that never came, or are of no photo
+
+    def whole(self):
+        """This outcome, for who needs all results. Raises RunFailed where there is a fault."""
+        if self.fault:
+            raise RunFailed(self.fault)
+        return self
 
 
 def recognise(address, photos, timeout_s, linger_s, headers=()):
     """Sends all, and waits for as many results; goes on listening for `linger_s`, in which whatever
-    would be shown twice is. Raises RunFailed where not all came within timeout_s."""
+    would be shown twice is. Results that did not come within timeout_s are a fault of the outcome: what
+    was lost is to be counted, not measured again. Raises RunFailed where it could not be found out. At the
+    end the photos are deleted, so that many runs do not fill the server's disk; but with a fault."""
     session = {"X-Session": secrets.token_hex(16), **dict(headers)}
     deadline = time.monotonic() + timeout_s
     results = ResultSocket(address, session, deadline)
     try:
         upload = Upload(address, session, photos, deadline)
         shown, doubled, first, end = _listen(results, upload, len(photos), deadline)
-        ids = upload.finish()
+        missing = len(shown) < len(photos)
+        ids = upload.answered() if missing else upload.finish()
         doubled += _linger(results, shown, time.monotonic() + linger_s)
     finally:
         results.close()
-    if set(ids) != set(shown):
-        raise RunFailed(f"{len(set(shown) - set(ids))} results are of no photo that was sent")
+    fault = f"{len(shown)} of {len(photos)} results came within {timeout_s:g} s" if missing else ""
+    if not fault and set(ids) != set(shown):
+        fault = f"{len(set(shown) - set(ids))} results are of no photo that was sent"
+    if fault:
+        return Outcome(upload.started_at, None, None, ids, shown, doubled, fault)
+    _delete(address, session, ids)
     return Outcome(upload.started_at, first - upload.started, end - upload.started, ids, shown, doubled)
 
 
 def _listen(results, upload, count, deadline):
+    """Fewer than `count` are shown where the deadline came first."""
     shown, doubled, first, end = {}, 0, None, None
     while len(shown) < count:
         upload.check()
         event = results.next(min(deadline, time.monotonic() + 1))
         if event is None:
             if time.monotonic() >= deadline:
-                raise RunFailed(f"{len(shown)} of {count} results came in time")
+                break
             continue
         if event["type"] == "image":
             end = results.read_at
@@ -70,6 +86,19 @@ def _listen(results, upload, count, deadline):
             doubled += event["image"]["id"] in shown
             shown.setdefault(event["image"]["id"], event["image"])
     return shown, doubled, first, end
+
+
+def _delete(address, headers, ids):
+    connection = http.client.HTTPConnection(*address, timeout=PATIENCE_S)
+    try:
+        for image in ids:
+            connection.request("DELETE", f"/api/v1/images/{image}", headers=headers)
+            response = connection.getresponse()
+            text = response.read()
+            if response.status not in (200, 204, 404):
+                raise RunFailed(f"a photo could not be deleted: {response.status}: {text[:300]!r}")
+    finally:
+        connection.close()
 
 
 def _linger(results, shown, until):
@@ -115,6 +144,11 @@ class Upload:
         if len(self._ids) != len(self._photos):
             raise RunFailed(f"{len(self._ids)} of {len(self._photos)} uploads were answered")
         return self._ids
+
+    def answered(self):
+        """As finish() has it, of the uploads that were answered until now."""
+        with self._lock:
+            return dict(self._ids)
 
     def _work(self, connection):
         try:

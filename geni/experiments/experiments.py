@@ -24,13 +24,15 @@ from cpu_share import CpuShares, NoCpuShares  # noqa: E402
 from hosts import Ssh, read_hosts  # noqa: E402
 from hosts_backend import HostsBackend  # noqa: E402
 from local_backend import LocalBackend, LocalOptions  # noqa: E402
+from made_pictures import MADE_PICTURES, make_pictures  # noqa: E402
 from options import Wrong, mbit, parse, plan_of  # noqa: E402
+from owner import as_caller, give  # noqa: E402
 from photos import Photos, paths_in  # noqa: E402
 from plan import expected_s  # noqa: E402
 from progress import in_words  # noqa: E402
 from session import Session  # noqa: E402
 
-GUESSED_IMAGE_S, CALIBRATION_S = 0.055, 25  # before anything was measured
+GUESSED_CORE_S, CALIBRATION_S = 0.0275, 25  # of a core, for a photo: before anything was measured
 BUSY = 0.7  # load of a machine that has something else to do
 SHARES = "imgrec-experiments-"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,7 +52,7 @@ def complain(text):
 def outside(options):
     plan = plan_of(options)
     if options.dry_run:
-        print_plan(plan)
+        print_plan(plan, options.cpu_share)
         return 0
     local = options.on == "local"
     reason = machine_reason(options) if local else None
@@ -67,12 +69,17 @@ def outside(options):
                  "names another folder")
         return 2
     prepare(folder, options)
-    code = run_local(options, folder) if local else run_on_hosts(options, plan, folder)
-    return conclude(folder, code)
+    try:
+        code = run_local(options, folder) if local else run_on_hosts(options, plan, folder)
+        return conclude(folder, code)
+    finally:
+        give(folder)
 
 
 def prepare(folder, options):
     """The results' folder, with what is known before anything is measured."""
+    if REPO / "build" in folder.parents:
+        make_for_caller(REPO / "build" / "experiments")
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     say(f"Results: {folder}")
     photos = Photos(options.photos).digest()
@@ -83,6 +90,14 @@ def prepare(folder, options):
             raise Wrong(f"the photos in {options.photos} are others than those of the runs in {folder}")
     write_json(folder / "environment.json", environment.describe(options.bin_dir, options.model))
     write_json(known, {**options.asked, "photos_sha256": photos})
+
+
+def make_for_caller(folder):
+    """In build/, of which nothing may be root's."""
+    for one in (REPO / "build", folder):
+        if not one.exists():
+            one.mkdir()
+            give(one)
 
 
 def run_local(options, folder):
@@ -160,6 +175,11 @@ def conclude(folder, code):
 
 def photos_reason(options):
     try:
+        if pathlib.Path(options.photos) == MADE_PICTURES:
+            make_for_caller(MADE_PICTURES)
+            make_pictures(MADE_PICTURES)
+            give(MADE_PICTURES)
+            say("No --photos: pictures of noise, made here, are sent. Figures are for photos only with photos")
         paths_in(options.photos)
     except OSError as error:
         return str(error)
@@ -194,15 +214,17 @@ def build(options):
     cannot be done, or None."""
     if options.bin_dir_given:
         return None
-    log = REPO / "build" / "experiments-build.log"
-    log.parent.mkdir(exist_ok=True)
-    with open(REPO / "build" / ".lock", "w") as lock, open(log, "w") as out:
+    log, lock_file = REPO / "build" / "experiments-build.log", REPO / "build" / ".lock"
+    make_for_caller(log.parent)
+    with open(lock_file, "w") as lock, open(log, "w") as out:
+        give(lock_file)
+        give(log)
         fcntl.flock(lock, fcntl.LOCK_EX)  # as ./run.sh does: two must not build at the same time
         for command in (["cmake", "--preset", "release"],
                         ["cmake", "--build", "--preset", "release", "--target", *PROGRAMS]):
             try:
                 code = subprocess.run(command, cwd=REPO, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                      check=False).returncode
+                                      check=False, **as_caller()).returncode
             except OSError as error:
                 return f"{command[0]} cannot be run: {error.strerror}. ci/install-deps.sh installs what it needs"
             if code != 0:
@@ -223,14 +245,15 @@ def cpu_reason(options):
     return None
 
 
-def print_plan(plan):
-    expected = list(zip(plan.runs, expected_s(plan.runs, GUESSED_IMAGE_S)))
+def print_plan(plan, cpu_share):
+    share = min(cpu_share or 1, 1)
+    expected = list(zip(plan.runs, expected_s(plan.runs, GUESSED_CORE_S / share)))
     for series in plan.series:
         for setting in plan.settings:
             took = [s for run, s in expected if run.setting == setting and run.images == series.images]
             say(f"{setting.name:40} {series.images:6} photos, {len(took)} runs, some {sum(took):.0f} s")
     total = in_words(CALIBRATION_S + sum(s for _, s in expected))
-    say(f"{len(plan.runs)} runs, some {total} with GoogLeNet on half a core for each worker")
+    say(f"{len(plan.runs)} runs, some {total} with GoogLeNet on {share:g} of a core for each worker")
 
 
 def write_json(path, what):

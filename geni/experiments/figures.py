@@ -48,12 +48,17 @@ def retransmissions(metrics):
     return None if value is None else int(value)
 
 
+def grown(before, after):
+    """By how much a counter grew, or None where that is not known: it is not there, or began anew."""
+    return None if before is None or after is None or after < before else after - before
+
+
 def wire_bits(before, after):
     """Columns: what the manager says went to workers and came from them in between; none where it does
-    not say."""
+    not say, and nothing in them where it began anew."""
     names = {"wire_bits_out": 'imgrec_worker_wire_bytes_total{direction="out"}',
              "wire_bits_in": 'imgrec_worker_wire_bytes_total{direction="in"}'}
-    return {column: 8 * int(after[name] - before[name]) for column, name in names.items()
+    return {column: grown(8 * int(before[name]), 8 * int(after[name])) for column, name in names.items()
             if name in before and name in after}
 
 

@@ -1,7 +1,7 @@
 """The cluster on the machines of a hosts file, by ssh.
 
     backend = HostsBackend(hosts, ssh, photos_folder, up_command, say)
-    backend.start()                   # geni/cluster.sh up, and whether links can be delayed
+    backend.start()                   # geni/cluster.sh up
     backend.unable(setting)           # why a setting cannot be measured here, or None
     ... as local_backend.LocalBackend ...
     backend.close()                   # links, workers and settings are as geni/cluster.sh made them
@@ -12,7 +12,7 @@ cores, and come back as their systemd unit says (2 s after they ended). One thre
 import contextlib
 import subprocess
 
-from figures import Figures, ledger, ready_workers
+from figures import Figures, grown, ledger, ready_workers
 from hosts import HostFailed
 from local_backend import LinkFacts
 from photos import Photos
@@ -29,11 +29,12 @@ class HostsBackend:
         self._hosts, self._ssh, self._folder = hosts, ssh, photos_folder
         self._up, self._say = up, say
         self._setting = None
-        self._no_links = None  # why links cannot be changed
-        self._changed_links = False
+        self._no_links = None  # why links cannot be changed; "" where they can, None where nobody asked yet
+        self._changed_links = True  # by a session that was killed, perhaps
         self._before = {}
         self.reach = self.figures = None
         self.link = LinkFacts(0.0, 0.0)  # what it has of itself is not known
+        self.head_start_s = 0.0  # no share of CPU is saved up where there is none
 
     # ---- life ----
     def start(self):
@@ -42,7 +43,6 @@ class HostsBackend:
             done = subprocess.run(self._up, stdin=subprocess.DEVNULL, check=False)
             if done.returncode != 0:
                 raise HostFailed("geni/cluster.sh could not bring the cluster up; its words are above")
-        self._no_links = self._reason_against_links()
         host = self._hosts.manager.ssh
         try:
             self.reach = There(self._ssh, host, self._folder)
@@ -68,22 +68,23 @@ class HostsBackend:
                 self._say(f"Not put back as it was: {error}")
 
     def give_up_cluster(self):
-        self._setting = None
+        """Nothing is kept from run to run; the browser makes a new connection where it lost its own."""
 
     def unable(self, setting):
         if setting.workers > len(self._hosts.workers):
             return f"it wants {setting.workers} workers, and the hosts file has {len(self._hosts.workers)}"
-        return self._no_links if setting.delay_ms or setting.loss_percent else None
+        if not setting.delay_ms and not setting.loss_percent:
+            return None
+        if self._no_links is None:
+            self._no_links = self._reason_against_links()
+        return self._no_links or None
 
     def ready(self, setting):
-        new = setting != self._setting or setting.failure > 0
-        if new:
-            self._have_workers(setting)
-            self._have_links(setting)
-            self._ssh.root(self._hosts.manager.ssh, "restart", "manager")
-            self._setting = setting
+        self._have_workers(setting)
+        self._have_links(setting)
+        self._ssh.root(self._hosts.manager.ssh, "restart", "manager")
+        self._setting = setting
         self.wait_idle()
-        return new
 
     def wait_idle(self):
         wanted = self._setting.workers
@@ -101,10 +102,10 @@ class HostsBackend:
 
     def end_run(self):
         now = self._counters()
-        grown = {name: now[name] - self._before[name] for name in now}
+        more = {name: grown(8 * self._before[name], 8 * now[name]) for name in ("sent", "received")}
         used = self._ssh.root(self._hosts.manager.ssh, "congestion", WORKER_PORT).split()
-        return {"restarts": grown["restarts"], "wire_bits_out": 8 * grown["sent"],
-                "wire_bits_in": 8 * grown["received"], "congestion_control": "+".join(used) or None}
+        return {"restarts": grown(self._before["restarts"], now["restarts"]), "wire_bits_out": more["sent"],
+                "wire_bits_in": more["received"], "congestion_control": "+".join(used) or None}
 
     def manager_log(self):
         return self._ssh.root(self._hosts.manager.ssh, "presence")
@@ -152,7 +153,7 @@ class HostsBackend:
         except HostFailed as error:
             return (f"links cannot be given delay and loss: {error}. imgrec-link, which has them of itself, "
                     "is for namespaces of one machine: --on local")
-        return None
+        return ""
 
     def _everywhere(self, *words):
         """At both ends of every link."""

@@ -3,14 +3,13 @@ under its share of CPU.
 
     backend = LocalBackend(options, folder, shares)
     backend.start()
-    new = backend.ready(setting)      # the cluster as the setting wants it, idle
+    backend.ready(setting)            # the cluster as the setting wants it, idle
     backend.begin_run(); ...; backend.end_run()
     backend.close()
 
 What lives how long: namespaces and links, for the session; workers, whose models take seconds to load,
-until a setting wants fewer, or another worker-1; the manager, for one setting, so that neither what it
-knows of workers nor what TCP knows of links comes from another one. A manager that saw worker-1 fail
-knows that for minutes: settings with failures have a new one for each run.
+until a setting wants fewer, or another worker-1; the manager, for one run, so that neither what it knows of
+workers nor what TCP knows of links comes from another one.
 
 Everything runs in the caller's namespaces (isolate.py); start() moves the caller into the manager's
 network. One thread, beside those of the services.
@@ -24,6 +23,7 @@ import re
 import shutil
 import subprocess
 
+from cpu_share import head_start_s
 from emulated_star import EmulatedStar
 from figures import Figures, ledger, ready_workers
 from programs import Service, stop_all, wait_until
@@ -68,10 +68,10 @@ class LocalBackend:
                                   options.rate, options.base_delay_ms, options.seed, options.link_flags)
         self._manager = None
         self._workers = {}  # name: (Service, probability of failure)
-        self._setting = None
         self._managers = 0
         self._restarts_before = 0
         self.link = LinkFacts(options.base_delay_ms, 1e6 * options.rate_mbit)
+        self.head_start_s = head_start_s(options.cpu_share)
         self.reach = Here(ADDRESS, photos)
         self.figures = Figures(self.reach.get)
 
@@ -89,25 +89,19 @@ class LocalBackend:
         """After a run that failed: the next ready() makes everything anew but the links."""
         stop_all([service for service, _ in self._workers.values()])
         self._workers.clear()
-        self._setting = None
 
     def unable(self, _setting):
         """Why a setting cannot be measured here, or None."""
         return None
 
     def ready(self, setting):
-        """Waits until the cluster is as `setting` wants it, and idle; True where its manager is new."""
-        new = setting != self._setting or setting.failure > 0
-        if new:
-            self._setting = None
-            self._stop_manager()
-            self._have_workers(setting)
-            self._star.set_links(setting.delay_ms, setting.loss_percent)
-            self._star.forget_paths()
-            self._start_manager()
-            self._setting = setting
+        """Waits until the cluster is as `setting` wants it, with a new manager, and idle."""
+        self._stop_manager()
+        self._have_workers(setting)
+        self._star.set_links(setting.delay_ms, setting.loss_percent)
+        self._star.forget_paths()
+        self._start_manager()
         self.wait_idle()
-        return new
 
     def wait_idle(self):
         wanted = len(self._workers)
@@ -117,7 +111,7 @@ class LocalBackend:
             metrics = self.figures.metrics()
             return ready_workers(metrics) == wanted and ledger(metrics)["open"] == 0
 
-        wait_until(idle, lambda: f"{wanted} workers to be ready and idle", START_S)
+        wait_until(idle, lambda: f"{wanted} workers to be ready and idle{self._last_words()}", START_S)
 
     # ---- a run ----
     def begin_run(self):
@@ -194,6 +188,11 @@ class LocalBackend:
         for service in [self._manager, *(service for service, _ in self._workers.values())]:
             if not service.alive():
                 raise RuntimeError(f"{service.log.name}: the program ended:\n{service.tail()}")
+
+    def _last_words(self):
+        """Of workers, which are started again and again whatever they end of."""
+        return "".join(f"; {service.log.name} ends with: {' | '.join(service.tail(3).splitlines())}"
+                       for service, _ in self._workers.values())
 
     def _restarts(self):
         return sum(service.restarts for service, _ in self._workers.values())

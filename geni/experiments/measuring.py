@@ -1,9 +1,9 @@
 """One run, measured: what goes into its row of runs.csv.
 
     calibration = calibrate(backend, photos, timeout_s)    # when a session begins
-    if backend.ready(run.setting):
-        warm_up(backend, run.setting, photos, timeout_s)
-    row = measure(backend, run, photos, calibration, seed, timeout_s)
+    backend.ready(run.setting)
+    warm_up(backend, run.setting, photos, timeout_s)
+    row, violation = measure(backend, run, photos, calibration, seed, timeout_s)
 """
 import dataclasses
 import datetime
@@ -11,7 +11,7 @@ import datetime
 import bound
 import presence
 from browser import RunFailed
-from figures import attempts, balances, ledger, mean_rtt_ms, retransmissions, wire_bits
+from figures import attempts, balances, grown, ledger, mean_rtt_ms, retransmissions, wire_bits
 from plan import CLEAN, choose_photos
 
 SETTLE_S = 1.1  # the manager looks at its connections once a second
@@ -26,6 +26,7 @@ class Calibration:
     labels: dict  # name of a photo: its best class
     images_per_s: float
     model_digest: str
+    service_s: dict  # name of a photo: what a worker takes for it
 
 
 def calibrate(backend, photos, timeout_s):
@@ -33,16 +34,21 @@ def calibrate(backend, photos, timeout_s):
     machine does makes a worker slower, never quicker, so the best time is taken."""
     alone = dataclasses.replace(CLEAN, key="1", workers=1)
     backend.ready(alone)
-    backend.reach.recognise(range(min(4, len(photos))), timeout_s, 0)  # warm
+    backend.reach.recognise(range(min(4, len(photos))), timeout_s, 0).whole()  # warm
     numbers = [n for _ in range(-(-LEAST_CALIBRATION // len(photos))) for n in range(len(photos))]
-    labels, speed = {}, 0.0
+    labels, reported, speed = {}, {}, 0.0
     for _ in range(CALIBRATIONS):
-        outcome = backend.reach.recognise(numbers, timeout_s, 0)
-        labels = {photos.files[numbers[index]][0]: _label(outcome.shown[image])
-                  for image, index in outcome.photos.items()}
+        outcome = backend.reach.recognise(numbers, timeout_s, 0).whole()
+        _stays(backend, alone, outcome)  # rather now than after the first run
+        for image, index in outcome.photos.items():
+            name, shown = photos.files[numbers[index]][0], outcome.shown[image]
+            labels[name] = _label(shown)
+            reported.setdefault(name, []).append(_reported_s(shown))
+        if not _compute_s(outcome):
+            raise RunFailed("a worker recognised none of the photos: its log says why")
         speed = max(speed, bound.capacity(len(numbers), outcome.total_s - outcome.first_s,
                                           _compute_s(outcome)))
-    return Calibration(labels, speed, model_digest(backend))
+    return Calibration(labels, speed, model_digest(backend), bound.services(reported, speed))
 
 
 def model_digest(backend):
@@ -54,11 +60,14 @@ def warm_up(backend, setting, photos, timeout_s):
     """What a new manager learns of its workers, and TCP of its paths, from the first photos."""
     count = WARM_UP_PER_WORKER * setting.workers
     numbers = choose_photos(len(photos), count, "warm", 0)
-    backend.reach.recognise(numbers, timeout_s, SETTLE_S)
+    backend.reach.recognise(numbers, timeout_s, SETTLE_S).whole()
     backend.wait_idle()
 
 
 def measure(backend, run, photos, calibration, seed, timeout_s):
+    """(row, violation). A violation, in words or "", is a photo that was lost, or a ledger that does not
+    balance: the row has what was counted then, and no times. It must not be measured again as if nothing
+    had been. Raises RunFailed where the run says nothing about imgrec."""
     setting = run.setting
     numbers = choose_photos(len(photos), run.images, seed, run.repeat)
     files = photos.chosen(numbers)
@@ -67,39 +76,71 @@ def measure(backend, run, photos, calibration, seed, timeout_s):
     outcome = backend.reach.recognise(numbers, timeout_s, SETTLE_S + 4 * setting.delay_ms / 1000)
     ended = backend.end_run()
     after, cluster = backend.figures.metrics(), backend.figures.cluster()
-    if not balances(ledger(after)):
-        raise RunFailed(f"the manager's ledger does not balance: {ledger(after)}")
-    stays = presence.stays_of(backend.manager_log(), backend.worker_names(), outcome.started,
-                              outcome.started + outcome.total_s)
-    sizes = [len(data) for _, data in files]
-    return {
+    row = {
         "experiment": setting.experiment, "setting": setting.key, "workers": setting.workers,
         "failure_probability": setting.failure, "delay_ms": setting.delay_ms,
         "loss_percent": setting.loss_percent, "images": run.images, "repeat": run.repeat, "seed": seed,
-        "started": _iso(outcome.started), "total_s": outcome.total_s, "image_bytes": sum(sizes),
-        "throughput_mbit": sum(sizes) * 8 / outcome.total_s / 1e6,
-        "images_per_s": run.images / outcome.total_s, "compute_s": _compute_s(outcome),
+        "started": _iso(outcome.started), "image_bytes": sum(len(data) for _, data in files),
+        "compute_s": _compute_s(outcome),
         "capacity_images_per_s": setting.workers * calibration.images_per_s,
-        "worker_up_s": presence.total(stays),
-        "bound_s": _bound_s(backend, setting, sizes, stays, outcome, calibration),
-        **{name: ledger(after)[name] - ledger(before)[name] for name in ledger(after)},
+        **_ledger_growth(before, after),
         "doubled": outcome.doubled, "label_mismatches": _mismatches(outcome, files, calibration.labels),
-        "resent": attempts(after, "resent") - attempts(before, "resent"),
-        "duplicates_dropped": attempts(after, "dropped") - attempts(before, "dropped"),
+        "resent": grown(attempts(before, "resent"), attempts(after, "resent")),
+        "duplicates_dropped": grown(attempts(before, "dropped"), attempts(after, "dropped")),
         "rtt_ms": mean_rtt_ms(cluster),
-        "retransmissions": _grown(retransmissions(before), retransmissions(after)),
+        "retransmissions": grown(retransmissions(before), retransmissions(after)),
         "model_digest": calibration.model_digest, **ended, **wire_bits(before, after),
+    }
+    violation = outcome.fault
+    if not violation and not balances(ledger(after)):
+        violation = f"the manager's ledger does not balance: {ledger(after)}"
+    if not violation:
+        row.update(_times(backend, setting, files, outcome, calibration))
+    return row, violation
+
+
+def _times(backend, setting, files, outcome, calibration):
+    """Columns of a run whose results were all there."""
+    stays = _stays(backend, setting, outcome)
+    total_bits = 8 * sum(len(data) for _, data in files)
+    return {
+        "total_s": outcome.total_s, "throughput_mbit": total_bits / outcome.total_s / 1e6,
+        "images_per_s": len(files) / outcome.total_s, "worker_up_s": presence.total(stays),
+        "bound_s": _bound_s(backend, setting, files, stays, calibration),
     }
 
 
-def _bound_s(backend, setting, sizes, stays, outcome, calibration):
+def _stays(backend, setting, outcome):
+    """When each worker was there. Raises RunFailed where a log without its lines would say that nobody was."""
+    stays = presence.stays_of(backend.manager_log(), backend.worker_names(), outcome.started,
+                              outcome.started + outcome.total_s)
+    unseen = [name for name, found in stays.items() if not found and not _may_fail(setting, name)]
+    if unseen or not any(stays.values()):
+        raise RunFailed(f"the manager's log does not say that {', '.join(unseen) or 'any worker'} was there, "
+                        "though photos were recognised: does a --log-level hide worker_joined?")
+    return stays
+
+
+def _may_fail(setting, name):
+    return setting.failure > 0 and name == "worker-1"
+
+
+def _ledger_growth(before, after):
+    before, after = ledger(before), ledger(after)
+    for name in ("accepted", "done", "failed"):
+        if after[name] < before[name]:
+            raise RunFailed(f"the manager's count of photos that are {name} went back from {before[name]} to "
+                            f"{after[name]}: it began anew during the run")
+    return {name: after[name] - before[name] for name in after}
+
+
+def _bound_s(backend, setting, files, stays, calibration):
     """Workers that do not fail are there as long as it takes, not only as long as it took."""
-    there = [tuple(found) if setting.failure and name == "worker-1" else bound.FOREVER
-             for name, found in stays.items()]
+    there = [tuple(found) if _may_fail(setting, name) else bound.FOREVER for name, found in stays.items()]
     link = backend.link
-    return bound.bound_s(sizes, 1 / calibration.images_per_s, there,
-                         2 * (link.base_delay_ms + setting.delay_ms) / 1000, link.rate_bits,
-                         setting.loss_percent / 100)
+    return bound.bound_s([len(data) for _, data in files], [calibration.service_s[name] for name, _ in files],
+                         there, 2 * (link.base_delay_ms + setting.delay_ms) / 1000, link.rate_bits,
+                         setting.loss_percent / 100, backend.head_start_s)
 
 
 def _label(image):
@@ -108,16 +149,17 @@ def _label(image):
 
 def _mismatches(outcome, files, labels):
     return sum(_label(image) is None or _label(image) != labels[files[outcome.photos[identity]][0]]
-               for identity, image in outcome.shown.items())
+               for identity, image in outcome.shown.items() if identity in outcome.photos)
 
 
 def _compute_s(outcome):
-    timings = [image["timing_ms"] for image in outcome.shown.values() if image["timing_ms"]]
-    return sum(timing["decode"] + timing["inference"] for timing in timings) / 1000
+    return sum(_reported_s(image) for image in outcome.shown.values())
 
 
-def _grown(before, after):
-    return None if before is None or after is None else after - before
+def _reported_s(image):
+    """By its worker, for decoding and inference; none of a photo that failed."""
+    timing = image["timing_ms"]
+    return (timing["decode"] + timing["inference"]) / 1000 if timing else 0.0
 
 
 def _iso(seconds):

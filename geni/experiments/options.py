@@ -7,6 +7,7 @@ import re
 import shlex
 
 from hosts import BadHosts, read_hosts
+from made_pictures import MADE_PICTURES
 from plan import CLEAN, EXPERIMENTS, PUBLISHED, STEADY, BadPlan, Series, make_plan
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ def parser():
     add("--dry-run", action="store_true", help="print what would be measured, and how long that takes")
     add("--check", action="store_true", help="say whether this machine can do it, and stop")
     add("--model", metavar="DIR", help="model folder (default models/googlenet, else the one that comes along)")
-    add("--photos", metavar="DIR", help="photos (default ../shared/data/photos)")
+    add("--photos", metavar="DIR", help="photos to send (default: pictures that are made here)")
     add("--bin-dir", metavar="DIR", help="programs (default build/release/bin, built where needed)")
     add("--cpu-share", type=float, metavar="CORES",
         help="of each worker (default: an eighth of them all, at most 1)")
@@ -80,25 +81,28 @@ def parser():
 
 
 def parse(arguments, now):
-    """Options with every default filled in; `asked` is what plan.json keeps of them."""
+    """Options with every default filled in; `asked` is what plan.json keeps of them, and `given` in it
+    which ones somebody gave."""
     given = vars(parser().parse_args(arguments))
     resumed = given.pop("resume", None)
     out = given.pop("out", None)
     dry_run, check = given.pop("dry_run", False), given.pop("check", False)
     bin_dir = given.pop("bin_dir", None)
     for_hosts = {name: given.pop(name, None) for name in ("package", "token_file", "ssh_config")}
-    asked = _normal(given)
+    asked = now_given = _normal(given)
+    words = sorted(asked)
     if resumed:
         if out and pathlib.Path(out).resolve() != pathlib.Path(resumed).resolve():
             raise Wrong("--resume goes on in its own folder: leave --out away")
         asked, out = _as_before(pathlib.Path(resumed), asked), resumed
+        words = asked.pop("given", words)
     elif "on" not in asked:
         raise Wrong("--on local or --on HOSTS.yaml is missing. geni/experiments/run.sh --help says more.")
     options = _complete(asked)
-    _check_place(options, asked, for_hosts, bin_dir)
+    _check_place(options, now_given, for_hosts, bin_dir)
     vars(options).update(for_hosts)
-    options.given = sorted(asked)
-    options.asked = {name: getattr(options, name) for name in ASKED}
+    options.given = words
+    options.asked = {**{name: getattr(options, name) for name in ASKED}, "given": words}
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     options.out = str(pathlib.Path(out or REPO / "build/experiments" / stamp).resolve())
     options.resumed = bool(resumed)
@@ -159,7 +163,7 @@ def _complete(asked):
     options = argparse.Namespace(
         on="local", set="published", only=[], setting=[], combine=[], repeat=None,
         images=None, seed=1,
-        photos=str((REPO.parent / "shared/data/photos").resolve()), model=_default_model(),
+        photos=_default_photos(), model=_default_model(),
         cpu_share=None, rate="100mbit", base_delay=1.0, congestion=None, manager_flags=[],
         worker_flags=[], link_flags=[])
     for name, value in asked.items():
@@ -187,12 +191,13 @@ def _check(options):
         raise Wrong(f'--congestion: "{options.congestion}" is no name')
 
 
-def _check_place(options, asked, for_hosts, bin_dir):
+def _check_place(options, now_given, for_hosts, bin_dir):
+    """`now_given`: of this call; a session that is resumed has the defaults of all others in its plan."""
     if options.on == "local":
         if any(for_hosts.values()):
             raise Wrong("--package, --token-file and --ssh-config are for --on HOSTS.yaml")
         return
-    wrong = [name for name in ONLY_LOCAL if asked.get(name)]
+    wrong = [name for name in ONLY_LOCAL if now_given.get(name)]
     if wrong or bin_dir:
         flag = "--" + (wrong[0] if wrong else "bin_dir").replace("_flags", "_flag").replace("_", "-")
         raise Wrong(f"{flag} is for --on local: hosts have what geni/cluster.sh gave them")
@@ -212,6 +217,12 @@ def mbit(rate):
     if not found:
         return None
     return float(found.group(1) or 0) * {"": 1e-6, "k": 1e-3, "m": 1, "g": 1e3}[found.group(2) or ""]
+
+
+def _default_photos():
+    """Those that come with some checkouts; else pictures that are made when they are wanted."""
+    beside = REPO.parent / "shared/data/photos"
+    return str(beside.resolve() if beside.is_dir() else MADE_PICTURES)
 
 
 def _default_model():

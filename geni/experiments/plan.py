@@ -4,9 +4,10 @@
     for setting in plan.settings: ...
     for run in plan.runs: ...
 
-A setting is one point of one experiment; a run is one repeat of it, with so many photos. Runs of a
-setting follow each other, so that its cluster is made once. The clean three-worker setting is always
-there, first: what the others are compared with.
+A setting is one point of one experiment; a run is one repeat of it, with so many photos. Runs go round by
+repeat: the first of every setting, then the second of every setting. Settings are compared repeat by repeat,
+and what the hour does to a machine is then in both. The clean three-worker setting is always there, first:
+what the others are compared with.
 """
 import dataclasses
 import random
@@ -68,8 +69,8 @@ class Plan:
 
     @property
     def runs(self):
-        return [Run(setting, one.images, repeat) for one in self.series for setting in self.settings
-                for repeat in range(1, one.repeats + 1)]
+        return [Run(setting, one.images, repeat) for one in self.series
+                for repeat in range(1, one.repeats + 1) for setting in self.settings]
 
 
 CLEAN = Setting("workers", str(WORKERS))
@@ -148,7 +149,8 @@ def choose_photos(count, images, seed, repeat):
     return chosen
 
 
-SETUP_S = 5.0  # of a setting's cluster
+SETUP_S = 2.5  # a new manager, to which workers come back, and photos that are not measured
+LOAD_S = 5.0  # a model, by a worker that is started
 
 
 def expected_s(runs, image_s):
@@ -156,9 +158,12 @@ def expected_s(runs, image_s):
     left: `image_s` is what one worker takes for a photo."""
     before = None
     for run in runs:
-        new = run.setting != before or run.setting.failure > 0
+        yield _run_s(run, image_s) + SETUP_S + (LOAD_S if _starts_workers(before, run.setting) else 0)
         before = run.setting
-        yield _run_s(run, image_s) + (SETUP_S if new else 0)
+
+
+def _starts_workers(before, setting):
+    return before is None or setting.workers > before.workers or setting.failure != before.failure
 
 
 def _run_s(run, image_s):

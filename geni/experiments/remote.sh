@@ -6,7 +6,8 @@ set -euo pipefail
 usage() {
   cat <<'EOF'
 Usage: remote.sh netem DELAY-MS LOSS-PERCENT PEER...  what leaves towards these addresses is late, and lost
-       remote.sh netem-try PEER...       whether this host can do that; says why not (exit code 1)
+       remote.sh netem-try PEER...       whether this host can do that; says why not (exit code 1). Devices that
+                                         somebody gave a queueing discipline of their own keep it
        remote.sh netem-clear PEER...     no more of it
        remote.sh counters PEER...        "sent=BYTES received=BYTES" of the devices towards them
        remote.sh fail PROBABILITY        of imgrec-worker, for each photo; 0: none, as it was set up
@@ -20,6 +21,7 @@ EOF
 
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
+HANDLE=1e57:  # of the netem that is ours
 DROP_IN=/run/systemd/system/imgrec-worker.service.d/experiment.conf
 
 device_to() {  # ADDRESS
@@ -43,13 +45,29 @@ keep_control() {  # DEVICE
     fail "$1 is also the device by which ssh comes to this host; links of their own are needed"
 }
 
+# What is at a device's root must be what the kernel puts there by itself (handle 0:), or ours: whatever somebody
+# set up, a testbed's shaping for instance, would be gone for good.
+keep_discipline() {  # DEVICE
+  local root kind handle
+  root=$(tc qdisc show dev "$1" root 2>/dev/null | head -n 1)
+  read -r _ kind handle _ <<<"$root" || true
+  [ -z "$root" ] || [ "$kind $handle" = "netem $HANDLE" ] || {
+    case "$kind" in
+      noqueue | mq | fq_codel | pfifo_fast | fq) [ "$handle" = 0: ] ;;
+      *) false ;;
+    esac
+  } || fail "$1 has a queueing discipline that somebody set up (${root:0:100}), which would be lost; if it may be:" \
+    "tc qdisc del dev $1 root"
+}
+
 netem() {  # DELAY LOSS PEER...
   local delay=$1 loss=$2 device
   shift 2
   for device in $(devices "$@"); do
     keep_control "$device"
+    keep_discipline "$device"
     # Room for what is under way for the delay at 1 Gbit/s, not for a thousand packets.
-    tc qdisc replace dev "$device" root netem delay "${delay}ms" loss "${loss}%" limit 100000
+    tc qdisc replace dev "$device" root handle "$HANDLE" netem delay "${delay}ms" loss "${loss}%" limit 100000
   done
 }
 
@@ -59,7 +77,8 @@ netem_try() {  # PEER...
   if command -v modprobe >/dev/null; then modprobe -q sch_netem || true; fi
   for device in $(devices "$@"); do
     keep_control "$device"
-    said=$(tc qdisc replace dev "$device" root netem delay 0ms limit 100000 2>&1) ||
+    keep_discipline "$device"
+    said=$(tc qdisc replace dev "$device" root handle "$HANDLE" netem delay 0ms limit 100000 2>&1) ||
       fail "the kernel $(uname -r) has no netem (module sch_netem): ${said%%$'\n'*}"
   done
   netem_clear "$@"
@@ -69,7 +88,7 @@ netem_clear() {  # PEER...
   local device
   command -v tc >/dev/null || return 0
   for device in $(devices "$@"); do
-    if tc qdisc show dev "$device" root 2>/dev/null | grep -q '^qdisc netem'; then
+    if tc qdisc show dev "$device" root 2>/dev/null | grep -q "^qdisc netem $HANDLE"; then
       tc qdisc del dev "$device" root
     fi
   done

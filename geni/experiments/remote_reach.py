@@ -5,6 +5,7 @@ host has no Python, the browser here and the website brought here by ssh.
     reach = Tunnel(ssh, "ana@pc1", photos)
     reach.close()
 """
+import contextlib
 import json
 import pathlib
 import secrets
@@ -21,33 +22,30 @@ from reach import Here
 HERE = pathlib.Path(__file__).resolve().parent
 WEBSITE = "127.0.0.1:8080"
 FILES = ("browser.py", "photos.py", "reach.py", "remote_browser.py")
-READY_S, ANSWER_S = 60, 120
+READY_S, ANSWER_S, END_S = 60, 120, 10
 
 
 class There:
-    """Owns a folder and a process on the host. One thread."""
+    """Owns a folder and a process on the host, and asks it one question after the other. Where the process or
+    the connection to it is lost, or an answer does not come, that question has failed and the connection is
+    given up, with whatever would still be said on it; the next question has a new one. One thread."""
 
     def __init__(self, ssh, host, folder, website=WEBSITE):
-        self._ssh, self._host = ssh, host
+        self._ssh, self._host, self._website = ssh, host, website
         self._process = None
         self._place = f"/var/tmp/imgrec-experiments-{secrets.token_hex(8)}"
         ssh.run(host, ["python3", "-c", "import http.client, json"], what="python3")
         try:
             self._send(folder)
-            self._process = subprocess.Popen(
-                ssh.command(host, "python3", "-B", f"{self._place}/remote_browser.py", f"{self._place}/photos",
-                            website), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            self._read(READY_S)
+            self._connect()
         except BaseException:
             self.close()
             raise
 
     def close(self):
-        if self._process:
-            self._process.stdin.close()
-            self._process.terminate()
-            self._process.wait()
-        subprocess.run(self._ssh.command(self._host, "rm", "-rf", self._place), capture_output=True, check=False)
+        """Photos do not stay on the host, as far as it can be reached. Raises HostFailed where they do."""
+        self._disconnect()
+        self._ssh.run(self._host, ["rm", "-rf", self._place])
 
     def recognise(self, numbers, timeout_s, linger_s):
         answer = self._ask({"recognise": list(numbers), "timeout_s": timeout_s, "linger_s": linger_s},
@@ -67,10 +65,28 @@ class There:
             self._ssh.run(self._host, ["mkdir", "-p", there])
             self._ssh.run(self._host, ["tar", "-C", there, "--no-same-owner", "-xf", "-"], packed.stdout)
 
+    def _connect(self):
+        self._process = subprocess.Popen(
+            self._ssh.command(self._host, "python3", "-B", f"{self._place}/remote_browser.py",
+                              f"{self._place}/photos", self._website),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._read(READY_S)
+
+    def _disconnect(self):
+        if self._process:
+            end(self._process)
+        self._process = None
+
     def _ask(self, request, patience_s):
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
-        answer = self._read(patience_s)
+        try:
+            if not self._process:
+                self._connect()
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+            answer = self._read(patience_s)
+        except BaseException:  # a signal, too: an answer that is under way is nobody's
+            self._disconnect()
+            raise
         if "error" in answer:
             raise RunFailed(f"on {self._host}: {answer['error']}")
         return answer
@@ -82,34 +98,67 @@ class There:
         line = self._process.stdout.readline()
         if not line:
             raise RunFailed(f"the browser on {self._host} ended, or the connection did")
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise RunFailed(f"the browser on {self._host} answered what is none: {line[:100]!r}") from error
+
+
+def end(process):
+    """Whatever is in its pipes."""
+    process.terminate()
+    with contextlib.suppress(OSError):  # what was still to be written to it
+        process.stdin.close()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stdout.close()
 
 
 class Tunnel(Here):
-    """Owns an ssh process."""
+    """Owns an ssh process, and another one where that has ended."""
 
     def __init__(self, ssh, host, photos):
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        super().__init__(("127.0.0.1", port), photos)
-        command = ssh.command(host)[:-3]
-        self._process = subprocess.Popen(
-            [*command, "-o", "ExitOnForwardFailure=yes", "-N", "-L", f"127.0.0.1:{port}:{WEBSITE}", "--", host],
-            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # it complains while the manager restarts
-        deadline = time.monotonic() + READY_S
-        while not self._answers(port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.close()
-                raise HostFailed(f"{host}: the website cannot be brought here by ssh -L")
-            time.sleep(0.1)
+            self._port = free.getsockname()[1]
+        super().__init__(("127.0.0.1", self._port), photos)
+        self._host = host
+        self._command = [*ssh.command(host)[:-3], "-o", "ExitOnForwardFailure=yes", "-N", "-L",
+                         f"127.0.0.1:{self._port}:{WEBSITE}", "--", host]
+        self._process = None
+        self._connect()
 
     def close(self):
-        self._process.terminate()
-        self._process.wait()
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+        self._process = None
 
-    def _answers(self, port):
+    def recognise(self, numbers, timeout_s, linger_s):
+        self._connect()
+        return super().recognise(numbers, timeout_s, linger_s)
+
+    def get(self, path):
+        self._connect()
+        return super().get(path)
+
+    def _connect(self):
+        if self._process and self._process.poll() is None:
+            return
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL)  # it complains while the manager restarts
+        deadline = time.monotonic() + READY_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                raise HostFailed(f"{self._host}: the website cannot be brought here by ssh -L")
+            time.sleep(0.1)
+
+    def _answers(self):
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
             return True
         except OSError:
             return False

@@ -17,7 +17,8 @@ COLUMNS = (
     "retransmissions", "wire_bits_out", "wire_bits_in", "congestion_control", "link_rate_mbit",
     "link_lateness_p99_ms", "link_unread", "cpu_share", "git_revision", "program_version",
     "model_digest", "kernel")
-FAILED_COLUMNS = ("experiment", "setting", "images", "repeat", "attempt", "at", "error")
+# `kind`: "trouble" (measured again) or "violation" of what imgrec promises (kept, in runs.csv too).
+FAILED_COLUMNS = ("experiment", "setting", "images", "repeat", "attempt", "at", "error", "kind")
 
 
 class BadTable(ValueError):
@@ -25,8 +26,9 @@ class BadTable(ValueError):
 
 
 class Table:
-    """Appends rows, each in one write that is on the disk before append() returns. What an interrupted
-    write left of a row is cut off when the table is opened again."""
+    """Appends rows, each in one write that is on the disk before append() returns, or not there at all
+    where append() raises. What an interrupted program left of a row is cut off when the table is opened
+    again."""
 
     def __init__(self, path, columns=COLUMNS):
         self.path, self.columns = pathlib.Path(path), columns
@@ -68,9 +70,14 @@ class Table:
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow(str(f).replace("\n", " ") for f in fields)
         data = line.getvalue().encode()
-        if os.write(self._file, data) != len(data):
-            raise OSError(f"{self.path}: the disk took only a part of a row")
-        os.fsync(self._file)
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, data) != len(data):
+                raise OSError(f"{self.path}: the disk took only a part of a row")
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, size)  # or the next row would be glued to it
+            raise
 
 
 def _text(value):

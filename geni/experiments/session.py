@@ -1,11 +1,13 @@
 """Runs a plan on a backend: what is there already is left out, what failed is tried once more, and every
-run is on the disk before the next one begins.
+run is on the disk before the next one begins. A run in which imgrec broke a promise did not fail: it is kept
+as it was, and told of.
 
     session = Session(backend, plan, photos, folder, seed, facts, say)
     code = session.run()       # 0: all runs are there and good; 1: not
 """
 import datetime
 import json
+import math
 
 import measuring
 from browser import RunFailed
@@ -17,6 +19,7 @@ TRIES = 2
 LEAST_TIMEOUT_S, CALIBRATION_TIMEOUT_S = 90, 600
 # What may go wrong with one run and leave the others worth doing.
 TROUBLE = (RunFailed, TimeoutError, RuntimeError, OSError)
+WORD_TROUBLE, WORD_VIOLATION = "trouble", "violation"
 
 
 class Session:
@@ -82,25 +85,26 @@ class Session:
         """The run's row, or None where it failed every time."""
         for attempt in range(1, TRIES + 1):
             try:
-                if self._backend.ready(run.setting):
-                    measuring.warm_up(self._backend, run.setting, self._photos, timeout_s)
-                row = measuring.measure(self._backend, run, self._photos, self._calibration, self._seed,
-                                        timeout_s)
-                row.update(self._facts)
-                self._table.append(row)
+                self._backend.ready(run.setting)
+                measuring.warm_up(self._backend, run.setting, self._photos, timeout_s)
+                row, violation = measuring.measure(self._backend, run, self._photos, self._calibration,
+                                                   self._seed, timeout_s)
+                self._table.append({**row, **self._facts})
+                if violation:
+                    self._note_failure(run, attempt, violation, WORD_VIOLATION)
+                    self._backend.give_up_cluster()
                 return self._table.rows[-1]
             except TROUBLE as error:
-                self._note_failure(run, attempt, error)
+                self._note_failure(run, attempt, f"{type(error).__name__}: {error}", WORD_TROUBLE)
                 self._backend.give_up_cluster()
         return None
 
-    def _note_failure(self, run, attempt, error):
+    def _note_failure(self, run, attempt, words, kind):
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        words = f"{type(error).__name__}: {error}"
         self._failures.append({"experiment": run.setting.experiment, "setting": run.setting.key,
                                "images": run.images, "repeat": run.repeat, "attempt": attempt,
-                               "at": now, "error": words})
-        self._say(f"{run.setting.name}, repeat {run.repeat}, attempt {attempt} failed: {words}")
+                               "at": now, "error": words, "kind": kind})
+        self._say(f"{run.setting.name}, repeat {run.repeat}, attempt {attempt}, {kind}: {words}")
 
     def _conclude(self, lost):
         bad = [row for row in self._table.rows if complaint(row)]
@@ -118,7 +122,7 @@ class Session:
 
 def complaint(row):
     """What is wrong with a run that was measured, or ""."""
-    wrong = []
+    wrong = [] if row["total_s"] else ["it has no time: photos were lost, or the ledger does not balance"]
     if not int(row["accepted"]) == int(row["done"]) == int(row["images"]):
         wrong.append(f"{row['images']} photos were sent, {row['accepted']} accepted, {row['done']} "
                      f"recognised, {row['failed']} failed, {row['open']} are open")
@@ -126,7 +130,7 @@ def complaint(row):
         wrong.append(f"{row['doubled']} results were shown twice")
     if int(row["label_mismatches"]):
         wrong.append(f"{row['label_mismatches']} labels are other than one worker alone gave")
-    if int(row["restarts"]) and float(row["failure_probability"]) == 0:
+    if int(row["restarts"] or 0) and float(row["failure_probability"]) == 0:
         wrong.append(f"a worker ended {row['restarts']} times")
     return "; ".join(wrong)
 
@@ -134,16 +138,26 @@ def complaint(row):
 def summary(rows):
     """A line for each setting: mean time, r, bound. The report has all of it."""
     groups = {}
-    for row in rows:
+    for row in filter(_has_time, rows):
         groups.setdefault((int(row["images"]), row["experiment"], row["setting"]), []).append(row)
     yield f"{'photos':>6} {'setting':32} {'runs':>4} {'s':>8} {'Mbit/s':>8} {'r':>6} {'x bound':>8}"
     for (images, experiment, setting), found in groups.items():
         clean = groups.get((images, CLEAN.experiment, CLEAN.key))
         rate = _mean(found, "throughput_mbit")
         r = f"{rate / _mean(clean, 'throughput_mbit'):6.3f}" if clean else ""
-        of_bound = sum(float(row["total_s"]) / float(row["bound_s"]) for row in found) / len(found)
         yield (f"{images:6} {experiment + ' ' + setting:32} {len(found):4} {_mean(found, 'total_s'):8.3f} "
-               f"{rate:8.2f} {r:>6} {of_bound:8.2f}")
+               f"{rate:8.2f} {r:>6} {_of_bound(found):>8}")
+
+
+def _has_time(row):
+    return row["total_s"] != ""
+
+
+def _of_bound(rows):
+    """The mean over runs that have a bound: without an end is none."""
+    found = [float(row["total_s"]) / float(row["bound_s"]) for row in rows
+             if row["bound_s"] and math.isfinite(float(row["bound_s"]))]
+    return f"{sum(found) / len(found):.2f}" if found else ""
 
 
 def _mean(rows, column):
@@ -151,6 +165,6 @@ def _mean(rows, column):
 
 
 def _line(number, count, run, row, progress):
-    took = f"{float(row['total_s']):.3f} s" if row else "failed"
+    took = "failed" if not row else f"{float(row['total_s']):.3f} s" if _has_time(row) else "a violation"
     return (f"[{number}/{count}] {run.setting.name}, {run.images} photos, repeat {run.repeat}: {took}; "
             f"{progress.left()} left")
