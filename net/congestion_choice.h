@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "net/tcp_figures.h"
@@ -20,30 +21,37 @@ namespace imgrec::net {
 class CongestionChoice {
  public:
   static constexpr std::string_view kAuto = "auto";
-  static constexpr std::string_view kForLoss = "bbr";
-  static constexpr std::string_view kForLongWays = "cubic";
+  static constexpr std::string_view kBbr = "bbr";
+  static constexpr std::string_view kCubic = "cubic";
   static constexpr std::chrono::milliseconds kLong{40};
 
-  static std::string_view first(std::chrono::microseconds round_trip) {
-    return round_trip < kLong ? kForLoss : kForLongWays;
-  }
-
-  // Called with the counters of one connection as they grow. True: it is to have kForLoss from now
-  // on.
-  bool sees_loss(const TcpCounters& counters) {
-    const std::uint32_t sent = counters.data_segments_out - sent_;  // they wrap around
-    if (sent < kEnough) return false;
-    const std::uint32_t again = counters.retransmissions - again_;
-    sent_ = counters.data_segments_out;
-    again_ = counters.retransmissions;
-    return again * 100ull >= sent;
+  // `round_trip`: the least; 0: not measured. `counters`: of one connection, as they grow.
+  std::string_view best(std::chrono::microseconds round_trip,
+                        const std::optional<TcpCounters>& counters) {
+    if (counters) look_for_loss(*counters);
+    return lossy_ || round_trip < kLong ? kBbr : kCubic;
   }
 
  private:
-  static constexpr std::uint32_t kEnough = 100;  // segments; one lost of so many may be anything
+  // What is lost at once where slow start went too far, or one of a few segments, is no lossy way.
+  static constexpr std::uint32_t kEnough = 100;   // segments
+  static constexpr std::uint32_t kLeastLost = 8;  // of them
+  static constexpr std::uint32_t kManyMore =
+      2000;  // in which next to none was lost: it was a bad time
+
+  void look_for_loss(const TcpCounters& counters) {
+    const std::uint32_t sent = counters.data_segments_out - sent_;  // they wrap around
+    const std::uint32_t again = counters.retransmissions - again_;
+    if (sent < (lossy_ ? kManyMore : kEnough)) return;
+    sent_ = counters.data_segments_out;
+    again_ = counters.retransmissions;
+    lossy_ = lossy_ ? again * std::uint64_t{500} >= sent
+                    : again >= kLeastLost && again * std::uint64_t{100} >= sent;
+  }
 
   std::uint32_t sent_ = 0;  // as of the last time that there were enough
   std::uint32_t again_ = 0;
+  bool lossy_ = false;
 };
 
 }  // namespace imgrec::net

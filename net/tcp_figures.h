@@ -25,7 +25,8 @@ struct TcpCounters {
 
 // nullopt: this kernel does not say, or nothing has been measured yet.
 struct TcpFigures {
-  // Of segments and their acknowledgements, which the other side may delay by some 40 ms.
+  // Of segments and their acknowledgements, which the other side may delay: some 40 ms, or what
+  // tcp_tuner.h asks for.
   std::optional<std::chrono::microseconds> rtt;          // smoothed
   std::optional<std::chrono::microseconds> least_rtt;    // of the last minutes: the path alone
   std::optional<std::uint64_t> delivery_bits_per_s;      // of the newest acknowledged data

@@ -3,8 +3,10 @@
 A group is (experiment, setting, number of photos). Pure: runs in, figures out; nothing is read or
 written here.
 """
+import bisect
 import dataclasses
 
+import accounts
 import published
 import settings
 import statistics_of_runs as statistics
@@ -13,26 +15,13 @@ from table import EXPERIMENTS
 CLEAN = published.CLEAN  # the setting that r is relative to
 # Above that, packets were noticeably later than asked, and the emulator part of what was measured.
 LATE_MS = 5.0
+BELOW_BOUND = 0.995  # what is less is no rounding
 # A run's throughput may differ by that from what its bytes and seconds make, for rounding.
 TOLERANCE = 0.02
 # What has to be the same for runs to be of one kind.
-ALIKE = ("congestion_control", "link_rate_mbit", "cpu_share", "git_revision", "program_version",
-         "model_digest", "kernel")
-
-
-@dataclasses.dataclass(frozen=True)
-class Ledger:
-    """The photos of some runs, and what became of them. `faults` says what does not add up, None
-    where the counts are not there to say so."""
-    runs: int
-    counts: dict
-    faults: list | None
-
-    @property
-    def verdict(self):
-        if self.faults is None:
-            return "not recorded"
-        return f"does not balance: {'; '.join(self.faults)}" if self.faults else "balanced"
+ALIKE = ("link_rate_mbit", "cpu_share", "git_revision", "program_version", "model_digest", "kernel")
+# What has to be the same for those of one setting: the programs choose it by the way.
+ALIKE_IN_SETTING = ("congestion_control",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +35,14 @@ class Group:
     rate: statistics.Spread  # photos a second
     total: statistics.Spread  # seconds
     r: statistics.Ratio | None  # throughput relative to the clean run of the same repeat
-    possible: float | None  # the r of a run that takes no longer than its bound
+    possible: float | None  # the r of a run that takes as long as its bound, the clean run as long as it took
     r_of_up: statistics.Ratio | None  # the same, relative to the share of workers that was up
     speedup: statistics.Ratio | None  # relative to one worker, in the experiment `workers`
     possible_speedup: float | None  # that of a run that takes no longer than its bound
     over_bound: statistics.Spread | None  # total time / physical bound
     bound: float | None  # seconds, mean
     of_capacity: float | None  # mean of images/s over what the workers compute alone, while they were up
-    ledger: Ledger
+    ledger: accounts.Ledger  # of all runs of the setting, those too that are not in `runs`
 
     @property
     def clean(self):
@@ -75,9 +64,11 @@ class Group:
 class Results:
     groups: list  # in the order in which they are shown
     left_out: list  # [(Run, why)]
-    failures: list  # [table.Failure]: attempts that left no run
+    failures: list | None  # [table.Failure]: attempts that left no run; None where that is not known
+    lost: list  # [table.Failure]: the last ones of runs that failed in every try
     notes: list  # what a reader has to know, as text
-    ledger: Ledger  # of all runs, those left out too
+    accounts: list  # [accounts.Account], of every setting that was tried, in the order of the groups
+    ledger: accounts.Ledger  # of all runs, those left out too
     runs: list  # all that were read
 
     def group(self, experiment, setting, images):
@@ -102,21 +93,27 @@ class Results:
 
 
 def analyse(runs, notes=(), failures=()):
+    """`failures`: None where failed_runs.csv cannot be read."""
+    told = failures or []
     kept, left_out = _choose(runs)
     by_group = {}
     for run in kept:
         by_group.setdefault((run.experiment, run.setting, run.images), []).append(run)
-    groups = [_group(sorted(members, key=lambda run: run.repeat), by_group) for members in by_group.values()]
-    groups.sort(key=order)
-    return Results(groups, left_out, list(failures), [*notes, *_unlike(kept), *_inconsistent(kept), *_emulator(groups)],
-                   ledger_of(runs), list(runs))
+    found = accounts.accounts_of(sorted(runs, key=order), told)
+    ledgers = {(account.experiment, account.setting, account.images): account.ledger for account in found}
+    groups = [_group(sorted(members, key=lambda run: run.repeat), by_group, ledgers[key])
+              for key, members in by_group.items()]
+    groups.sort(key=lambda group: order(group.runs[0]))
+    warnings = [*_unlike(kept), *_unlike_in_setting(groups), *_apart(kept, by_group), *_inconsistent(kept),
+                *_too_quick(kept), *_emulator(groups)]
+    return Results(groups, left_out, failures, accounts.lost(runs, told), [*notes, *warnings], found,
+                   accounts.ledger_of(runs, told), list(runs))
 
 
-def order(group):
+def order(run):
     """Experiments as published, few photos first, then from the mildest setting to the hardest."""
-    run = group.runs[0]
-    return (EXPERIMENTS.index(group.experiment), group.images, run.workers, run.delay_ms or 0,
-            run.loss_percent or 0, run.failure_probability or 0, group.setting)
+    return (EXPERIMENTS.index(run.experiment), run.images, run.workers, run.delay_ms or 0,
+            run.loss_percent or 0, run.failure_probability or 0, run.setting)
 
 
 def _choose(runs):
@@ -128,6 +125,9 @@ def _choose(runs):
     for run in runs:
         if latest[_identity(run)] is not run:
             left_out.append((run, f"run again: line {latest[_identity(run)].line}"))
+        elif accounts.violating(run):
+            left_out.append((run, "violation: it has counts of photos and no total time, as not all results came in "
+                                  "time or the ledger did not balance"))
         elif not run.total_s or not run.throughput_mbit or not run.images_per_s:
             left_out.append((run, "did not finish: it has no total time or no throughput"))
         else:
@@ -139,7 +139,7 @@ def _identity(run):
     return run.experiment, run.setting, run.images, run.repeat
 
 
-def _group(runs, by_group):
+def _group(runs, by_group, ledger):
     first = runs[0]
     clean = _by_repeat(by_group.get((*CLEAN, first.images), []))
     single = _by_repeat(by_group.get(("workers", "1", first.images), []))
@@ -159,7 +159,7 @@ def _group(runs, by_group):
         of_capacity=_mean([run.images_per_s / (run.capacity_images_per_s * share) for run in runs
                            if run.capacity_images_per_s and (share := up_share(run))]),
         bound=_mean([run.bound_s for run in bounds]),
-        ledger=ledger_of(runs))
+        ledger=ledger)
 
 
 def _ratio(pairs):
@@ -169,7 +169,7 @@ def _ratio(pairs):
 
 
 def _possible(pairs):
-    """The same, had the run taken no longer than its bound."""
+    """The same, had the run taken as long as its bound."""
     return _mean([reference.total_s / run.bound_s for run, reference in pairs if run.bound_s])
 
 
@@ -188,39 +188,54 @@ def _mean(values):
     return sum(values) / len(values) if values else None
 
 
-COUNTED = ("accepted", "done", "failed", "open", "doubled", "label_mismatches", "restarts", "resent",
-           "duplicates_dropped")
-
-
-def ledger_of(runs):
-    counts = {name: sum(values) if (values := [v for run in runs if (v := getattr(run, name)) is not None])
-              else None for name in COUNTED}
-    known = [run for run in runs if None not in (run.accepted, run.done, run.failed, run.open)]
-    if not known:
-        return Ledger(len(runs), counts, None)
-    # Run by run: what one has too many must not make up for what another lacks.
-    checks = {
-        "accepted are not done + failed + open": lambda run: abs(run.accepted - run.done - run.failed - run.open),
-        "sent and not accepted, or accepted twice": lambda run: abs(run.images - run.accepted),
-        "failed": lambda run: run.failed,
-        "still open": lambda run: abs(run.open),
-        "shown more than once": lambda run: run.doubled or 0,
-        "labelled otherwise than in the clean run": lambda run: run.label_mismatches or 0,
-    }
-    faults = [f"{count} photo{'s' if count > 1 else ''} {what}"
-              for what, wrong in checks.items() if (count := sum(map(wrong, known)))]
-    if unknown := len(runs) - len(known):
-        faults.append(f"{unknown} run{'s' if unknown > 1 else ''} without counts")
-    return Ledger(len(runs), counts, faults)
-
-
 def _unlike(runs):
     """Runs that differ in what should be the same for all."""
-    for column in ALIKE:
+    for said in _differing(runs, ALIKE):
+        yield f"The runs are not all alike: {said}."
+
+
+def _unlike_in_setting(groups):
+    """Runs of one setting that differ in what may differ between settings."""
+    for group in groups:
+        for said in _differing(group.runs, ALIKE_IN_SETTING):
+            yield (f"{settings.long_name(group.experiment, group.setting)}, {settings.photos(group.images)}: the runs "
+                   f"of this setting are not all alike: {said}.")
+
+
+def _differing(runs, columns):
+    for column in columns:
         found = sorted({str(value) for run in runs if (value := getattr(run, column)) is not None})
         if len(found) > 1:
-            yield (f"The runs are not all alike: {column.replace('_', ' ')} is {', '.join(found[:6])}"
-                   f"{', …' if len(found) > 6 else ''}.")
+            yield f"{column.replace('_', ' ')} is {', '.join(found[:6])}{', …' if len(found) > 6 else ''}"
+
+
+def _apart(runs, by_group):
+    """Runs that are not near in time to the clean run that r compares them with, as they are where the
+    runner goes round by repeat."""
+    pairs = apart = 0
+    cleans = {}
+    for run in runs:
+        if run.images not in cleans:
+            there = [one for one in by_group.get((*CLEAN, run.images), []) if one.started]
+            cleans[run.images] = (_by_repeat(there), sorted(one.started for one in there))
+        by_repeat, times = cleans[run.images]
+        clean = by_repeat.get(run.repeat)
+        if clean and clean is not run and run.started:
+            first, last = sorted((run.started, clean.started))
+            pairs += 1
+            apart += bisect.bisect_left(times, last) > bisect.bisect_right(times, first)
+    if apart:
+        yield (f"The runs did not go round by repeat: between {apart} of {pairs} runs and the clean run of the same "
+               "repeat there is the clean run of another. What changed in the machine meanwhile is in r, and not in "
+               "its interval.")
+
+
+def _too_quick(runs):
+    """Runs that took less than their bound: then it is none, and what is held against it says little."""
+    ratios = [run.total_s / run.bound_s for run in runs if run.bound_s and run.total_s < BELOW_BOUND * run.bound_s]
+    if ratios:
+        yield (f"{len(ratios)} run{'s' if len(ratios) > 1 else ''} took less than the physical bound, down to "
+               f"{min(ratios):.3f} of it: there it is too long to be a bound, and ratios to it look too good.")
 
 
 def _inconsistent(runs):

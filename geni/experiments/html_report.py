@@ -9,7 +9,7 @@ import findings
 import html_tables
 import method
 import settings
-from analysis import ALIKE, LATE_MS
+from analysis import ALIKE, ALIKE_IN_SETTING, LATE_MS
 from inline_svg import inline_svg
 from markup import Markup, element as e, join
 
@@ -61,10 +61,12 @@ def _mark(met):
 
 
 def _alarm(results):
-    if not results.ledger.faults:
+    said = findings.alarms(results)
+    if not said:
         return []
-    return [e("div", f"The ledger {results.ledger.verdict}. ",
-              e("a", "See which runs", href="#ledger"), class_="box bad", role="note")]
+    return [e("div", "Not every photo is accounted for. " if results.ledger.faults else "Runs are missing. ",
+              e("a", "See which runs", href="#ledger"), ", ", e("a", "and which attempts", href="#left-out"),
+              e("ul", *(e("li", one) for one in said)), class_="box bad", role="note")]
 
 
 def _experiment(results, experiment, plots):
@@ -84,23 +86,25 @@ def _experiment(results, experiment, plots):
 def _ledger(results):
     return [*_faults(results),
             e("p", "Accepted must be done + failed + open, with none failed or open at the end, none shown more than "
-                   "once, and every label that of the clean run. Restarts, photos sent again and duplicates dropped "
-                   "are what it took to get there; they are no faults."),
+                   "once, and every label as one worker alone gave it. Runs that are in no figure count here, too. "
+                   "Restarts, photos sent again and duplicates dropped are what it took to get there; they are no "
+                   "faults."),
             html_tables.ledger(results)]
 
 
-def _name(group):
-    return f"{settings.long_name(group.experiment, group.setting)}, {settings.photos(group.images)}"
+def _name(account):
+    return f"{settings.long_name(account.experiment, account.setting)}, {settings.photos(account.images)}"
 
 
 def _faults(results):
-    if not results.ledger.faults:
+    if not results.ledger.broken:
         return []
-    found = [(_name(group), group.ledger) for group in results.groups if group.ledger.faults]
-    found.append(("all runs, with those left out", results.ledger))
-    return [e("div", "The ledger does not balance. Throughput of such runs counts photos that were not recognised, "
-                     "or not rightly.", e("ul", *(e("li", f"{name}: {'; '.join(ledger.faults)}")
-                                                  for name, ledger in found)), class_="box bad", role="note")]
+    found = [(_name(account), account.ledger) for account in results.accounts if account.ledger.broken]
+    found.append(("all runs", results.ledger))
+    begin = "The ledger does not balance. Throughput of runs with such photos counts some that were not recognised, " \
+            "or not rightly." if results.ledger.faults else "Runs are missing."
+    return [e("div", begin, e("ul", *(e("li", f"{name}: {ledger.verdict}") for name, ledger in found)),
+              class_="box bad", role="note")]
 
 
 def _network(results):
@@ -124,7 +128,7 @@ def _facts(facts):
 
 def _of_runs(results):
     facts = [("runs", str(len(results.runs)))]
-    for name in ("experiment", "images", "seed", *ALIKE):
+    for name in ("experiment", "images", "seed", *ALIKE_IN_SETTING, *ALIKE):
         found = {value for run in results.runs if (value := getattr(run, name)) is not None}
         # In order of size where they are numbers; a campaign of many seeds is not listed in full.
         shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(found)]
@@ -137,7 +141,10 @@ def _of_runs(results):
 def _left_out(results):
     content = [html_tables.left_out(results)] if results.left_out else \
         [e("p", "Every run in runs.csv is in the figures above.")]
-    return content + ([html_tables.failures(results)] if results.failures else [e("p", "No attempt failed.")])
+    if results.failures:
+        return [*content, html_tables.failures(results)]
+    return [*content, e("p", "No attempt failed." if results.failures is not None else
+                        "Which attempts failed is not known: failed_runs.csv cannot be read.")]
 
 
 def _method():

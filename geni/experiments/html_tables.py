@@ -1,7 +1,8 @@
 """The report's tables, one function each; markup.py escapes what is in them."""
 import published
 import settings
-from analysis import COUNTED, LATE_MS
+from accounts import COUNTED, violating
+from analysis import LATE_MS
 from markup import element as e
 from settings import digits
 
@@ -18,10 +19,10 @@ def comparison(results, experiment, images):
         groups.insert(0, clean)
     theirs = f"course project, {settings.photos(published.PHOTOS)}, n = {published.RUNS}"
     head = [e("tr", e("th", "setting", scope="col", rowspan=2), _over(3, theirs, "theirs"),
-              _over(7, f"imgrec, {settings.photos(images)}", "first-of-ours")),
+              _over(8, f"imgrec, {settings.photos(images)}", "first-of-ours")),
             e("tr", _th("Mbit/s", "of its text", "theirs"), _th("std", class_="theirs"), _th("r", class_="theirs"),
               _th("n", class_="first-of-ours"), _th("Mbit/s", "of photo bytes"), _th("std"), _th("images/s"),
-              _th("total, s"), _th("r"), _th("time / bound", "mean (worst)"))]
+              _th("total, s"), _th("r"), _th("r at bound"), _th("time / bound", "mean (worst)"))]
     return _table(f"{settings.EXPERIMENTS[experiment]}, {settings.photos(images)}: means with their 95 % intervals",
                   head, [_comparison_row(group, experiment) for group in groups])
 
@@ -42,6 +43,7 @@ def _comparison_row(group, experiment):
              e("td", NOTHING if group.throughput.std is None else digits(group.throughput.std, 2)),
              e("td", _mean(group.rate)), e("td", _mean(group.total)),
              e("td", "1" if group.clean else _ratio(group.r)),
+             e("td", NOTHING if group.possible is None else f"{group.possible:.2f}"),
              e("td", f"{over.mean:.2f} ({over.maximum:.2f})" if over else NOTHING))
 
 
@@ -69,20 +71,27 @@ def _table(caption, head, rows):
 
 
 def ledger(results):
-    """What became of the photos of every group, and of all runs together."""
+    """What became of the photos of every setting, and of all runs together."""
     head = [_th("setting"), _th("photos"), _th("runs"), *(_th(_COUNTED_AS.get(name, name)) for name in COUNTED),
             _th("verdict", class_="text")]
-    rows = [_ledger_row(settings.long_name(group.experiment, group.setting), group.images, group.ledger)
-            for group in results.groups]
-    rows.append(_ledger_row("all, with those left out", "", results.ledger, "all"))
+    rows = [_ledger_row(settings.long_name(account.experiment, account.setting), account.images, account.ledger)
+            for account in results.accounts]
+    rows.append(_ledger_row("all", "", results.ledger, "all"))
     return _table("Photos of all runs, and what became of them", head, rows)
 
 
 def _ledger_row(name, photos, ledger, class_=""):
-    cells = [e("td", NOTHING if (count := ledger.counts[column]) is None else count,
-               class_="wrong" if count and column in _MUST_BE_0 else "") for column in COUNTED]
+    cells = [e("td", _sum(ledger, column), class_="wrong" if ledger.counts[column] and column in _MUST_BE_0 else "")
+             for column in COUNTED]
     return e("tr", e("th", name, scope="row"), e("td", photos), e("td", ledger.runs), *cells,
-             e("td", ledger.verdict.partition(":")[0], class_="text wrong" if ledger.faults else "text"), class_=class_)
+             e("td", ledger.verdict.partition(":")[0], class_=_wrong_text(ledger.broken)), class_=class_)
+
+
+def _sum(ledger, column):
+    if ledger.counts[column] is None:
+        return NOTHING
+    of = "" if ledger.checked(column) else f" (in {ledger.recorded[column]} of the runs)"
+    return f"{ledger.counts[column]}{of}"
 
 
 def network(results):
@@ -114,16 +123,28 @@ def _network_row(group):
 
 def failures(results):
     """Attempts that left no run, with what became of that run."""
-    measured = {(run.experiment, run.setting, str(run.images), str(run.repeat)) for run in results.runs}
+    became = {}
+    for run in results.runs:
+        became[run.experiment, run.setting, str(run.images), str(run.repeat)] = \
+            "in the ledger as a violation" if violating(run) else "measured" if run.total_s else "not finished"
+    lost = {failure[:4] for failure in results.lost}
     head = [_th("experiment"), _th("setting", class_="text"), _th("photos"), _th("repeat"), _th("attempt"),
-            _th("at", class_="text"), _th("what happened", class_="text"), _th("since", class_="text")]
+            _th("at", class_="text"), _th("kind", class_="text"), _th("what happened", class_="text"),
+            _th("since", class_="text")]
     rows = [e("tr", e("th", failure.experiment, scope="row"), e("td", failure.setting, class_="text"),
               e("td", failure.images), e("td", failure.repeat), e("td", failure.attempt),
-              e("td", failure.at, class_="text"), e("td", failure.error, class_="text"),
-              e("td", "measured" if tuple(failure[:4]) in measured else "not measured", class_="text"))
+              e("td", failure.at, class_="text"),
+              e("td", failure.kind or NOTHING, class_=_wrong_text(failure.kind == "violation")),
+              e("td", failure.error, class_="text"),
+              e("td", became.get(failure[:4], "lost" if failure[:4] in lost else "not measured yet"),
+                class_=_wrong_text(failure[:4] in lost)))
             for failure in results.failures[:MAX_FAILURES]]
     left = len(results.failures) - len(rows)
     return _table("Attempts that failed" + (f" ({left} more in failed_runs.csv)" if left else ""), head, rows)
+
+
+def _wrong_text(wrong):
+    return "text wrong" if wrong else "text"
 
 
 def left_out(results):

@@ -15,6 +15,9 @@ def notes():
         "Means have Student's t interval: ± t · std / √n at 95 %, std with n - 1. One run has no interval. The "
         f"course project's own intervals are wrong: for n = {published.RUNS} and std {clean.std:.2f} it states "
         f"± 0.016, and right is ± {published.half_width(clean):.2f}. Those of its figures here are the right ones.",
+        "Runs go round by repeat: repeat 1 of every setting, then repeat 2 of every setting, and so on, each run "
+        "with a new manager and new connections. So pairing by repeat cancels slow drift of the machine, and the "
+        "repeats are independent but for that drift. A note at the top says where runs were made in another order.",
         "r is throughput relative to the clean run (three workers, nothing in the way) of the same repeat: the "
         "geometric mean of the repeats' ratios, with Student's t interval of their logarithms. The ratio of the two "
         "means is in summary.csv beside it. The published r are ratios of means, their single runs being unknown; "
@@ -25,8 +28,10 @@ def notes():
         "that they were registered.",
         "The physical bound of a run is one round trip, plus what it takes to get its photos over the links at "
         "their goodput and to compute them at the capacity of the workers that were there, the two overlapping as "
-        "far as they can: no system is faster on these workers and links. What it allows of r is the clean run's "
-        "total time over it.",
+        "far as they can: no system is faster on these workers and links. r at bound is the "
+        "clean run's total time T over it: the r of a run that takes as long as its bound. Above 1 the clean run is "
+        "farther from its own bound than this costs. Of many photos, a round trip of t seconds alone costs r some "
+        "T / (T + t).",
         "Quartiles are interpolated linearly between runs. Boxes span them, with the median as a bar and whiskers "
         "to the extremes.",
         f"Targets: total time at most {targets.OVER_BOUND:g} times the bound and {targets.FASTER} times faster than "

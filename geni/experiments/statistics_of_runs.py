@@ -70,9 +70,10 @@ def half_width(std, n):
 def paired_ratio(pairs):
     """Of at least one (value, reference), both above 0, measured in the same repeat.
 
-    `r` is the geometric mean of the pairs' ratios; its interval is Student's on their logarithms. What
-    both runs of a repeat have in common (the hour, the machine's load) cancels out, and the result is
-    the same upside down, which a mean of ratios is not.
+    `r` is the geometric mean of the pairs' ratios; its interval is Student's on their logarithms, so that
+    the result is the same upside down, which a mean of ratios is not. What both runs of a repeat have in
+    common cancels out: their photos, and what drifts slowly in the machine where they were made near each
+    other, as they are by a runner that goes round by repeat (analysis warns where they were not).
     """
     logs = spread([math.log(value / reference) for value, reference in pairs])
     of_means = math.fsum(value for value, _ in pairs) / math.fsum(reference for _, reference in pairs)

@@ -31,6 +31,7 @@ class Column:
     low: float = 0.0
     high: float = HUGE
     or_endless: bool = False  # "inf" is allowed, and as good as empty
+    counter: bool = False  # by how much a counter grew: below 0 where it began anew, and as good as empty
 
 
 def _count(**keywords):
@@ -60,19 +61,19 @@ COLUMNS = {
     "capacity_images_per_s": _number(),
     "worker_up_s": _number(),
     "bound_s": _number(or_endless=True),  # of a run whose workers, by their speed, were not there long enough
-    "accepted": _count(),
-    "done": _count(),
-    "failed": _count(),
+    "accepted": _count(counter=True),
+    "done": _count(counter=True),
+    "failed": _count(counter=True),
     "open": _count(low=-HUGE),
     "doubled": _count(),
     "label_mismatches": _count(),
     "restarts": _count(),
-    "resent": _count(),
-    "duplicates_dropped": _count(),
+    "resent": _count(counter=True),
+    "duplicates_dropped": _count(counter=True),
     "rtt_ms": _number(),
-    "retransmissions": _number(),
-    "wire_bits_out": _number(),
-    "wire_bits_in": _number(),
+    "retransmissions": _number(counter=True),
+    "wire_bits_out": _number(counter=True),
+    "wire_bits_in": _number(counter=True),
     "congestion_control": Column(str),
     "link_rate_mbit": _number(),
     "link_lateness_p99_ms": _number(),
@@ -86,8 +87,11 @@ COLUMNS = {
 
 # One field a column, None where the file's is empty; `line` is where the row stands in the file.
 Run = dataclasses.make_dataclass("Run", ["line", *COLUMNS], frozen=True)
-# An attempt that came to nothing, as texts.
-Failure = collections.namedtuple("Failure", ["experiment", "setting", "images", "repeat", "attempt", "at", "error"])
+# An attempt that came to nothing, as texts. `kind`: "violation" where photos were lost or the ledger did not
+# balance, else "trouble"; empty in files of before it was written.
+Failure = collections.namedtuple("Failure", ["experiment", "setting", "images", "repeat", "attempt", "at", "error",
+                                             "kind"])
+_OLDER = ("kind",)
 
 
 def read(path):
@@ -99,17 +103,19 @@ def read(path):
 
 
 def read_failed(path):
-    """([Failure], [notes]) of failed_runs.csv; none where there is no such file."""
+    """([Failure], [notes]) of failed_runs.csv; no failure where there is no such file, and None for them where
+    it cannot be read."""
     try:
         reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
-        if reader.fieldnames is not None and not set(Failure._fields) <= set(reader.fieldnames):
-            raise BadTable(f"it has no columns {', '.join(Failure._fields)}")
+        there = reader.fieldnames or Failure._fields
+        if missing := [name for name in Failure._fields if name not in (*there, *_OLDER)]:
+            raise BadTable(f"it has no columns {', '.join(missing)}")
         rows = itertools.islice(reader, MAX_ROWS)
-        return [Failure(*(_shown(row[name]) for name in Failure._fields)) for row in rows], []
+        return [Failure(*(_shown(row.get(name)) for name in Failure._fields)) for row in rows], []
     except FileNotFoundError:
         return [], []
     except (OSError, csv.Error, BadTable) as error:
-        return [], [f"Which runs failed is not known: {path} cannot be read ({error})."]
+        return None, [f"Which runs failed is not known: {path} cannot be read ({error})."]
 
 
 def _shown(field):
@@ -137,17 +143,20 @@ def parse(text, name="runs.csv"):
         text, torn = text[:text.rfind("\n") + 1], text.count("\n") + 1
         notes.append(f"line {torn} of {name} ends in the middle: its run was left out")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    runs = []
+    runs, anew = [], []
     try:
         header = next(reader, None)
         _check_header(header, name)
         for row in reader:
             if row:  # an empty line is none
-                runs.append(_run(header, row, f"{name}, line {reader.line_num}", reader.line_num))
+                runs.append(_run(header, row, f"{name}, line {reader.line_num}", reader.line_num, anew))
             if len(runs) > MAX_ROWS:
                 raise BadTable(f"{name} has more than {MAX_ROWS} rows")
     except csv.Error as error:
         raise BadTable(f"{name}, line {reader.line_num}: {error}") from error
+    if anew:
+        notes.append(f"{len(anew)} figure{'s' if len(anew) > 1 else ''} below 0, as where a program ended during a run "
+                     f"and its counters began anew, taken as not recorded (the first: {anew[0]})")
     return runs, notes
 
 
@@ -162,16 +171,17 @@ def _check_header(header, name):
                        "is it of another version of imgrec?")
 
 
-def _run(header, row, where, line):
+def _run(header, row, where, line, anew):
     if len(row) != len(header):
         raise BadTable(f"{where}: has {len(row)} fields, and there are {len(header)} columns")
-    values = {column: _value(column, field, where) for column, field in zip(header, row)}
+    values = {column: _value(column, field, where, anew) for column, field in zip(header, row)}
     if values["experiment"] not in EXPERIMENTS:
         raise BadTable(f"{where}: experiment {values['experiment']!r} is none of {', '.join(EXPERIMENTS)}")
     return Run(line=line, **values)
 
 
-def _value(name, field, where):
+def _value(name, field, where, anew):
+    """`anew` is told of counters below 0."""
     column = COLUMNS[name]
     if field == "":
         if column.required:
@@ -195,6 +205,9 @@ def _value(name, field, where):
         if value.tzinfo is None:
             raise BadTable(f"{where}: {name} {field!r} has no time zone; UTC is written as Z or +00:00")
         return value.astimezone(datetime.timezone.utc)
+    if column.counter and -HUGE <= value < 0:
+        anew.append(f"{where}: {name} {field}")
+        return None
     if not math.isfinite(value) or not column.low <= value <= column.high:
         raise BadTable(f"{where}: {name} {field!r} is not from {column.low:g} to {column.high:g}")
     return value

@@ -193,8 +193,8 @@ std::string Control::name_of(WorkerId worker) const {
   return log_text(found == workers.end() ? "" : found->second.name);
 }
 
-void Control::on_round_trip(WorkerId worker, std::chrono::microseconds rtt) {
-  apply(LinkMeasured{worker, rtt});
+void Control::on_round_trip(WorkerId worker, std::chrono::microseconds rtt, bool guessed) {
+  apply(LinkMeasured{worker, rtt, guessed});
 }
 
 // ---- the core ---------------------------------------------------------------------------------

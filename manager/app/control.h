@@ -81,7 +81,7 @@ class Control : private WorkerServer::Listener {
  private:
   void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) override;
   void on_message(WorkerId worker, proto::Message message) override;
-  void on_round_trip(WorkerId worker, std::chrono::microseconds rtt) override;
+  void on_round_trip(WorkerId worker, std::chrono::microseconds rtt, bool guessed) override;
   void on_worker_left(WorkerId worker, const Status& why) override;
 
   // Applies the event, or queues it where one is being applied: carrying an action out may be the

@@ -92,8 +92,8 @@ void add_workers(OptionSet& set, ManagerConfig& c) {
       {"workers.port", &c.worker_port, "its port; 0: the system chooses", "worker-port", "PORT"});
   set.add({"workers.max", &c.max_workers, "workers at once", "", "N"});
   set.add({"workers.congestion-control", &c.congestion_control,
-           "TCP's, where this kernel has it; auto: by the way; empty: the kernel's own",
-           "congestion-control", "NAME"});
+           "TCP's; auto: by round trip and loss; empty: the kernel's own", "congestion-control",
+           "NAME"});
   set.add({"workers.heartbeat", &c.heartbeat, "a PING at least this often", "", "TIME", [&c] {
              return require(c.heartbeat >= std::chrono::milliseconds(50),
                             "workers.heartbeat must be at least 50ms");

@@ -12,7 +12,14 @@ namespace imgrec::manager {
 
 class LinkTime {
  public:
+  // Before the first report: what it is taken for until then.
+  void guess(std::chrono::microseconds rtt) {
+    if (reported_) return;
+    latest_ = least_ = std::max(rtt, std::chrono::microseconds(1));
+  }
   void add(std::chrono::microseconds rtt) {
+    if (!reported_) least_ = {};
+    reported_ = true;
     rtt = std::max(rtt, std::chrono::microseconds(1));
     latest_ = rtt;
     least_ = least_.count() == 0 ? rtt : std::min(rtt, least_ + std::max(least_ / 64, kStep));
@@ -24,6 +31,7 @@ class LinkTime {
   static constexpr std::chrono::microseconds kStep{10};
   std::chrono::microseconds least_{};
   std::chrono::microseconds latest_{};
+  bool reported_ = false;
 };
 
 }  // namespace imgrec::manager

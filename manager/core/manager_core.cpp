@@ -116,7 +116,7 @@ void ManagerCore::remove_worker(WorkerId worker) {
 
 void ManagerCore::handle(LinkMeasured&& event) {
   if (registry_.find(event.worker) == nullptr) return;
-  schedule(WorkerMeasured{event.worker, event.rtt});
+  schedule(WorkerMeasured{event.worker, event.rtt, event.guessed});
 }
 
 // ---- reports ----------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ struct WorkerDisconnected {
 struct LinkMeasured {
   WorkerId worker;
   std::chrono::microseconds rtt{};
+  bool guessed = false;  // until the next one says better
 };
 struct BytesUnreadable {  // an AssignJob could not be carried out: the stored photo cannot be read
   WorkerId worker;

@@ -42,6 +42,7 @@ struct WorkerJoined {
 struct WorkerMeasured {  // its link
   WorkerId worker;
   std::chrono::microseconds rtt{};
+  bool guessed = false;  // until the next one says better
 };
 struct WorkerLeft {  // disconnected, for whatever reason: its attempts go back at once
   WorkerId worker;

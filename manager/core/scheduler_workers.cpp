@@ -31,7 +31,11 @@ void Scheduler::Impl::handle(const WorkerJoined& event) {
 void Scheduler::Impl::handle(const WorkerMeasured& event) {
   const auto found = workers_.find(event.worker);
   if (found == workers_.end()) return;
-  found->second.link().add(event.rtt);
+  if (event.guessed) {
+    found->second.link().guess(event.rtt);
+  } else {
+    found->second.link().add(event.rtt);
+  }
   refresh(found->second);
 }
 

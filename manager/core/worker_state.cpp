@@ -3,6 +3,10 @@
 #include <algorithm>
 
 namespace imgrec::manager {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+
 namespace {
 
 constexpr int kLeastShare = 16;
@@ -56,10 +60,13 @@ void WorkerState::measure(const Attempt& attempt, std::chrono::microseconds comp
   if (!attempt.computing) return;  // out of turn: says nothing
   const TimePoint arrived = attempt.assigned + link_.least();
   const Duration observed = now - attempt.began;
-  Duration service = now - std::max(attempt.began, arrived);
-  if (computed.count() > 0) service = std::min<Duration>(service, computed);
-  // A round trip that got shorter, or a worker that lies, must not make it look like none at all.
-  service_.add(std::max(service, observed / kLeastShare));
+  // A round trip that got shorter must not make the service look like none at all.
+  const Duration service = std::max(now - std::max(attempt.began, arrived), observed / kLeastShare);
+  service_.add(service);
+  if (computed.count() <= 0) return;
+  const auto believed = duration_cast<microseconds>(
+      std::clamp<Duration>(computed, service / kLeastShare, std::max(service, Duration(1))));
+  computed_us_ += computed_us_ == 0 ? believed.count() : (believed.count() - computed_us_) / 8;
 }
 
 std::uint64_t WorkerState::expected_completion_us(std::uint64_t mean_us) const {
@@ -71,7 +78,10 @@ std::uint64_t WorkerState::expected_completion_us(std::uint64_t mean_us) const {
 unsigned WorkerState::window() const {
   unsigned window = options_.min_window == 0 ? streams_ + 1 : options_.min_window;
   // A quarter more than the mean says: neither is constant.
-  const std::int64_t each_us = service_.measured() ? service_.mean_us() : presumed_us_;
+  std::int64_t each_us = service_.measured() ? service_.mean_us() : presumed_us_;
+  // The first photos to a far worker are long on the way, which looks like service until the window
+  // is as large as it should be.
+  if (computed_us_ > 0) each_us = std::min(each_us, computed_us_);
   const std::int64_t on_the_way = streams_ * link_.least().count() * 5 / 4 / each_us;
   window = std::max<unsigned>(
       window, streams_ + 1 + static_cast<unsigned>(std::min<std::int64_t>(on_the_way, credit_)));

@@ -60,9 +60,9 @@ class WorkerState {
   ServiceTime& service() { return service_; }
   const ServiceTime& service() const { return service_; }
   // The attempt is answered: measures from when its turn came. With a full pipeline that is when
-  // the one before it was answered, else when it had arrived; the round trip is no service. Nor is
-  // the way of a large photo over a slow link: it took no longer than the worker says it `computed`
-  // (0: it does not say), which is believed within limits.
+  // the one before it was answered, else when it had arrived; the round trip is no service.
+  // `computed`: what the worker says that it took (0: nothing), which is believed in window()
+  // alone, and within limits.
   void measure(const Attempt& attempt, std::chrono::microseconds computed, TimePoint now);
   LinkTime& link() { return link_; }
   const LinkTime& link() const { return link_; }
@@ -72,7 +72,7 @@ class WorkerState {
   // there and back meanwhile. Within the credit.
   unsigned window() const;
   // What an image takes it, for window(), as long as it has not been measured.
-  void presume_service(std::int64_t mean_us) { presumed_us_ = std::max<std::int64_t>(mean_us, 1); }
+  void presume_service(std::int64_t mean_us) { presumed_us_ = std::max(mean_us, kLeastPresumedUs); }
 
   // ---- whether it gets more ----
   bool has_room() const;
@@ -117,6 +117,7 @@ class WorkerState {
 
  private:
   static constexpr std::int64_t kPresumedUs = 100'000;
+  static constexpr std::int64_t kLeastPresumedUs = 10'000;
 
   void begin_waiting(TimePoint now);
 
@@ -126,6 +127,7 @@ class WorkerState {
   unsigned streams_ = 1;
   ServiceTime service_;
   std::int64_t presumed_us_ = kPresumedUs;
+  std::int64_t computed_us_ = 0;  // smoothed; 0: it does not say
   LinkTime link_;
   WorkerHealth health_;
   AttemptList attempts_;

@@ -37,20 +37,20 @@ std::string address_of(const asio::ip::tcp::socket& socket) {
 }  // namespace
 
 WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, WorkerId worker,
-                                   proto::SessionOptions options, Listener& listener,
-                                   std::shared_ptr<const net::TlsContext> tls)
+                                   proto::SessionOptions options, net::SocketTuning tuning,
+                                   Listener& listener, std::shared_ptr<const net::TlsContext> tls)
     : stream_(std::make_shared<net::Stream>(std::move(socket), std::move(tls))),
       timer_(stream_->socket().get_executor()),
       session_(std::move(options), std::chrono::steady_clock::now()),
       listener_(listener),
       address_(address_of(stream_->socket())),
       worker_(worker),
-      read_buffer_(kReadBytes) {}
+      read_buffer_(kReadBytes),
+      tuner_(std::move(tuning)) {}
 
 // The session's clock runs from here on: a TLS handshake that stalls ends as any other does.
-void WorkerConnection::start(const net::SocketTuning& tuning) {
-  net::tune_socket(stream_->socket().native_handle(), tuning);
-  if (tuning.congestion_control == net::CongestionChoice::kAuto) congestion_.emplace();
+void WorkerConnection::start() {
+  tuner_.begin(stream_->socket().native_handle());
   arm_timer();
   stream_->handshake(
       {}, [self = shared_from_this()](const Status& status) { self->on_handshake(status); });
@@ -79,10 +79,8 @@ std::optional<net::TcpFigures> WorkerConnection::tcp_figures() {
   return net::read_tcp_figures(stream_->socket().native_handle());
 }
 
-void WorkerConnection::adapt(const net::TcpFigures& figures) {
-  if (!congestion_ || !figures.counters || !congestion_->sees_loss(*figures.counters)) return;
-  net::set_congestion_control(stream_->socket().native_handle(), net::CongestionChoice::kForLoss);
-  congestion_.reset();
+void WorkerConnection::follow(const net::TcpFigures& figures) {
+  if (stream_->socket().is_open()) tuner_.follow(stream_->socket().native_handle(), figures);
 }
 
 void WorkerConnection::welcome(const std::string& manager_id) {
@@ -90,7 +88,7 @@ void WorkerConnection::welcome(const std::string& manager_id) {
   // The kernel knows the round trip from connecting, and the first images come before the first
   // PONG.
   if (const auto figures = tcp_figures(); figures && figures->least_rtt) {
-    listener_.on_round_trip(*this, *figures->least_rtt);
+    listener_.on_round_trip(*this, *figures->least_rtt, /*guessed=*/true);
   }
   pump();
 }
@@ -145,7 +143,7 @@ void WorkerConnection::pump() {
   if (pumping_ || closed_) return;
   const auto self = shared_from_this();
   pumping_ = true;
-  if (const auto rtt = session_.take_measured_rtt()) listener_.on_round_trip(*this, *rtt);
+  if (const auto rtt = session_.take_measured_rtt()) listener_.on_round_trip(*this, *rtt, false);
   for (;;) {
     auto messages = session_.take_messages();
     if (messages.empty()) break;
@@ -170,7 +168,7 @@ void WorkerConnection::warm() {
   if (warmer_.done() || !session_.can_fill()) return;
   const auto figures = tcp_figures();
   if (!figures) return;
-  adapt(*figures);
+  follow(*figures);
   const LinkWarmer::Path path{figures->least_rtt.value_or(std::chrono::microseconds(0)),
                               figures->congestion_window_bytes.value_or(0)};
   if (warmer_.next(path, std::chrono::steady_clock::now()) == 0) return;

@@ -17,10 +17,9 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "manager/core/link_warmer.h"
-#include "net/congestion_choice.h"
-#include "net/socket_tuning.h"
 #include "net/stream.h"
 #include "net/tcp_figures.h"
+#include "net/tcp_tuner.h"
 #include "proto/session.h"
 
 namespace imgrec::manager {
@@ -32,17 +31,19 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
    public:
     virtual ~Listener() = default;
     virtual void on_message(WorkerConnection& connection, proto::Message message) = 0;
-    // A PONG came; `rtt` is the smoothed round trip.
-    virtual void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt) = 0;
+    // A PONG came; `rtt` is the smoothed round trip. Before the first one, `guessed`: what TCP
+    // takes for it, which may be that to a proxy.
+    virtual void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt,
+                               bool guessed) = 0;
     virtual void on_closed(WorkerConnection& connection, const Status& why) = 0;
   };
 
   // `worker`: this connection's number, never used before. `tls`: null for plain TCP.
   WorkerConnection(boost::asio::ip::tcp::socket socket, WorkerId worker,
-                   proto::SessionOptions options, Listener& listener,
+                   proto::SessionOptions options, net::SocketTuning tuning, Listener& listener,
                    std::shared_ptr<const net::TlsContext> tls = {});
 
-  void start(const net::SocketTuning& tuning);
+  void start();
   const std::string& address() const { return address_; }  // with its port
   std::string_view host() const;                           // the address alone
   WorkerId worker() const { return worker_; }
@@ -51,8 +52,8 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   // not say, or the socket is closed.
   std::optional<net::TcpFigures> tcp_figures();
 
-  // What TCP says of the way may call for another congestion control.
-  void adapt(const net::TcpFigures& figures);
+  // What TCP says of the way by now; to be called now and then.
+  void follow(const net::TcpFigures& figures);
 
   void welcome(const std::string& manager_id);
   void refuse(const proto::Refuse& refuse);
@@ -83,9 +84,9 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::deque<proto::OutgoingFrame> outbox_;  // bounded by the worker's credit: see the scheduler
   std::vector<proto::OutgoingFrame> writing_;
   LinkWarmer warmer_;
-  std::optional<net::CongestionChoice> congestion_;  // while it is ours to choose
-  std::optional<proto::TimePoint> armed_;            // what the timer waits for
-  bool open_ = false;  // bytes can go: TLS, where it is spoken, is done
+  net::TcpTuner tuner_;
+  std::optional<proto::TimePoint> armed_;  // what the timer waits for
+  bool open_ = false;                      // bytes can go: TLS, where it is spoken, is done
   bool pumping_ = false;
   bool closed_ = false;
 };

@@ -55,11 +55,11 @@ void WorkerServer::accept() {
     const WorkerId worker{++last_number_};
     WorkerConnection::Listener& listener = *this;
     const auto connection = std::make_shared<WorkerConnection>(
-        std::move(socket), worker, options_.session, listener, options_.tls);
+        std::move(socket), worker, options_.session, options_.tuning, listener, options_.tls);
     if (has_room_for(*connection)) {
       handshaking_.insert(worker);
       connections_.emplace(worker, connection);
-      connection->start(options_.tuning);
+      connection->start();
     } else if (const auto left_out = overflows_.admit(std::chrono::steady_clock::now())) {
       spdlog::warn("worker_connection_dropped address={} handshakes={} left_out={}",
                    connection->address(), handshaking_.size(), *left_out);
@@ -95,9 +95,10 @@ void WorkerServer::on_message(WorkerConnection& connection, proto::Message messa
   }
 }
 
-void WorkerServer::on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt) {
+void WorkerServer::on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt,
+                                 bool guessed) {
   if (introduced_.contains(connection.worker())) {
-    listener_.on_round_trip(connection.worker(), rtt);
+    listener_.on_round_trip(connection.worker(), rtt, guessed);
   }
 }
 
@@ -119,7 +120,7 @@ void WorkerServer::read_links(LinkLedger::TimePoint now) {
 
 void WorkerServer::read_link(WorkerConnection& connection, LinkLedger::TimePoint now) {
   if (auto figures = connection.tcp_figures()) {
-    connection.adapt(*figures);
+    connection.follow(*figures);
     links_.read(connection.worker(), *std::move(figures), now);
   }
 }

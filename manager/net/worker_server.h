@@ -20,7 +20,7 @@
 #include "common/logging.h"
 #include "manager/net/link_ledger.h"
 #include "manager/net/worker_connection.h"
-#include "net/socket_tuning.h"
+#include "net/tcp_tuner.h"
 #include "net/tls_context.h"
 #include "proto/ids.h"
 #include "proto/messages.h"
@@ -33,10 +33,10 @@ struct WorkerServerOptions {
   std::uint16_t port = 2888;  // 0: the system chooses
   // Connections that are not welcomed yet, and of those the ones from one address. Each holds at
   // most a HELLO (4 MiB); with a join token, before it is proven, 4 KiB.
-  net::SocketTuning tuning;
   std::size_t max_handshakes = 64;
   std::size_t max_handshakes_per_address = 32;
   std::string manager_id;
+  net::SocketTuning tuning;
   proto::SessionOptions session;
   std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
 };
@@ -51,7 +51,7 @@ class WorkerServer : private WorkerConnection::Listener {
     virtual void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) = 0;
     virtual void on_message(WorkerId worker, proto::Message message) = 0;  // RESULT FAIL DRAIN BYE
     // A PONG came; `rtt` is the smoothed round trip, waiting behind photos included.
-    virtual void on_round_trip(WorkerId worker, std::chrono::microseconds rtt) = 0;
+    virtual void on_round_trip(WorkerId worker, std::chrono::microseconds rtt, bool guessed) = 0;
     virtual void on_worker_left(WorkerId worker, const Status& why) = 0;  // OK: in good order
   };
 
@@ -88,7 +88,8 @@ class WorkerServer : private WorkerConnection::Listener {
   using Connections = std::map<WorkerId, std::shared_ptr<WorkerConnection>>;
 
   void on_message(WorkerConnection& connection, proto::Message message) override;
-  void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt) override;
+  void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt,
+                     bool guessed) override;
   void on_closed(WorkerConnection& connection, const Status& why) override;
   void read_links(LinkLedger::TimePoint now);
   void read_link(WorkerConnection& connection, LinkLedger::TimePoint now);

@@ -157,6 +157,13 @@ def test_each_worker_comes_over_its_own_link():
     assert {w["name"] for w in get("/api/v1/cluster")["workers"]} == set(WORKERS)
 
 
+def test_the_network_is_tuned_for_long_links():
+    for name in ("manager", "worker-1"):
+        said = on(name, "cat /etc/modules-load.d/imgrec.conf && sudo sysctl -n $(sed -n 's/ *=.*//p' "
+                        "/etc/sysctl.d/60-imgrec.conf)")
+        assert said.split() == ["tcp_bbr", "0", "1"], said
+
+
 def test_the_services_can_do_little_and_the_token_is_its_owners_alone():
     token = TOKEN.read_text()
     for name, unit in ALL:
@@ -496,7 +503,7 @@ def test_a_worker_whose_manager_has_another_token(tmp_path):
 def test_down_leaves_photos_and_purge_does_not():
     assert cluster("down").code == 0
     for name in ["manager", *WORKERS]:
-        ours = "/opt/imgrec /etc/imgrec /etc/systemd/system/imgrec-*"
+        ours = "/opt/imgrec /etc/imgrec /etc/systemd/system/imgrec-* /etc/*/*imgrec.conf"
         assert on(name, f"ls -d {ours} 2>/dev/null || true") == ""
     assert "imgrec" in on("manager", "sudo ls /var/lib/private")
     said = cluster("status")

@@ -127,7 +127,7 @@ def test_the_accounts_login_shell_may_be_any(tmp_path, arguments):
     assert done.returncode == 0 and not done.stderr, done.stderr
     said = done.stdout.splitlines()
     assert said[:4] == ["-n", "env", "LC_ALL=C.UTF-8", "bash"] and said[4].endswith("/setup.sh")
-    assert said[5:] == [*arguments, "setup.sh", "software.sh", "units.sh"], "what was sent behind the script is there"
+    assert said[5:] == [*arguments, "setup.sh", "software.sh", "sysctl.conf", "units.sh"], "what was sent behind the script is there"
     assert not os.path.exists(said[4])
 
 

@@ -123,8 +123,8 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
                             "streams must be 1 to " + std::to_string(kMaxStreams));
            }});
   set.add({"worker.congestion-control", &c.congestion_control,
-           "TCP's, where this kernel has it; auto: by the way; empty: the kernel's own",
-           "congestion-control", "NAME"});
+           "TCP's; auto: by round trip and loss; empty: the kernel's own", "congestion-control",
+           "NAME"});
   set.add({"worker.credit", &c.credit, "images held at once, per manager, at most; 0: 64", "credit",
            "N", [&c] { return check_credit(c); }});
   set.add({"worker.max-held", &c.max_held,

@@ -9,7 +9,6 @@
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
-#include "net/socket_tuning.h"
 
 namespace imgrec::worker {
 namespace asio = boost::asio;
@@ -20,6 +19,7 @@ using proto::SessionState;
 
 constexpr std::size_t kMaxGatheredBuffers = 16;  // what Asio hands to one sendmsg
 constexpr std::chrono::minutes kRepeatLogEvery{1};
+constexpr unsigned kMostSlowStarts = 3;  // connections that are tried for a good beginning
 constexpr std::chrono::minutes kMaxRetryAfter{5};  // however long a manager asks us to stay away
 
 std::string_view name(proto::RefuseCode code) {
@@ -86,11 +86,29 @@ void ManagerLink::connect() {
 
 void ManagerLink::on_connected(const ErrorCode& error) {
   if (error) return connect_failed(error.message());
-  net::tune_socket(stream_->socket().native_handle(), options_.tuning);
+  if (started_slowly() && ++slow_starts_ < kMostSlowStarts) return connect();
+  slow_starts_ = 0;
+  tuner_.emplace(options_.tuning);
+  tuner_->begin(stream_->socket().native_handle());
   stream_->handshake(options_.tls_server_name.empty() ? address_.name : options_.tls_server_name,
                      [self = shared_from_this(), generation = generation_](const Status& status) {
                        if (generation == self->generation_) self->on_secured(status);
                      });
+}
+
+// A segment was lost while connecting. The kernel takes the second that this took for the round
+// trip, and would wait three for each answer that gets lost later; a worker says too little for it
+// to find out. Where the way really takes a second each connection looks so, and the last one is
+// kept.
+bool ManagerLink::started_slowly() const {
+  const auto figures = net::read_tcp_figures(stream_->socket().native_handle());
+  return figures && figures->counters && figures->counters->retransmissions > 0;
+}
+
+void ManagerLink::follow_the_way() {
+  if (const auto figures = net::read_tcp_figures(stream_->socket().native_handle())) {
+    tuner_->follow(stream_->socket().native_handle(), *figures);
+  }
 }
 
 void ManagerLink::on_secured(const Status& status) {
@@ -210,6 +228,7 @@ void ManagerLink::pump() {
     for (proto::Message& message : messages) handle(std::move(message));
   }
   pumping_ = false;
+  if (session_->take_measured_rtt()) follow_the_way();
   collect_output();
   write();
   if (session_->state() == SessionState::kClosed) begin_close();

@@ -22,8 +22,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "net/socket_tuning.h"
 #include "net/stream.h"
+#include "net/tcp_tuner.h"
 #include "proto/messages.h"
 #include "proto/session.h"
 #include "proto/status.h"
@@ -97,6 +97,8 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
 
   void connect();
   void on_connected(const ErrorCode& error);
+  bool started_slowly() const;
+  void follow_the_way();
   void on_secured(const Status& status);
   void connect_failed(const std::string& what);
   bool worth_logging(const std::string& failure);
@@ -126,6 +128,8 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   Listener& listener_;
   Backoff backoff_;
   std::shared_ptr<net::Stream> stream_;  // one for each connection
+  std::optional<net::TcpTuner> tuner_;   // likewise
+  unsigned slow_starts_ = 0;             // in a row
   boost::asio::steady_timer timer_;
   Phase phase_ = Phase::kIdle;
   std::uint64_t generation_ = 0;  // of the connection; handlers of an older one return quietly

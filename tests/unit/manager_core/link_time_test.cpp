@@ -28,6 +28,16 @@ TEST(LinkTime, BelievesALongerRouteAfterAWhile) {
   EXPECT_EQ(link.least(), 100ms);
 }
 
+TEST(LinkTime, AGuessHoldsUntilTheFirstReport) {
+  LinkTime link;
+  link.guess(100us);  // as far as to a proxy
+  EXPECT_EQ(link.least(), 100us);
+  link.add(90ms);
+  EXPECT_EQ(link.least(), 90ms);
+  link.guess(1ms);
+  EXPECT_EQ(link.least(), 90ms);
+}
+
 TEST(LinkTime, ZeroCountsAsMeasured) {
   LinkTime link;
   link.add(0us);

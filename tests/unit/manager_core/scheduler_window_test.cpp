@@ -1,4 +1,7 @@
 // How much a worker is sent at once, and which worker waits for whom.
+#include <algorithm>
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/manager_core/scheduler_fixture.h"
@@ -83,21 +86,56 @@ TEST_F(SchedulerWindow, SendsAFarWorkerWhatOthersWouldNeedBeforeItIsMeasured) {
   EXPECT_EQ(scheduler_.worker(next)->window, 2u + 25u);
 }
 
-TEST_F(SchedulerWindow, TheWayOfALargePhotoIsNoService) {
+TEST_F(SchedulerWindow, TheWayOfALargePhotoDoesNotMakeTheWindowSmall) {
   const WorkerId far = given_worker(64);
   happen(WorkerMeasured{far, 1s});
   const JobId large = when_job_added();
   pass(3s);  // two seconds more than an answer to nothing takes
   happen(AttemptSucceeded{far, large, 1, false, 250ms});
-  EXPECT_EQ(scheduler_.worker(far)->service_time, 250ms);
+  EXPECT_EQ(scheduler_.worker(far)->service_time, 2s)
+      << "as far as anybody but the worker can tell";
+  EXPECT_EQ(scheduler_.worker(far)->window, 2u + 5u) << "its own word is good enough for this";
 }
 
 TEST_F(SchedulerWindow, AWorkerThatSaysItTookNoTimeIsBelievedWithinLimits) {
   const WorkerId liar = given_worker(64);
+  happen(WorkerMeasured{liar, 100ms});
   const JobId job = when_job_added();
-  pass(1600ms);
+  pass(260ms);
   happen(AttemptSucceeded{liar, job, 1, false, 1us});
-  EXPECT_EQ(scheduler_.worker(liar)->service_time, 100ms);
+  EXPECT_EQ(scheduler_.worker(liar)->service_time, 160ms);
+  EXPECT_EQ(scheduler_.worker(liar)->window, 2u + 12u) << "a sixteenth of what was seen";
+}
+
+TEST_F(SchedulerWindow, ASlowWayIsNotTakenForAHungWorker) {
+  // A second a photo on each link, and 60 ms of computing, which is all that the worker speaks of.
+  std::map<WorkerId, TimePoint> way_is_free;
+  std::multimap<TimePoint, AssignJob> answers;
+  const auto carry = [&] {
+    for (const AssignJob& assigned : all<AssignJob>()) {
+      TimePoint& free = way_is_free[assigned.worker];
+      free = std::max(free, now_) + 1s;
+      answers.emplace(free + 60ms, assigned);
+    }
+  };
+  for (int i = 0; i < 3; ++i) given_worker(64);
+  for (int i = 0; i < 60; ++i) {
+    when_job_added();
+    carry();
+  }
+  while (!answers.empty()) {
+    const auto [at, assigned] = *answers.begin();
+    if (scheduler_.next_deadline() && *scheduler_.next_deadline() < at) {
+      when_next_deadline_comes();
+    } else {
+      answers.erase(answers.begin());
+      now_ = at;
+      happen(AttemptSucceeded{assigned.worker, assigned.job, assigned.attempt, false, 60ms});
+    }
+    carry();
+  }
+  EXPECT_EQ(scheduler_.open_jobs(), 0u);
+  EXPECT_EQ(scheduler_.counters().timed_out, 0u);
 }
 
 TEST_F(SchedulerWindow, ANearWorkerGetsNoMoreThanItNeeds) {

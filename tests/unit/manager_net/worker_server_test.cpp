@@ -110,8 +110,8 @@ class Recorder : public WorkerServer::Listener {
   void on_message(WorkerId, proto::Message message) override {
     messages.push_back(std::move(message));
   }
-  void on_round_trip(WorkerId, std::chrono::microseconds rtt) override {
-    round_trips.push_back(rtt);
+  void on_round_trip(WorkerId, std::chrono::microseconds rtt, bool guessed) override {
+    (guessed ? guesses : round_trips).push_back(rtt);
   }
   void on_worker_left(WorkerId worker, const Status&) override { left.push_back(worker); }
 
@@ -131,6 +131,7 @@ class Recorder : public WorkerServer::Listener {
   std::vector<WorkerId> joined, left;
   std::vector<proto::Message> messages;
   std::vector<std::chrono::microseconds> round_trips;
+  std::vector<std::chrono::microseconds> guesses;
 };
 
 class WorkerServerTest : public ::testing::Test {
@@ -186,6 +187,8 @@ TEST_F(WorkerServerTest, TellsARoundTripOncePerPongAndNotPerResult) {
   peer.flush();  // the PONG
   ASSERT_TRUE(eventually([&] { return !recorder_.round_trips.empty(); }));
   EXPECT_EQ(recorder_.round_trips[0], server_->rtt(recorder_.joined[0]));
+  ASSERT_THAT(recorder_.guesses, SizeIs(1)) << "TCP knows it before the first PONG";
+  EXPECT_GT(recorder_.guesses[0].count(), 0);
   for (std::uint64_t job = 1; job <= 3; ++job) {
     const auto image = std::make_shared<const std::string>(10, 'x');
     server_->assign(recorder_.joined[0], {JobId{job}, 1, std::chrono::seconds(5), 5, image});
