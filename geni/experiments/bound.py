@@ -10,7 +10,8 @@
   that is judged.
 - *Ideal makespan*: the workers have the time for all photos together, and photos are whole: of n photos on
   w equal workers one worker has at least ceil(n / w), however they are given out, at best the shortest;
-  and one has the longest. A worker that left and came back computed only while it was there, and began anew with what it had begun.
+  and one has the longest. A worker that left and came back computed only while it was there, and began anew
+  with what it had begun.
 - *A head start*: a worker that was idle has its share of CPU saved up (cpu_share.head_start_s), and is so
   much sooner done than its steady service says.
 - *The link's goodput* is rate x (1 - loss): no header, no acknowledgement, no waiting.
