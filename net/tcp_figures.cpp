@@ -76,6 +76,9 @@ std::optional<TcpFigures> read_tcp_figures(int fd) {
       info.tcpi_min_rtt != kNotMeasured) {
     figures.least_rtt = std::chrono::microseconds(info.tcpi_min_rtt);
   }
+  if (answer.knows(offsetof(tcp_info, tcpi_rto), sizeof info.tcpi_rto) && info.tcpi_rto > 0) {
+    figures.resend_after = std::chrono::microseconds(info.tcpi_rto);
+  }
   const std::uint64_t segment = info.tcpi_snd_mss;
   if (answer.knows(offsetof(tcp_info, tcpi_unacked), sizeof info.tcpi_unacked)) {
     figures.unacknowledged_bytes = info.tcpi_unacked * segment;

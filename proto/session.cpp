@@ -454,6 +454,10 @@ Status WorkerSession::on_welcome(const Welcome& welcome, TimePoint now) {
   return {};
 }
 
+void WorkerSession::ping(TimePoint now) {
+  if (registered()) send_ping(now);
+}
+
 void WorkerSession::send_outcome(const Outcome& outcome) {
   if (!registered()) return;
   const auto broken = [](const ScoredClass& scored) {

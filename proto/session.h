@@ -209,6 +209,8 @@ class WorkerSession final : public Session {
 
   // REQUIRES: kReady or kDraining. An answer that breaks the protocol's limits (a score that is
   // not a number) is sent as a FAIL of that job, kInference, instead of losing the connection.
+  // Beside those that the heartbeat asks for.
+  void ping(TimePoint now);
   void send_outcome(const Outcome& outcome);
   void send_fail(const Fail& fail);
 

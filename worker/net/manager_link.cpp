@@ -19,6 +19,9 @@ using proto::SessionState;
 
 constexpr std::size_t kMaxGatheredBuffers = 16;  // what Asio hands to one sendmsg
 constexpr std::chrono::minutes kRepeatLogEvery{1};
+constexpr std::chrono::milliseconds kShortWay{20};
+constexpr std::chrono::milliseconds kFittingTimer{60};  // tcp_tuner.h asks for 20 and a round trip
+constexpr unsigned kMostRehearsals = 24;
 constexpr unsigned kMostSlowStarts = 3;  // connections that are tried for a good beginning
 constexpr std::chrono::minutes kMaxRetryAfter{5};  // however long a manager asks us to stay away
 
@@ -88,6 +91,7 @@ void ManagerLink::on_connected(const ErrorCode& error) {
   if (error) return connect_failed(error.message());
   if (started_slowly() && ++slow_starts_ < kMostSlowStarts) return connect();
   slow_starts_ = 0;
+  rehearsals_ = 0;
   tuner_.emplace(options_.tuning);
   tuner_->begin(stream_->socket().native_handle());
   stream_->handshake(options_.tls_server_name.empty() ? address_.name : options_.tls_server_name,
@@ -105,9 +109,17 @@ bool ManagerLink::started_slowly() const {
   return figures && figures->counters && figures->counters->retransmissions > 0;
 }
 
+// TCP begins with timers of some 200 ms and more, and comes down to the way's own by a quarter with
+// each round trip. A worker says so little that its first results, where they get lost, would wait
+// for that: so a PING follows each PONG until the timers fit, on ways where that is soon.
 void ManagerLink::follow_the_way() {
-  if (const auto figures = net::read_tcp_figures(stream_->socket().native_handle())) {
-    tuner_->follow(stream_->socket().native_handle(), *figures);
+  const auto figures = net::read_tcp_figures(stream_->socket().native_handle());
+  if (!figures) return;
+  tuner_->follow(stream_->socket().native_handle(), *figures);
+  if (!figures->resend_after || !figures->least_rtt || *figures->least_rtt > kShortWay) return;
+  if (*figures->resend_after > kFittingTimer && rehearsals_ < kMostRehearsals) {
+    ++rehearsals_;
+    session_->ping(Clock::now());
   }
 }
 
@@ -243,6 +255,7 @@ void ManagerLink::handle(proto::Message message) {
     spdlog::info("worker_registered manager={} id={} model={} classes={}", endpoint().text(),
                  welcome->worker.value, log_text(hello_.model_name), hello_.labels.size());
     listener_.on_registered(id_, *welcome);
+    follow_the_way();
   } else if (const auto* refuse = std::get_if<proto::Refuse>(&message)) {
     handle_refusal(*refuse);
   } else if (const auto* bye = std::get_if<proto::Bye>(&message)) {

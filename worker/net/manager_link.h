@@ -130,6 +130,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   std::shared_ptr<net::Stream> stream_;  // one for each connection
   std::optional<net::TcpTuner> tuner_;   // likewise
   unsigned slow_starts_ = 0;             // in a row
+  unsigned rehearsals_ = 0;              // of this connection
   boost::asio::steady_timer timer_;
   Phase phase_ = Phase::kIdle;
   std::uint64_t generation_ = 0;  // of the connection; handlers of an older one return quietly
