@@ -1,18 +1,25 @@
 """Shares of CPU for processes of ours: a control group each, with a quota of the kernel's scheduler.
 
     shares = CpuShares("imgrec-experiments-123")
-    command = shares.limited("worker-1", 0.5, command)   # half a core, in periods of 20 ms
+    command = shares.limited("worker-1", 0.5, command)   # half a core, in periods of 5 ms
     CpuShares("imgrec-experiments-123").remove()          # when none of its processes is left
 
 Version 1 and 2 of control groups. Groups are below the caller's own in version 1, at the top of what is
 mounted in version 2, where a group with processes in it may have none below.
 """
 import contextlib
+import math
 import os
 import pathlib
 
-PERIOD_US = 20_000
+PERIOD_US = 5_000
+LEAST_QUOTA_US = 1_000  # that the kernel takes
 MOUNT = pathlib.Path("/sys/fs/cgroup")
+
+
+def period_us(cores):
+    """Short, so that what an idle group may save up is little beside a photo's service."""
+    return max(PERIOD_US, math.ceil(LEAST_QUOTA_US / cores))
 
 
 def head_start_s(cores):
@@ -20,7 +27,7 @@ def head_start_s(cores):
     do: its quota is unused, is used at once on a whole core, and is there again when the period ends,
     which may be right then. The kernel goes on counting periods while a group is idle, so that a run begins
     anywhere in one."""
-    return 2 * PERIOD_US / 1e6 * max(0.0, 1 - cores)
+    return 2 * period_us(cores) / 1e6 * max(0.0, 1 - cores)
 
 
 class NoCpuShares(Exception):
@@ -43,11 +50,12 @@ class CpuShares:
                 self.folder.mkdir(exist_ok=True)
                 _delegate(self.folder)
             folder.mkdir(parents=True, exist_ok=True)
-            quota = round(cores * PERIOD_US)
+            period = period_us(cores)
+            quota = round(cores * period)
             if self._version == 2:
-                (folder / "cpu.max").write_text(f"{quota} {PERIOD_US}\n")
+                (folder / "cpu.max").write_text(f"{quota} {period}\n")
             else:
-                (folder / "cpu.cfs_period_us").write_text(f"{PERIOD_US}\n")
+                (folder / "cpu.cfs_period_us").write_text(f"{period}\n")
                 (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
         except OSError as error:
             raise NoCpuShares(f"the control group {folder} cannot be had: {error}") from error

@@ -193,6 +193,11 @@ def test_rates(rate, mbit):
     assert options.mbit(rate) == (mbit if mbit is None else pytest.approx(mbit))
 
 
+@pytest.mark.parametrize("cores, period", [(1, 5000), (0.25, 5000), (0.2, 5000), (0.125, 8000), (0.05, 20000)])
+def test_a_quota_is_never_less_than_the_kernel_takes(cores, period):
+    assert cpu_share.period_us(cores) == period
+
+
 @pytest.mark.parametrize("cores, share", [(1, 0.125), (2, 0.25), (4, 0.5), (64, 1)])
 def test_the_default_share_leaves_most_of_the_machine(cores, share):
     assert options.default_cpu_share(cores) == share
@@ -306,9 +311,9 @@ def test_a_share_of_cpu_that_was_saved_up_is_taken_off_for_each_worker():
     assert bound.ideal_makespan([0.1] * 6, ALWAYS, 0.03) == pytest.approx(0.17)
     assert bound.ideal_makespan([0.01], ALWAYS[:1], 0.03) == pytest.approx(0, abs=1e-6)
     assert bound.bound_s([100_000] * 5, [0.05] * 5, ALWAYS, 0, 1e6, 0, 0.03) == pytest.approx(4 / 3 + 0.02)
-    # At a quarter of a core a period's quota is 5 ms, and two of them may follow each other: 10 ms of
-    # work in 10 ms instead of 40.
-    assert cpu_share.head_start_s(0.25) == pytest.approx(0.030)
+    # At a quarter of a core a period's quota is 1.25 ms, and two of them may follow each other: 2.5 ms of
+    # work in 2.5 ms instead of 10.
+    assert cpu_share.head_start_s(0.25) == pytest.approx(0.0075)
     assert cpu_share.head_start_s(1) == cpu_share.head_start_s(2) == 0
 
 
@@ -387,9 +392,9 @@ def test_a_share_of_cpu_is_a_quota_of_20_ms(tmp_path, version):
     assert command[-2:] == [str(group / "worker-1"), "true"]
     written = {f.name: f.read_text().strip() for f in (group / "worker-1").iterdir()}
     if version == 1:
-        assert written == {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "9000"}
+        assert written == {"cpu.cfs_period_us": "5000", "cpu.cfs_quota_us": "2250"}
     else:
-        assert written == {"cpu.max": "9000 20000"}
+        assert written == {"cpu.max": "2250 5000"}
         assert (group / "cgroup.subtree_control").read_text() == "+cpu"
 
 
