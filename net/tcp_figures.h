@@ -30,7 +30,7 @@ struct TcpFigures {
   std::optional<std::chrono::microseconds> rtt;        // smoothed
   std::optional<std::chrono::microseconds> least_rtt;  // of the last minutes: the path alone
   // How long TCP waits for an answer before it sends again.
-  std::optional<std::chrono::microseconds> resend_after;
+  std::optional<std::chrono::microseconds> resend_after = {};
   std::optional<std::uint64_t> delivery_bits_per_s;      // of the newest acknowledged data
   std::optional<std::uint64_t> unacknowledged_bytes;     // sent and not acknowledged, to a segment
   std::optional<std::uint64_t> congestion_window_bytes;  // what may be so, to a segment
