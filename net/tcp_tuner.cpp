@@ -62,8 +62,10 @@ void TcpTuner::follow(int fd, const TcpFigures& figures) {
     const bool taken = set(fd, IPPROTO_TCP, TCP_CONGESTION, "TCP_CONGESTION", congestion_.data(),
                            static_cast<socklen_t>(congestion_.size()));
     if (!taken && tuning_.congestion_control != CongestionChoice::kAuto) {
-      spdlog::warn("congestion_control_refused name={} known=\"sysctl {}\"", log_text(congestion_),
-                   "net.ipv4.tcp_available_congestion_control");
+      spdlog::warn(
+          "congestion_control_refused name={} "
+          "hint=\"sysctl net.ipv4.tcp_available_congestion_control names those there are\"",
+          log_text(congestion_));
     }
   }
   const auto resend =

@@ -65,12 +65,6 @@ class EmulatedStar(Network):
             raise RuntimeError(f"imgrec-link: {text}: {answer['error']}")
         return answer
 
-    def forget_paths(self):
-        """What kernels remember of round trips and losses of connections that are gone."""
-        for node in self.star.nodes:
-            subprocess.run(self.inside(node, ["ip", "tcp_metrics", "flush", "all"]),
-                           capture_output=True, check=False)
-
     def _tune(self, node):
         """As geni/remote/setup.sh does with hosts."""
         done = subprocess.run(self.inside(node, ["sysctl", "-q", "-p", SYSCTL]), capture_output=True, text=True,

@@ -99,7 +99,6 @@ class LocalBackend:
         self._stop_manager()
         self._have_workers(setting)
         self._star.set_links(setting.delay_ms, setting.loss_percent)
-        self._star.forget_paths()
         self._start_manager()
         self.wait_idle()
 

@@ -10,12 +10,12 @@ import json
 import math
 
 import measuring
+from accounts import TRIES
 from browser import RunFailed
 from plan import CLEAN, expected_s
 from progress import Progress
 from rows import FAILED_COLUMNS, Table, identity_of
 
-TRIES = 2
 LEAST_TIMEOUT_S, CALIBRATION_TIMEOUT_S = 90, 600
 # What may go wrong with one run and leave the others worth doing.
 TROUBLE = (RunFailed, TimeoutError, RuntimeError, OSError)

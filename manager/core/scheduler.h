@@ -55,8 +55,8 @@ struct AttemptSucceeded {
   JobId job;
   std::uint32_t attempt = 0;
   bool from_cache = false;  // repeated, not computed: says nothing of the worker's speed
-  std::chrono::microseconds
-      computed{};  // what it says that decoding and inference took; 0: nothing
+  // What the worker says that decoding and inference took; 0: nothing.
+  std::chrono::microseconds computed{};
 };
 struct AttemptFailed {
   WorkerId worker;
