@@ -32,6 +32,10 @@ class CongestionChoice {
     return lossy_ || round_trip < kLong ? kBbr : kCubic;
   }
 
+  // So much is lost by chance that CUBIC alone carries next to nothing. Where its own probing makes
+  // packets be lost, they are far fewer.
+  bool needs_bbr() const { return lossy_ && again_of_last_ * 25 >= sent_of_last_; }
+
  private:
   // What is lost at once where slow start went too far, or one of a few segments, is no lossy way.
   static constexpr std::uint32_t kEnough = 100;   // segments
@@ -45,12 +49,16 @@ class CongestionChoice {
     if (sent < (lossy_ ? kManyMore : kEnough)) return;
     sent_ = counters.data_segments_out;
     again_ = counters.retransmissions;
+    sent_of_last_ = sent;
+    again_of_last_ = again;
     lossy_ = lossy_ ? again * std::uint64_t{500} >= sent
                     : again >= kLeastLost && again * std::uint64_t{100} >= sent;
   }
 
   std::uint32_t sent_ = 0;  // as of the last time that there were enough
   std::uint32_t again_ = 0;
+  std::uint64_t sent_of_last_ = 0;  // between the last two such times
+  std::uint64_t again_of_last_ = 0;
   bool lossy_ = false;
 };
 

@@ -61,6 +61,15 @@ std::optional<TcpCounters> counters(int fd, const Answer& answer) {
 
 }  // namespace
 
+std::optional<std::uint64_t> read_acknowledged_bytes(int fd) {
+  Answer answer;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &answer.info, &answer.length) != 0 ||
+      !answer.knows(offsetof(tcp_info, tcpi_bytes_acked), sizeof answer.info.tcpi_bytes_acked)) {
+    return std::nullopt;
+  }
+  return answer.info.tcpi_bytes_acked;
+}
+
 std::optional<TcpFigures> read_tcp_figures(int fd) {
   Answer answer;
   const tcp_info& info = answer.info;

@@ -25,6 +25,7 @@ struct TcpCounters {
 
 // nullopt: this kernel does not say, or nothing has been measured yet.
 struct TcpFigures {
+  unsigned connections = 1;  // whose figures these are, added up
   // Of segments and their acknowledgements, which the other side may delay: some 40 ms, or what
   // tcp_tuner.h asks for.
   std::optional<std::chrono::microseconds> rtt;        // smoothed
@@ -37,6 +38,9 @@ struct TcpFigures {
   std::string congestion_control;                        // "bbr", "cubic"…; "": not known
   std::optional<TcpCounters> counters;                   // Linux 4.19
 };
+
+// Bytes that the other side has acknowledged since the connection began. nullopt: not known.
+std::optional<std::uint64_t> read_acknowledged_bytes(int fd);
 
 // A few system calls. nullopt: no TCP socket.
 std::optional<TcpFigures> read_tcp_figures(int fd);

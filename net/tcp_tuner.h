@@ -4,6 +4,7 @@
 // Thread rule: confined to one thread. Owns: nothing but what it has asked for; borrows the socket.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "net/congestion_choice.h"
@@ -20,6 +21,9 @@ struct SocketTuning {
 // All of it is best effort: what the kernel refuses is logged at debug level.
 class TcpTuner {
  public:
+  // At most so long is an acknowledgement kept back, where both ends ask for it (Linux 6.16).
+  static constexpr std::chrono::milliseconds kAcknowledge{10};
+
   explicit TcpTuner(SocketTuning tuning = {}) : tuning_(std::move(tuning)) {}
 
   // `fd` is connected: no Nagle, keepalive after 15 s (each 5 s, 3 times), unacknowledged data
@@ -35,11 +39,18 @@ class TcpTuner {
   // changed.
   void follow(int fd, const TcpFigures& figures);
 
+  // By what follow() was told: packets are lost by chance, and the connection has not the
+  // congestion control that takes them for that. Several connections are to do what this one
+  // cannot.
+  bool needs_lanes() const { return needs_lanes_; }
+
  private:
   const SocketTuning tuning_;
   CongestionChoice choice_;
   std::string congestion_;  // as asked for
-  int resend_us_ = 0;       // likewise
+  bool taken_ = false;      // and had
+  int resend_us_ = 0;       // as asked for
+  bool needs_lanes_ = false;
 };
 
 }  // namespace imgrec::net

@@ -55,6 +55,9 @@ constexpr std::array kTypes{
     TypeTraits{FrameType::kChallenge, "CHALLENGE", kSmall},
     TypeTraits{FrameType::kProof, "PROOF", kSmall},
     TypeTraits{FrameType::kFill, "FILL", kReport},
+    TypeTraits{FrameType::kLanes, "LANES", kSmall},
+    TypeTraits{FrameType::kLane, "LANE", kSmall},
+    TypeTraits{FrameType::kSpread, "SPREAD", kSmall},
 };
 
 const TypeTraits* find_type(FrameType type) {

@@ -39,6 +39,9 @@ enum class FrameType : std::uint8_t {
   kChallenge = 13,
   kProof = 14,
   kFill = 15,
+  kLanes = 16,
+  kLane = 17,
+  kSpread = 18,
 };
 
 // The name on the wire: "RESULT"; "unknown" for a number that is no type.

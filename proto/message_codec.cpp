@@ -15,7 +15,7 @@ namespace imgrec::proto {
 namespace {
 
 // Message's alternatives stand in the order of the type numbers, which begin at 1.
-static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kFill));
+static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kSpread));
 template <FrameType type, class T>
 constexpr bool kInPlace =
     std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(type) - 1, Message>, T>;
@@ -26,7 +26,8 @@ static_assert(kInPlace<FrameType::kHello, Hello> && kInPlace<FrameType::kWelcome
               kInPlace<FrameType::kPong, Pong> && kInPlace<FrameType::kDrain, Drain> &&
               kInPlace<FrameType::kBye, Bye> && kInPlace<FrameType::kOpen, Open> &&
               kInPlace<FrameType::kChallenge, Challenge> && kInPlace<FrameType::kProof, Proof> &&
-              kInPlace<FrameType::kFill, Fill>);
+              kInPlace<FrameType::kFill, Fill> && kInPlace<FrameType::kLanes, Lanes> &&
+              kInPlace<FrameType::kLane, Lane> && kInPlace<FrameType::kSpread, Spread>);
 
 // Durations travel as u32: milliseconds up to 49 days, microseconds up to 71 minutes.
 template <class Rep, class Period>
@@ -289,6 +290,26 @@ void read(Reader& in, Proof& proof) { proof.proof = in.bytes("proof", kJoinBytes
 
 void write(Writer&, const Fill&) {}  // all of it is the frame's body
 
+void write(Writer& out, const Lanes& lanes) {
+  out.number(lanes.count);
+  out.text(lanes.key, kMaxIdBytes);
+}
+
+void read(Reader& in, Lanes& lanes) {
+  lanes.count = in.number<std::uint16_t>("count");
+  in.require(1 <= lanes.count && lanes.count <= kMaxLanes, "count",
+             "is not within 1 and " + std::to_string(kMaxLanes));
+  lanes.key = read_id(in, "key");
+}
+
+void write(Writer& out, const Lane& lane) { out.text(lane.key, kMaxIdBytes); }
+
+void read(Reader& in, Lane& lane) { lane.key = read_id(in, "key"); }
+
+void write(Writer&, const Spread&) {}
+
+void read(Reader&, Spread&) {}
+
 // ---- what the header's id is ------------------------------------------------------------------
 
 template <class T>
@@ -412,6 +433,12 @@ Result<Message> decode(Frame frame) {
       return decode_as<Proof>(frame, payload);
     case FrameType::kFill:
       return decode_fill(std::move(frame));
+    case FrameType::kLanes:
+      return decode_as<Lanes>(frame, payload);
+    case FrameType::kLane:
+      return decode_as<Lane>(frame, payload);
+    case FrameType::kSpread:
+      return decode_as<Spread>(frame, payload);
   }
   return Status(StatusCode::kInternal, "a frame type that is known but not decoded");
 }

@@ -174,7 +174,22 @@ struct Fill {
   SharedBytes bytes;  // at most 64 KiB
 };
 
+// manager -> worker, from protocol version 2 on: open so many more connections to me, and say LANE
+// on each (PROTOCOL.md, Lanes).
+struct Lanes {
+  std::uint16_t count = 0;  // 1 to kMaxLanes
+  std::string key;          // an id that nobody can foresee
+};
+
+// worker -> manager, the only message of a connection that is a lane.
+struct Lane {
+  std::string key;  // as in LANES
+};
+
+// manager -> worker: all lanes are there, and what I send from here on comes over them.
+struct Spread {};
+
 using Message = std::variant<Hello, Welcome, Refuse, Assign, Outcome, Fail, Cancel, Ping, Pong,
-                             Drain, Bye, Open, Challenge, Proof, Fill>;
+                             Drain, Bye, Open, Challenge, Proof, Fill, Lanes, Lane, Spread>;
 
 }  // namespace imgrec::proto

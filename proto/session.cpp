@@ -15,8 +15,10 @@ constexpr std::size_t kMaxUnanswered = 64;  // a PONG that comes after so many m
 constexpr int kRttShare = 8;  // a new sample moves the average by an eighth (RFC 6298)
 constexpr milliseconds kRetryAfter{1'000};  // after a REFUSE for what may have been bad luck
 
-constexpr FrameTypeSet kFromNewWorker{FrameType::kHello, FrameType::kOpen, FrameType::kBye};
-constexpr FrameTypeSet kFromStranger{FrameType::kOpen, FrameType::kBye};
+constexpr FrameTypeSet kFromNewWorker{FrameType::kHello, FrameType::kOpen, FrameType::kLane,
+                                      FrameType::kBye};
+constexpr FrameTypeSet kFromStranger{FrameType::kOpen, FrameType::kLane, FrameType::kBye};
+constexpr FrameTypeSet kFromLane{};
 constexpr FrameTypeSet kFromChallenged{FrameType::kProof, FrameType::kBye};
 constexpr FrameTypeSet kFromProven{FrameType::kHello, FrameType::kBye};
 constexpr FrameTypeSet kFromWaitingWorker{FrameType::kBye};
@@ -27,9 +29,9 @@ constexpr FrameTypeSet kFromNewManager{FrameType::kWelcome, FrameType::kRefuse, 
 constexpr FrameTypeSet kFromManager{FrameType::kAssign, FrameType::kCancel, FrameType::kPing,
                                     FrameType::kPong,   FrameType::kDrain,  FrameType::kBye};
 
-constexpr FrameTypeSet kFromFillingManager{FrameType::kAssign, FrameType::kCancel, FrameType::kPing,
-                                           FrameType::kPong,   FrameType::kDrain,  FrameType::kBye,
-                                           FrameType::kFill};
+constexpr FrameTypeSet kFromNewerManager{
+    FrameType::kAssign, FrameType::kCancel, FrameType::kPing,  FrameType::kPong,  FrameType::kDrain,
+    FrameType::kBye,    FrameType::kFill,   FrameType::kLanes, FrameType::kSpread};
 
 SessionOptions within_limits(SessionOptions options) {
   options.heartbeat = std::clamp(options.heartbeat, milliseconds(1), kMaxHeartbeat);
@@ -251,7 +253,9 @@ Status ManagerSession::on_message(Message message, TimePoint) {
     on_proof(*proof);
     return {};
   }
-  if (const auto* hello = std::get_if<Hello>(&message)) {
+  if (std::holds_alternative<Lane>(message)) {
+    decoder().accept_only(kFromLane, "a manager at the end of a lane");
+  } else if (const auto* hello = std::get_if<Hello>(&message)) {
     if (Status status = on_hello(*hello); !status.ok()) return status;
   } else if (const auto* outcome = std::get_if<Outcome>(&message)) {
     if (Status status = check_classes(*outcome); !status.ok()) return status;
@@ -374,6 +378,14 @@ void ManagerSession::fill(const Fill& fill) {
   if (can_fill()) send(fill);
 }
 
+void ManagerSession::lanes(const Lanes& lanes) {
+  if (can_have_lanes()) send(lanes);
+}
+
+void ManagerSession::spread() {
+  if (can_have_lanes()) send(Spread{});
+}
+
 void ManagerSession::cancel(const Cancel& cancel) {
   if (registered()) send(cancel);
 }
@@ -448,7 +460,7 @@ Status WorkerSession::on_welcome(const Welcome& welcome, TimePoint now) {
             ": lower the manager's limit or raise the worker's");
   }
   decoder().set_max_payload_bytes(welcome.max_payload_bytes);
-  decoder().accept_only(welcome.version >= kFillSince ? kFromFillingManager : kFromManager,
+  decoder().accept_only(welcome.version >= kTransportSince ? kFromNewerManager : kFromManager,
                         "a worker");
   become_ready(welcome.heartbeat, now);
   return {};

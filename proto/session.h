@@ -31,7 +31,8 @@ using TimePoint = std::chrono::steady_clock::time_point;
 
 inline constexpr std::uint8_t kMinProtocolVersion = 1;
 inline constexpr std::uint8_t kMaxProtocolVersion = 2;
-inline constexpr std::uint8_t kFillSince = 2;  // the first protocol version with FILL
+// The first protocol version with FILL, LANES, LANE and SPREAD.
+inline constexpr std::uint8_t kTransportSince = 2;
 
 // A secret that both sides were given, and the cryptography over it, which this layer does not
 // have: net/join_token.h does. Neither the token nor anything from which it can be had more easily
@@ -160,7 +161,8 @@ class Session {
 // The manager's side of one worker connection. The first message delivered is the HELLO; the shell
 // answers it with welcome() or refuse(). Then OUTCOME, FAIL, DRAIN, BYE. OPEN and PROOF are handled
 // here: with a join token, a HELLO that is delivered is that of a worker which has it too, and no
-// payload over 4 KiB was held before that was proven.
+// payload over 4 KiB was held before that was proven. Or the first message, and the only one, is a
+// LANE: then the connection is no worker's, and its stream is to be taken away.
 class ManagerSession final : public Session {
  public:
   ManagerSession(SessionOptions options, TimePoint now);
@@ -176,8 +178,13 @@ class ManagerSession final : public Session {
   void assign(const Assign& assign);
   void cancel(const Cancel& cancel);
   // The worker knows FILL. REQUIRES for fill(): kReady, and this; otherwise nothing is sent.
-  bool can_fill() const { return state() == SessionState::kReady && version_ >= kFillSince; }
+  bool can_fill() const { return state() == SessionState::kReady && version_ >= kTransportSince; }
   void fill(const Fill& fill);
+  // The worker knows LANES. REQUIRES for lanes(), spread(): kReady or kDraining, and this;
+  // otherwise nothing is sent.
+  bool can_have_lanes() const { return registered() && version_ >= kTransportSince; }
+  void lanes(const Lanes& lanes);
+  void spread();
 
  private:
   Status on_frame(const Frame& frame) override;
@@ -200,7 +207,7 @@ class ManagerSession final : public Session {
 
 // The worker's side. HELLO goes out at once; with a join token OPEN does, and HELLO once the
 // manager has proven that it has the token. Messages delivered: WELCOME or REFUSE first, then
-// ASSIGN, CANCEL, DRAIN, BYE. What is in a FILL is dropped here.
+// ASSIGN, CANCEL, LANES, SPREAD, DRAIN, BYE. What is in a FILL is dropped here.
 class WorkerSession final : public Session {
  public:
   // A HELLO that no manager would take (labels over 4 MiB in all, no instance id, …) is not sent:

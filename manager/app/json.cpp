@@ -111,6 +111,7 @@ void add_link(Json& json, const std::optional<LinkFigures>& link) {
   json["tcp_least_rtt_ms"] = milliseconds_or_null(tcp.least_rtt);
   json["delivery_bits_per_s"] = number_or_null(tcp.delivery_bits_per_s);
   json["unacknowledged_bytes"] = number_or_null(tcp.unacknowledged_bytes);
+  json["connections"] = link ? Json(tcp.connections) : Json(nullptr);
   json["congestion_control"] = text_or_null(tcp.congestion_control);
   json["congestion_window_bytes"] = number_or_null(tcp.congestion_window_bytes);
   const auto& wire = link ? link->wire : std::nullopt;

@@ -124,6 +124,7 @@ ControlOptions control_options(const ManagerConfig& config, const std::string& m
   options.core.max_workers = config.max_workers;
   options.workers.manager_id = manager_id;
   options.workers.tuning.congestion_control = config.congestion_control;
+  options.workers.lanes = config.lanes;
   options.workers.session.heartbeat = config.heartbeat;
   options.workers.session.dead_after = config.dead_after;
   options.core.scheduler.initial_timeout = config.first_timeout;

@@ -6,6 +6,7 @@
 #include "manager/store/sync_policy.h"
 #include "net/join_token.h"
 #include "net/ops_server.h"
+#include "proto/message_codec.h"
 
 namespace imgrec::manager {
 namespace {
@@ -94,6 +95,12 @@ void add_workers(OptionSet& set, ManagerConfig& c) {
   set.add({"workers.congestion-control", &c.congestion_control,
            "TCP's; auto: by round trip and loss; empty: the kernel's own", "congestion-control",
            "NAME"});
+  set.add({"workers.lanes", &c.lanes,
+           "more connections to a worker where packets are lost and there is no BBR; 0: none",
+           "lanes", "N", [&c] {
+             static_assert(proto::kMaxLanes == 16);
+             return require(c.lanes <= proto::kMaxLanes, "workers.lanes must be 0 to 16");
+           }});
   set.add({"workers.heartbeat", &c.heartbeat, "a PING at least this often", "", "TIME", [&c] {
              return require(c.heartbeat >= std::chrono::milliseconds(50),
                             "workers.heartbeat must be at least 50ms");

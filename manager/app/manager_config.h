@@ -43,6 +43,7 @@ struct ManagerConfig {
   std::string worker_tls_key;
   std::string worker_tls_client_ca;
   std::string congestion_control = "auto";
+  unsigned lanes = 12;
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds dead_after{10'000};
   std::chrono::milliseconds first_timeout{20'000};

@@ -117,7 +117,9 @@ void add_links(MetricFamilies& out, const std::vector<WorkerSnapshot>& workers) 
     if (!worker.link) continue;
     const net::TcpFigures& tcp = worker.link->tcp;
     if (tcp.least_rtt) round_trips.push_back(seconds(*tcp.least_rtt));
-    if (!tcp.congestion_control.empty()) ++by_control[tcp.congestion_control];
+    if (!tcp.congestion_control.empty()) {
+      by_control[tcp.congestion_control] += tcp.connections;
+    }
     delivery += number(tcp.delivery_bits_per_s.value_or(0)) / 8;
     unacknowledged += number(tcp.unacknowledged_bytes.value_or(0));
     window += number(tcp.congestion_window_bytes.value_or(0));
@@ -137,7 +139,8 @@ void add_links(MetricFamilies& out, const std::vector<WorkerSnapshot>& workers) 
   out.gauge("imgrec_worker_congestion_window_bytes",
             "What TCP allows to be unacknowledged, all workers together", window);
   if (!by_control.empty()) {
-    out.gauges("imgrec_worker_connections", "Workers' connections by TCP congestion control",
+    out.gauges("imgrec_worker_connections",
+               "Connections that carry images to workers, by TCP congestion control",
                "congestion_control", {by_control.begin(), by_control.end()});
   }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
+#include <spdlog/spdlog.h>
 
 namespace imgrec::manager {
 namespace asio = boost::asio;
@@ -38,7 +39,8 @@ std::string address_of(const asio::ip::tcp::socket& socket) {
 
 WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, WorkerId worker,
                                    proto::SessionOptions options, net::SocketTuning tuning,
-                                   Listener& listener, std::shared_ptr<const net::TlsContext> tls)
+                                   unsigned lanes, Listener& listener,
+                                   std::shared_ptr<const net::TlsContext> tls)
     : stream_(std::make_shared<net::Stream>(std::move(socket), std::move(tls))),
       timer_(stream_->socket().get_executor()),
       session_(std::move(options), std::chrono::steady_clock::now()),
@@ -46,7 +48,8 @@ WorkerConnection::WorkerConnection(asio::ip::tcp::socket socket, WorkerId worker
       address_(address_of(stream_->socket())),
       worker_(worker),
       read_buffer_(kReadBytes),
-      tuner_(std::move(tuning)) {}
+      tuner_(tuning),
+      lanes_(lanes, std::move(tuning)) {}
 
 // The session's clock runs from here on: a TLS handshake that stalls ends as any other does.
 void WorkerConnection::start() {
@@ -79,8 +82,34 @@ std::optional<net::TcpFigures> WorkerConnection::tcp_figures() {
   return net::read_tcp_figures(stream_->socket().native_handle());
 }
 
-void WorkerConnection::follow(const net::TcpFigures& figures) {
-  if (stream_->socket().is_open()) tuner_.follow(stream_->socket().native_handle(), figures);
+std::optional<net::TcpFigures> WorkerConnection::follow() {
+  auto figures = tcp_figures();
+  if (!figures) return std::nullopt;
+  const auto now = std::chrono::steady_clock::now();
+  tuner_.follow(stream_->socket().native_handle(), *figures);
+  lanes_.on_time(now);
+  if (tuner_.needs_lanes() && session_.can_have_lanes()) {
+    if (const auto lanes = lanes_.ask(now)) {
+      spdlog::info("lanes_asked_for worker={} address={} count={} congestion_control={}",
+                   worker_.value, address_, lanes->count, figures->congestion_control);
+      session_.lanes(*lanes);
+      pump();
+    }
+  }
+  return lanes_.follow(*std::move(figures));
+}
+
+void WorkerConnection::add_lane(std::shared_ptr<net::Stream> lane) {
+  if (!lanes_.add(std::move(lane))) return;
+  spdlog::info("lanes_in_use worker={} address={}", worker_.value, address_);
+  spread_due_ = true;
+  pump();
+}
+
+std::shared_ptr<net::Stream> WorkerConnection::give_away() {
+  closed_ = true;
+  timer_.cancel();
+  return stream_;
 }
 
 void WorkerConnection::welcome(const std::string& manager_id) {
@@ -150,6 +179,7 @@ void WorkerConnection::pump() {
     for (auto& message : messages) listener_.on_message(*this, std::move(message));
   }
   pumping_ = false;
+  if (closed_) return;  // it was a lane, and its stream is another connection's now
   for (auto& frame : session_.take_output()) {
     if (open_) outbox_.push_back(std::move(frame));  // else nobody would understand it
   }
@@ -166,9 +196,8 @@ void WorkerConnection::pump() {
 // KB.
 void WorkerConnection::warm() {
   if (warmer_.done() || !session_.can_fill()) return;
-  const auto figures = tcp_figures();
+  const auto figures = follow();
   if (!figures) return;
-  follow(*figures);
   const LinkWarmer::Path path{figures->least_rtt.value_or(std::chrono::microseconds(0)),
                               figures->congestion_window_bytes.value_or(0)};
   if (warmer_.next(path, std::chrono::steady_clock::now()) == 0) return;
@@ -177,18 +206,35 @@ void WorkerConnection::warm() {
 }
 
 void WorkerConnection::write() {
-  if (writing_.empty() && outbox_.empty() && open_) warm();
-  if (!writing_.empty() || outbox_.empty()) return;
-  std::vector<asio::const_buffer> buffers;
+  if (!writing_.empty()) return;
+  if (spread_due_) return spread();
+  if (outbox_.empty() && open_) warm();
   while (!outbox_.empty() && writing_.size() < kMaxGather) {
     writing_.push_back(std::move(outbox_.front()));
     outbox_.pop_front();
   }
+  send();
+}
+
+// SPREAD is the last frame on the connection itself. It overtakes those that wait, which go over
+// the lanes.
+void WorkerConnection::spread() {
+  spread_due_ = false;
+  session_.spread();
+  writing_ = session_.take_output();
+  if (writing_.empty()) return write();  // this session is ending
+  send();
+  spread_ = true;
+}
+
+void WorkerConnection::send() {
+  if (writing_.empty()) return;
+  std::vector<asio::const_buffer> buffers;
   for (const auto& frame : writing_) {
     buffers.push_back(asio::buffer(frame.head));
     if (frame.body) buffers.push_back(asio::buffer(*frame.body));
   }
-  stream_->write(buffers, [self = shared_from_this()](const error_code& ec, std::size_t) {
+  const auto written = [self = shared_from_this()](const error_code& ec, std::size_t) {
     self->writing_.clear();
     if (self->closed_) {
       if (ec) {
@@ -202,7 +248,12 @@ void WorkerConnection::write() {
     }
     if (ec) self->session_.on_disconnect(self->stream_->explain(ec, "the worker"));
     self->pump();
-  });
+  };
+  if (spread_) {
+    lanes_.sender()->write(buffers, written);
+  } else {
+    stream_->write(buffers, written);
+  }
 }
 
 void WorkerConnection::arm_timer() {
@@ -238,6 +289,7 @@ void WorkerConnection::end_sending() {
   if (lingering >= kMaxLingering) return close_stream();
   ++lingering;
   stream_->shut_down_sending();
+  if (spread_) lanes_.sender()->shut_down_sending();
   drop_input();
 }
 
@@ -253,6 +305,7 @@ void WorkerConnection::drop_input() {
 void WorkerConnection::close_stream() {
   timer_.cancel();
   stream_->close();
+  lanes_.close();
 }
 
 }  // namespace imgrec::manager

@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "manager/core/link_warmer.h"
+#include "manager/net/worker_lanes.h"
 #include "net/stream.h"
 #include "net/tcp_figures.h"
 #include "net/tcp_tuner.h"
@@ -38,10 +39,11 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
     virtual void on_closed(WorkerConnection& connection, const Status& why) = 0;
   };
 
-  // `worker`: this connection's number, never used before. `tls`: null for plain TCP.
+  // `worker`: this connection's number, never used before. `tls`: null for plain TCP. `lanes`: how
+  // many to ask the worker for where its way needs them; 0: never.
   WorkerConnection(boost::asio::ip::tcp::socket socket, WorkerId worker,
-                   proto::SessionOptions options, net::SocketTuning tuning, Listener& listener,
-                   std::shared_ptr<const net::TlsContext> tls = {});
+                   proto::SessionOptions options, net::SocketTuning tuning, unsigned lanes,
+                   Listener& listener, std::shared_ptr<const net::TlsContext> tls = {});
 
   void start();
   const std::string& address() const { return address_; }  // with its port
@@ -52,8 +54,17 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   // not say, or the socket is closed.
   std::optional<net::TcpFigures> tcp_figures();
 
-  // What TCP says of the way by now; to be called now and then.
-  void follow(const net::TcpFigures& figures);
+  // What TCP says of the way by now, lanes included; to be called now and then, as it looks after
+  // all of them. nullopt: as above.
+  std::optional<net::TcpFigures> follow();
+
+  // Of the lanes that this connection waits for; empty: it waits for none.
+  const std::string& lanes_key() const { return lanes_.key(); }
+  // REQUIRES: lanes_key() is not empty.
+  void add_lane(std::shared_ptr<net::Stream> lane);
+  // Where LANE came: the stream, for the connection that waits for it. This one is closed, without
+  // a word to its listener, and must not be used any more.
+  std::shared_ptr<net::Stream> give_away();
 
   void welcome(const std::string& manager_id);
   void refuse(const proto::Refuse& refuse);
@@ -67,6 +78,8 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   void read();
   void pump();  // after every call into the session: hand over, write, re-arm
   void write();
+  void spread();
+  void send();  // what is in writing_
   void warm();  // the path, where there is nothing else to send
   void arm_timer();
   void finish();
@@ -85,6 +98,9 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::vector<proto::OutgoingFrame> writing_;
   LinkWarmer warmer_;
   net::TcpTuner tuner_;
+  WorkerLanes lanes_;
+  bool spread_due_ = false;                // all lanes are there, and SPREAD is not sent yet
+  bool spread_ = false;                    // it is: all goes over the lanes
   std::optional<proto::TimePoint> armed_;  // what the timer waits for
   bool open_ = false;                      // bytes can go: TLS, where it is spoken, is done
   bool pumping_ = false;

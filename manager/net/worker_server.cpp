@@ -54,8 +54,9 @@ void WorkerServer::accept() {
     }
     const WorkerId worker{++last_number_};
     WorkerConnection::Listener& listener = *this;
-    const auto connection = std::make_shared<WorkerConnection>(
-        std::move(socket), worker, options_.session, options_.tuning, listener, options_.tls);
+    const auto connection =
+        std::make_shared<WorkerConnection>(std::move(socket), worker, options_.session,
+                                           options_.tuning, options_.lanes, listener, options_.tls);
     if (has_room_for(*connection)) {
       handshaking_.insert(worker);
       connections_.emplace(worker, connection);
@@ -87,12 +88,30 @@ void WorkerServer::accept_later() {
 
 void WorkerServer::on_message(WorkerConnection& connection, proto::Message message) {
   const WorkerId worker = connection.worker();
-  if (auto* hello = std::get_if<proto::Hello>(&message)) {
+  if (const auto* lane = std::get_if<proto::Lane>(&message)) {
+    take_lane(connection, lane->key);
+  } else if (auto* hello = std::get_if<proto::Hello>(&message)) {
     introduced_.insert(worker);
     listener_.on_hello(worker, connection.address(), std::move(*hello));
   } else if (introduced_.contains(worker)) {
     listener_.on_message(worker, std::move(message));
   }
+}
+
+void WorkerServer::take_lane(WorkerConnection& connection, const std::string& key) {
+  const auto whose = std::find_if(introduced_.begin(), introduced_.end(), [&](WorkerId worker) {
+    return connections_.at(worker)->lanes_key() == key;
+  });
+  if (whose == introduced_.end()) {
+    return connection.refuse(
+        {proto::RefuseCode::kBadHello, false, {}, "nobody waits for this lane"});
+  }
+  const auto to = connections_.at(*whose);
+  const WorkerId lane = connection.worker();
+  handshaking_.erase(lane);
+  auto stream = connection.give_away();
+  connections_.erase(lane);  // its own handler still holds it
+  to->add_lane(std::move(stream));
 }
 
 void WorkerServer::on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt,
@@ -119,8 +138,7 @@ void WorkerServer::read_links(LinkLedger::TimePoint now) {
 }
 
 void WorkerServer::read_link(WorkerConnection& connection, LinkLedger::TimePoint now) {
-  if (auto figures = connection.tcp_figures()) {
-    connection.follow(*figures);
+  if (auto figures = connection.follow()) {
     links_.read(connection.worker(), *std::move(figures), now);
   }
 }

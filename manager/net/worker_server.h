@@ -37,6 +37,8 @@ struct WorkerServerOptions {
   std::size_t max_handshakes_per_address = 32;
   std::string manager_id;
   net::SocketTuning tuning;
+  // More connections to ask a worker for where packets are lost and there is no BBR; 0: none.
+  unsigned lanes = 12;
   proto::SessionOptions session;
   std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
 };
@@ -93,6 +95,7 @@ class WorkerServer : private WorkerConnection::Listener {
   void on_closed(WorkerConnection& connection, const Status& why) override;
   void read_links(LinkLedger::TimePoint now);
   void read_link(WorkerConnection& connection, LinkLedger::TimePoint now);
+  void take_lane(WorkerConnection& connection, const std::string& key);
   bool has_room_for(const WorkerConnection& connection) const;
   void accept();
   void accept_later();

@@ -105,7 +105,9 @@ test('what was resent is a share of the last minute and a number since it connec
   const column = COLUMNS.find(({ key }) => key === 'retransmitted_share');
   assert.equal(column.text({ retransmitted_share: 0.1033 }), '10.3 %');
   assert.equal(column.note({ retransmissions: 1487, congestion_control: 'bbr' }), '1,487 · bbr');
-  assert.equal(column.note({ retransmissions: 0, congestion_control: null }), '0');
+  assert.equal(column.note({ retransmissions: 9, congestion_control: 'cubic', connections: 13 }),
+    '9 · cubic · 13 connections');
+  assert.equal(column.note({ retransmissions: 0, congestion_control: null, connections: 1 }), '0');
   assert.equal(column.note({ retransmissions: null, congestion_control: null }), '');
   assert.equal(column.text({ retransmitted_share: null }), UNKNOWN);
 });

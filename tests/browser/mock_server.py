@@ -148,7 +148,7 @@ class Mock:
                     "service_ms": self.options.service_ms, "rtt_ms": 0.6, "tcp_rtt_ms": 12.0,
                     "tcp_least_rtt_ms": 0.2, "retransmissions": i, "retransmitted_share": i / 1000,
                     "delivery_bits_per_s": 9.4e8, "unacknowledged_bytes": 0, "connected_s": 75,
-                    "congestion_control": "bbr", "congestion_window_bytes": 144_800,
+                    "connections": 1, "congestion_control": "bbr", "congestion_window_bytes": 144_800,
                     "wire_out_bytes": 4_400_000, "wire_in_bytes": 90_000,
                     "wire_out_bits_per_s": rate["wire_out_bits_per_s"] / len(self.workers),
                     "wire_in_bits_per_s": rate["wire_in_bits_per_s"] / len(self.workers)}

@@ -61,7 +61,7 @@ proto::Outcome outcome_of(std::uint8_t value) {
 }
 
 proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
-  switch (static_cast<proto::FrameType>(1 + kind % 15)) {
+  switch (static_cast<proto::FrameType>(1 + kind % 18)) {
     case proto::FrameType::kHello:
       return hello_of(value);
     case proto::FrameType::kWelcome:
@@ -97,6 +97,12 @@ proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
       return proto::Proof{std::string(proto::kJoinBytes, static_cast<char>(value))};
     case proto::FrameType::kFill:
       return proto::Fill{std::make_shared<const std::string>(value, 'f')};
+    case proto::FrameType::kLanes:
+      return proto::Lanes{static_cast<std::uint16_t>(1 + value % proto::kMaxLanes), "key"};
+    case proto::FrameType::kLane:
+      return proto::Lane{"key"};
+    case proto::FrameType::kSpread:
+      return proto::Spread{};
     case proto::FrameType::kBye:
       break;
   }
@@ -141,7 +147,13 @@ std::size_t call(proto::ManagerSession& session, std::uint8_t what, std::uint8_t
       session.send_drain({milliseconds(value), "leaving"});
       break;
     default:
-      session.send_bye("enough");
+      if (value % 4 == 1) {
+        session.lanes({static_cast<std::uint16_t>(1 + value % proto::kMaxLanes), "key"});
+      } else if (value % 4 == 2) {
+        session.spread();
+      } else {
+        session.send_bye("enough");
+      }
   }
   return 256;
 }

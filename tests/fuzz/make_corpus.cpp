@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "proto/chunk.h"
 #include "proto/session.h"
 #include "tests/unit/media/sample_files.h"
 #include "tests/unit/proto/fake_join_token.h"
@@ -308,6 +309,21 @@ void add_models(Corpus& corpus) {
   corpus.add("documents_without_end", "[1], 2]");
 }
 
+void add_lanes(Corpus& corpus) {
+  const auto slice = [](char lane, std::uint64_t position, const std::string& bytes) {
+    const auto header = chunk_header(position, static_cast<std::uint32_t>(bytes.size()));
+    const std::string chunk = std::string(header.begin(), header.end()) + bytes;
+    return std::string(1, lane) + static_cast<char>(chunk.size()) + chunk;
+  };
+  const std::string any(1, '\0');
+  corpus.add("in_order", any + slice(0, 0, "abc") + slice(1, 3, "de"));
+  corpus.add("out_of_order", any + slice(0, 3, "de") + slice(1, 0, "abc"));
+  corpus.add("copy", any + slice(0, 0, "abc") + slice(1, 0, "abc") + slice(2, 3, "d"));
+  corpus.add("overlap", any + slice(0, 2, "cd") + slice(1, 0, "abc"));
+  corpus.add("cut", any + slice(0, 0, "abc").substr(0, 10));
+  corpus.add("shuffled", "\x01" + std::string("the order in which the chunks come, some twice"));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -333,5 +349,6 @@ int main(int argc, char** argv) {
   make("inference_protocol", add_inferences);
   make("options", add_configurations);
   make("model_spec", add_models);
+  make("lanes", add_lanes);
   return good ? 0 : 1;
 }

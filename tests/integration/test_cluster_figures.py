@@ -11,7 +11,7 @@ from pictures import png, png_chunk, pngs
 
 MAKE_CERTIFICATES = pathlib.Path(__file__).resolve().parents[1] / "support/make_certificates.sh"
 LINK = ["tcp_rtt_ms", "tcp_least_rtt_ms", "delivery_bits_per_s", "unacknowledged_bytes",
-        "congestion_control", "congestion_window_bytes", "retransmissions", "retransmitted_share",
+        "connections", "congestion_control", "congestion_window_bytes", "retransmissions", "retransmitted_share",
         "wire_out_bytes", "wire_in_bytes", "wire_out_bits_per_s", "wire_in_bits_per_s"]
 
 

@@ -31,11 +31,12 @@ def photos(count):
 
 
 @contextlib.contextmanager
-def cluster_over(link, directory):
+def cluster_over(link, directory, manager_args=(), worker_args=()):
     """A manager at end a, where this thread is too; the worker is at end b."""
     with link.a.entered():
         link.a.start_loopback()
-        cluster = Cluster(directory, manager_args=["--worker-listen", ADDRESS_A])
+        cluster = Cluster(directory, manager_args=["--worker-listen", ADDRESS_A, *manager_args],
+                          worker_args=worker_args)
         failed = True
         try:
             cluster.start()

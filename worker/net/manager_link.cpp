@@ -188,6 +188,7 @@ void ManagerLink::on_read(const ErrorCode& error, std::size_t bytes) {
     if (error) return end_connection();
     return read();
   }
+  if (error == asio::error::eof && lanes_) return;  // its last words come over the lanes
   if (error) {
     session_->on_disconnect(stream_->explain(error, "the manager"));
     pump();
@@ -258,11 +259,67 @@ void ManagerLink::handle(proto::Message message) {
     follow_the_way();
   } else if (const auto* refuse = std::get_if<proto::Refuse>(&message)) {
     handle_refusal(*refuse);
+  } else if (const auto* lanes = std::get_if<proto::Lanes>(&message)) {
+    open_lanes(*lanes);
+  } else if (std::holds_alternative<proto::Spread>(message)) {
+    receive_over_lanes();
   } else if (const auto* bye = std::get_if<proto::Bye>(&message)) {
     spdlog::info("manager_left manager={} reason={}", endpoint().text(), log_text(bye->reason));
   } else {
     listener_.on_message(id_, std::move(message));
   }
+}
+
+// ---- lanes ------------------------------------------------------------------------------------
+
+void ManagerLink::open_lanes(const proto::Lanes& lanes) {
+  if (dialer_ || lanes_) return;  // a manager asks once
+  ErrorCode error;
+  const auto manager = stream_->socket().remote_endpoint(error);
+  if (error) return;  // the connection is ending
+  dialer_ = std::make_shared<LaneDialer>(
+      timer_.get_executor(),
+      LaneDialerOptions{.manager = manager,
+                        .tls = options_.tls,
+                        .tls_server_name = options_.tls_server_name.empty()
+                                               ? address_.name
+                                               : options_.tls_server_name,
+                        .tuning = options_.tuning},
+      lanes);
+  dialer_->start();
+}
+
+void ManagerLink::receive_over_lanes() {
+  if (!dialer_ || !dialer_->complete()) {
+    return session_->on_disconnect("the manager sends over lanes that are not there");
+  }
+  lanes_ = std::make_shared<net::LaneReceiver>(dialer_->take());
+  dialer_.reset();
+  spdlog::info("lanes_in_use manager={}", endpoint().text());
+  lanes_->start(
+      [self = shared_from_this(), generation = generation_](std::string_view bytes) {
+        if (generation != self->generation_ || self->phase_ != Phase::kOpen) return;
+        self->session_->feed(bytes, Clock::now());
+        self->pump();
+      },
+      [self = shared_from_this(), generation = generation_](const Status& why) {
+        if (generation == self->generation_) self->on_lanes_ended(why);
+      });
+}
+
+// Their end comes at the same time as the connection's own; each alone is an end, too.
+void ManagerLink::on_lanes_ended(const Status& why) {
+  if (phase_ != Phase::kOpen) return;
+  session_->on_disconnect(why.ok() ? "the manager closed the connection" : why.message());
+  pump();
+  end_connection();
+}
+
+void ManagerLink::drop_lanes() {
+  if (dialer_) dialer_->stop();
+  if (lanes_) lanes_->close();
+  dialer_.reset();
+  lanes_.reset();
 }
 
 void ManagerLink::handle_refusal(const proto::Refuse& refuse) {
@@ -355,6 +412,7 @@ void ManagerLink::shut_down_if_flushed() {
 void ManagerLink::end_connection() {
   if (phase_ != Phase::kClosing) return;
   stream_->close();
+  drop_lanes();
   session_.reset();
   outgoing_bytes_ = 0;
   frames_in_write_ = 0;

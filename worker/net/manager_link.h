@@ -22,6 +22,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "net/lane_receiver.h"
 #include "net/stream.h"
 #include "net/tcp_tuner.h"
 #include "proto/messages.h"
@@ -30,6 +31,7 @@
 #include "worker/core/manager_directory.h"
 #include "worker/core/worker_core.h"
 #include "worker/net/backoff.h"
+#include "worker/net/lane_dialer.h"
 
 namespace imgrec::worker {
 
@@ -108,6 +110,10 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   void on_written(const ErrorCode& error);
   void pump();  // after every call of the session
   void handle(proto::Message message);
+  void open_lanes(const proto::Lanes& lanes);
+  void receive_over_lanes();
+  void on_lanes_ended(const Status& why);
+  void drop_lanes();
   void handle_refusal(const proto::Refuse& refuse);
   void collect_output();
   void begin_close();
@@ -127,10 +133,12 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   const ManagerLinkOptions options_;
   Listener& listener_;
   Backoff backoff_;
-  std::shared_ptr<net::Stream> stream_;  // one for each connection
-  std::optional<net::TcpTuner> tuner_;   // likewise
-  unsigned slow_starts_ = 0;             // in a row
-  unsigned rehearsals_ = 0;              // of this connection
+  std::shared_ptr<net::Stream> stream_;       // one for each connection
+  std::optional<net::TcpTuner> tuner_;        // likewise
+  std::shared_ptr<LaneDialer> dialer_;        // lanes that are asked for, until they are in use
+  std::shared_ptr<net::LaneReceiver> lanes_;  // in use
+  unsigned slow_starts_ = 0;                  // in a row
+  unsigned rehearsals_ = 0;                   // of this connection
   boost::asio::steady_timer timer_;
   Phase phase_ = Phase::kIdle;
   std::uint64_t generation_ = 0;  // of the connection; handlers of an older one return quietly

@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
+#include "net/random_id.h"
 #include "proto/instance_id.h"
 
 namespace imgrec::worker {
@@ -25,15 +26,6 @@ std::function<double()> system_random() {
   return [generator = std::make_shared<std::mt19937_64>(std::random_device{}())] {
     return std::uniform_real_distribution<double>(0, 1)(*generator);
   };
-}
-
-// 32 hex digits, new at each start: tells a restarted worker from a reconnected one.
-std::string new_process_id() {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::random_device device;
-  std::string id;
-  while (id.size() < 32) id += kDigits[device() & 15];
-  return id;
 }
 
 WorkerRunnerOptions completed(WorkerRunnerOptions options) {
@@ -55,7 +47,7 @@ WorkerRunner::WorkerRunner(WorkerRunnerOptions options, std::shared_ptr<Engine> 
                            EngineReopener reopen)
     : options_(completed(std::move(options))),
       reopen_(std::move(reopen)),
-      process_id_(new_process_id()),
+      process_id_(net::random_id()),
       work_guard_(asio::make_work_guard(io_)),
       signals_(io_),
       finder_(io_, options_.managers, options_.directory, *this),

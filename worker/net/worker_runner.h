@@ -123,7 +123,7 @@ class WorkerRunner final : private ModelService::Owner, private ManagerFinder::L
 
   const WorkerRunnerOptions options_;
   const EngineReopener reopen_;
-  const std::string process_id_;  // of its HELLOs
+  const std::string process_id_;  // of its HELLOs: tells a restarted worker from a reconnected one
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_guard_;
   boost::asio::signal_set signals_;

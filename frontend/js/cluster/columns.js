@@ -60,8 +60,8 @@ export const COLUMNS = [
     title: 'Share of the TCP segments of the last minute that were sent again; how many since it '
       + 'connected, and which congestion control',
     text: (w) => share(w.retransmitted_share),
-    note: (w) => [w.retransmissions == null ? '' : count(w.retransmissions), w.congestion_control ?? '']
-      .filter(Boolean).join(' · '),
+    note: (w) => [w.retransmissions == null ? '' : count(w.retransmissions), w.congestion_control ?? '',
+      w.connections > 1 ? `${count(w.connections)} connections` : ''].filter(Boolean).join(' · '),
     by: (w) => w.retransmitted_share },
   { key: 'delivery_bits_per_s', label: 'Delivery', number: true, descending: true,
     title: 'What its connection delivered lately, as TCP measures it; sent and not acknowledged yet, '

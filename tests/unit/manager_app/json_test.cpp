@@ -95,10 +95,11 @@ TEST(Json, SaysNullForWhatIsNotMeasuredYetOfACluster) {
   EXPECT_TRUE(json["latency"]["1m"]["total"].is_null());
   EXPECT_EQ(json["latency"]["1m"]["images"], 0);
   EXPECT_FALSE(json.contains("history")) << "nobody asked for it";
-  for (const char* key : {"rtt_ms", "tcp_rtt_ms", "tcp_least_rtt_ms", "retransmissions",
-                          "retransmitted_share", "delivery_bits_per_s", "unacknowledged_bytes",
-                          "congestion_control", "congestion_window_bytes", "wire_out_bytes",
-                          "wire_in_bytes", "wire_out_bits_per_s", "wire_in_bits_per_s"}) {
+  for (const char* key :
+       {"rtt_ms", "tcp_rtt_ms", "tcp_least_rtt_ms", "retransmissions", "retransmitted_share",
+        "delivery_bits_per_s", "unacknowledged_bytes", "connections", "congestion_control",
+        "congestion_window_bytes", "wire_out_bytes", "wire_in_bytes", "wire_out_bits_per_s",
+        "wire_in_bits_per_s"}) {
     EXPECT_TRUE(json["workers"][0].at(key).is_null()) << key;
   }
 }
@@ -107,7 +108,8 @@ TEST(Json, CarriesTheKernelsFiguresOfAWorkersConnection) {
   ClusterView view;
   WorkerSnapshot worker;
   worker.rtt = std::chrono::microseconds(2'500);
-  worker.link = LinkFigures{.tcp = {.rtt = std::chrono::microseconds(1'250),
+  worker.link = LinkFigures{.tcp = {.connections = 13,
+                                    .rtt = std::chrono::microseconds(1'250),
                                     .least_rtt = std::chrono::microseconds(250),
                                     .delivery_bits_per_s = 80'000'000,
                                     .unacknowledged_bytes = std::nullopt,
@@ -127,6 +129,7 @@ TEST(Json, CarriesTheKernelsFiguresOfAWorkersConnection) {
   EXPECT_EQ(json["retransmissions"], 7);
   EXPECT_EQ(json["delivery_bits_per_s"], 80'000'000);
   EXPECT_TRUE(json["unacknowledged_bytes"].is_null());
+  EXPECT_EQ(json["connections"], 13);
   EXPECT_EQ(json["congestion_control"], "bbr");
   EXPECT_EQ(json["congestion_window_bytes"], 14'480);
   EXPECT_EQ(json["retransmitted_share"], 0.0104) << "of the last minute, four digits";

@@ -325,5 +325,81 @@ TEST_F(WorkerServerTest, NamesAPortInUseAndTheFlagToChangeIt) {
   EXPECT_THAT(status.message(), HasSubstr(std::to_string(server_->port())));
 }
 
+// ---- lanes ------------------------------------------------------------------------------------
+
+TEST_F(WorkerServerTest, ALaneThatNobodyWaitsForIsRefused) {
+  Peer worker(io_, server_->port());
+  worker.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !worker.got<proto::Welcome>().empty(); }));
+  Peer lane(io_, server_->port());
+  lane.say(proto::encode(proto::Lane{std::string(32, 'k')}).head);
+  ASSERT_TRUE(eventually([&] { return lane.disconnected(); }));
+  EXPECT_THAT(recorder_.joined, SizeIs(1)) << "and is no worker";
+  EXPECT_THAT(recorder_.left, SizeIs(0));
+}
+
+// Whose lanes come when this test says so.
+class LanesOfAWorker : public ::testing::Test {
+ protected:
+  static constexpr unsigned kLanes = 2;
+
+  LanesOfAWorker() : acceptor_(io_, {asio::ip::address_v4::loopback(), 0}) {}
+
+  std::shared_ptr<net::Stream> open(std::vector<tcp::socket>& far) {
+    far.emplace_back(io_).connect(acceptor_.local_endpoint());
+    return std::make_shared<net::Stream>(acceptor_.accept(), nullptr);
+  }
+
+  asio::io_context io_;
+  tcp::acceptor acceptor_;
+  std::vector<tcp::socket> far_;
+  const WorkerLanes::TimePoint start_ = WorkerLanes::TimePoint(std::chrono::hours(1));
+};
+
+TEST_F(LanesOfAWorker, AreAskedForOnce) {
+  WorkerLanes lanes(kLanes, {});
+  EXPECT_EQ(lanes.key(), "");
+  const auto asked = lanes.ask(start_);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->count, kLanes);
+  EXPECT_EQ(asked->key, lanes.key());
+  EXPECT_THAT(asked->key, SizeIs(32));
+  EXPECT_FALSE(lanes.ask(start_));
+  EXPECT_NE(WorkerLanes(kLanes, {}).ask(start_)->key, asked->key);
+  EXPECT_FALSE(WorkerLanes(0, {}).ask(start_)) << "or never";
+}
+
+TEST_F(LanesOfAWorker, AreUsedWhenAllAreThere) {
+  WorkerLanes lanes(kLanes, {});
+  ASSERT_TRUE(lanes.ask(start_));
+  EXPECT_FALSE(lanes.add(open(far_)));
+  EXPECT_EQ(lanes.sender(), nullptr);
+  EXPECT_TRUE(lanes.add(open(far_)));
+  EXPECT_NE(lanes.sender(), nullptr);
+  EXPECT_EQ(lanes.key(), "") << "one more is refused";
+  net::TcpFigures own;
+  own.counters.emplace();
+  const auto figures = lanes.follow(own);
+  EXPECT_EQ(figures.connections, 1 + kLanes);
+  EXPECT_GT(figures.congestion_window_bytes.value_or(0), 0u);
+  lanes.on_time(start_ + std::chrono::hours(1));
+  EXPECT_NE(lanes.sender(), nullptr) << "they stay";
+}
+
+TEST_F(LanesOfAWorker, AreGivenUpWhereOneDoesNotCome) {
+  WorkerLanes lanes(kLanes, {});
+  ASSERT_TRUE(lanes.ask(start_));
+  EXPECT_FALSE(lanes.add(open(far_)));
+  lanes.on_time(start_ + std::chrono::seconds(9));
+  EXPECT_NE(lanes.key(), "");
+  lanes.on_time(start_ + std::chrono::seconds(10));
+  EXPECT_EQ(lanes.key(), "");
+  std::array<char, 1> byte{};
+  boost::system::error_code error;
+  far_[0].read_some(asio::buffer(byte), error);
+  EXPECT_EQ(error, asio::error::eof) << "what came is closed";
+  EXPECT_EQ(lanes.follow({}).connections, 1u);
+}
+
 }  // namespace
 }  // namespace imgrec::manager

@@ -52,6 +52,16 @@ TEST(CongestionChoice, ComesBackWhenTheBadTimeIsOver) {
   EXPECT_EQ(choice.best(1s, counters(4'200, 55)), "cubic");
 }
 
+TEST(CongestionChoice, NeedsBbrWhereMoreIsLostThanProbingLoses) {
+  CongestionChoice choice;
+  choice.best(2ms, counters(100, 3));
+  EXPECT_FALSE(choice.needs_bbr());
+  choice.best(2ms, counters(300, 11));
+  EXPECT_TRUE(choice.needs_bbr()) << "8 of 200";
+  choice.best(2ms, counters(300 + 2'000, 11 + 20));
+  EXPECT_FALSE(choice.needs_bbr()) << "1 in 100";
+}
+
 TEST(CongestionChoice, CountsAcrossTheEndOfTheCounters) {
   CongestionChoice choice;
   EXPECT_EQ(choice.best(1s, counters(0xFFFFFF00, 0xFFFFFF)), "cubic");

@@ -73,6 +73,32 @@ TEST_F(Tuning, LeavesWhatWasChosenByHand) {
   EXPECT_EQ(congestion(), "cubic");
 }
 
+TEST_F(Tuning, NeedsLanesWherePacketsAreLostAndThereIsNoBbr) {
+  const auto way = [](std::uint32_t lost, const std::string& congestion_control) {
+    TcpFigures figures = of_way(2ms);
+    figures.counters.emplace();
+    figures.counters->data_segments_out = 200;
+    figures.counters->retransmissions = lost;
+    figures.congestion_control = congestion_control;
+    return figures;
+  };
+  for (const auto& [lost, kernels_own, needs] :
+       {std::tuple(30u, "cubic", true), std::tuple(0u, "cubic", false),
+        std::tuple(30u, "bbr", false)}) {
+    TcpTuner tuner({.congestion_control = ""});
+    tuner.begin(fd_);
+    tuner.follow(fd_, way(lost, kernels_own));
+    EXPECT_EQ(tuner.needs_lanes(), needs) << lost << kernels_own;
+  }
+  TcpTuner refused({.congestion_control = "not-there"});
+  refused.follow(fd_, way(30, "cubic"));
+  EXPECT_TRUE(refused.needs_lanes());
+  if (!takes("bbr")) GTEST_SKIP() << "this kernel has no bbr";
+  TcpTuner chosen;
+  chosen.follow(fd_, way(30, "cubic"));
+  EXPECT_FALSE(chosen.needs_lanes()) << "it was changed a moment ago";
+}
+
 TEST_F(Tuning, FitsTheTimersToTheRoundTrip) {
   if (get(IPPROTO_TCP, kRtoMinUs) < 0) GTEST_SKIP() << "this kernel's timers cannot be set";
   TcpTuner tuner;

@@ -86,7 +86,10 @@ inline std::vector<Message> sample_messages() {
           sample_open(),
           Challenge{std::string(kJoinBytes, '\x80'), std::string(kJoinBytes, '\0')},
           Proof{std::string(kJoinBytes, '\xFE')},
-          Fill{std::make_shared<const std::string>("anything")}};
+          Fill{std::make_shared<const std::string>("anything")},
+          Lanes{8, sample_hello().instance_id},
+          Lane{sample_hello().instance_id},
+          Spread{}};
 }
 
 inline std::string bytes_of(const OutgoingFrame& frame) {

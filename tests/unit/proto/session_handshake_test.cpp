@@ -106,7 +106,10 @@ TEST_F(Handshake, RefusesByTheShellsDecision) {
 TEST_F(Handshake, TakesNothingButHelloBeforeIt) {
   for (const Message& message : testing::sample_messages()) {
     const FrameType type = type_of(message);
-    if (type == FrameType::kHello || type == FrameType::kOpen || type == FrameType::kBye) continue;
+    if (type == FrameType::kHello || type == FrameType::kOpen || type == FrameType::kLane ||
+        type == FrameType::kBye) {
+      continue;
+    }
     ManagerSession manager({}, now_);
     manager.feed(bytes_of(message).substr(0, kHeaderBytes), now_);  // its header is enough
     ASSERT_EQ(manager.state(), SessionState::kClosed) << to_string(type);
@@ -295,6 +298,54 @@ TEST_F(Filling, IsKeptFromAWorkerOfVersionOne) {
   EXPECT_THAT(sent(*manager_), IsEmpty());
   worker_->feed(bytes_of(Message(fill_)), now_);
   EXPECT_EQ(worker_->state(), SessionState::kClosed) << "which does not know it";
+}
+
+// ---- lanes: likewise ---------------------------------------------------------------------------
+
+class LaneMessages : public Filling {
+ protected:
+  const Lanes lanes_{8, std::string(32, 'k')};
+};
+
+TEST_F(LaneMessages, AreHandedToTheWorkersShell) {
+  start_with_version(2);
+  ASSERT_TRUE(manager_->can_have_lanes());
+  to_worker_.clear();
+  manager_->lanes(lanes_);
+  manager_->spread();
+  exchange();
+  ASSERT_THAT(to_worker_, SizeIs(2));
+  EXPECT_EQ(std::get<Lanes>(to_worker_[0]).count, 8);
+  EXPECT_EQ(std::get<Lanes>(to_worker_[0]).key, lanes_.key);
+  EXPECT_TRUE(std::holds_alternative<Spread>(to_worker_[1]));
+  EXPECT_EQ(worker_->state(), SessionState::kReady);
+}
+
+TEST_F(LaneMessages, AreKeptFromAWorkerOfVersionOne) {
+  start_with_version(1);
+  EXPECT_FALSE(manager_->can_have_lanes());
+  manager_->lanes(lanes_);
+  manager_->spread();
+  EXPECT_THAT(sent(*manager_), IsEmpty());
+  worker_->feed(bytes_of(Message(lanes_)), now_);
+  EXPECT_EQ(worker_->state(), SessionState::kClosed) << "which does not know them";
+}
+
+TEST_F(LaneMessages, ALaneSaysNothingElse) {
+  ManagerSession end(SessionOptions{}, now_);
+  end.feed(bytes_of(Message(Lane{lanes_.key})), now_);
+  const auto messages = end.take_messages();
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(std::get<Lane>(messages[0]).key, lanes_.key);
+  EXPECT_EQ(end.state(), SessionState::kHandshake);
+  end.feed(bytes_of(Message(sample_hello())), now_);
+  EXPECT_EQ(end.state(), SessionState::kClosed);
+}
+
+TEST_F(LaneMessages, NoLaneComesOverAConnectionThatIsAWorkers) {
+  start_with_version(2);
+  manager_->feed(bytes_of(Message(Lane{lanes_.key})), now_);
+  EXPECT_EQ(manager_->state(), SessionState::kClosed);
 }
 
 }  // namespace

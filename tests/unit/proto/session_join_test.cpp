@@ -155,7 +155,8 @@ TEST_F(JoinTokenHandshake, EachStepTakesOnlyItsOwnMessage) {
     const std::string header = bytes_of(message).substr(0, kHeaderBytes);
     ManagerSession stranger({.join_token = token()}, now_);
     stranger.feed(header, now_);
-    const bool first = type == FrameType::kOpen || type == FrameType::kBye;
+    const bool first =
+        type == FrameType::kOpen || type == FrameType::kLane || type == FrameType::kBye;
     EXPECT_EQ(stranger.state() == SessionState::kClosed, !first) << to_string(type);
     ManagerSession challenged({.join_token = token()}, now_);
     challenged.feed(open + header, now_);

@@ -1,0 +1,62 @@
+// The lanes of one worker's connection (proto/PROTOCOL.md, Lanes): whether to ask for them, those
+// that have come, and what all of them together carry.
+//
+// Thread rule: confined to the io_context's one thread. Owns: the lanes' streams.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/lane_sender.h"
+#include "net/stream.h"
+#include "net/tcp_figures.h"
+#include "net/tcp_tuner.h"
+#include "proto/messages.h"
+
+namespace imgrec::manager {
+
+class WorkerLanes {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // `count`: how many to ask for; 0: none, ever.
+  WorkerLanes(unsigned count, net::SocketTuning tuning);
+
+  // The way needs lanes. Returns what to ask for, once in a connection's life.
+  std::optional<proto::Lanes> ask(TimePoint now);
+  // Of those that were asked for and may come; empty: none may.
+  const std::string& key() const { return key_; }
+  // One has come. True: it was the last, and they can be sent over. REQUIRES: key() is not empty.
+  bool add(std::shared_ptr<net::Stream> lane);
+  // Lanes that have not all come in time are given up.
+  void on_time(TimePoint now);
+
+  // To send over; null while they are not all there.
+  net::LaneSender* sender() { return sender_.get(); }
+
+  // Looks after their TCP as after the connection's own. Returns `own` and all lanes: counters and
+  // windows added up, round trips of the lane that has the shortest.
+  net::TcpFigures follow(net::TcpFigures own);
+
+  void close();
+
+ private:
+  struct Lane {
+    std::shared_ptr<net::Stream> stream;
+    net::TcpTuner tuner;
+    std::optional<net::TcpFigures> figures{};  // as read last
+  };
+
+  const unsigned count_;
+  const net::SocketTuning tuning_;
+  bool asked_ = false;
+  TimePoint given_up_at_;
+  std::string key_;
+  std::vector<Lane> lanes_;
+  std::shared_ptr<net::LaneSender> sender_;
+};
+
+}  // namespace imgrec::manager

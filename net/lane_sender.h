@@ -1,0 +1,67 @@
+// Sends a stream over several connections at once (proto/PROTOCOL.md, Lanes), for ways on which one
+// alone would carry next to nothing.
+//
+// A lane is given the next piece of the stream when it has sent all of the one before: those that
+// wait for an acknowledgement hold up nothing but what they have, and that is sent over others too
+// (lane_ledger.h).
+//
+// Thread rule: confined to its io_context's one thread.
+// Owns: the lanes, and what is under way on them, at most 1 MiB each. Held by shared_ptr; pending
+// operations hold it too. Handlers come on the io_context.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "net/lane_ledger.h"
+#include "net/stream.h"
+
+namespace imgrec::net {
+
+class LaneSender : public std::enable_shared_from_this<LaneSender> {
+ public:
+  // REQUIRES: `lanes` are connected, secured, at least one, and nothing is under way on them.
+  explicit LaneSender(std::vector<std::shared_ptr<Stream>> lanes);
+
+  // As Stream::write: one at a time, and the bytes must live until the handler comes. An error is
+  // that of the first lane that breaks, also of one that broke before; then nothing more is sent.
+  void write(const std::vector<boost::asio::const_buffer>& buffers, Stream::IoHandler handler);
+
+  void shut_down_sending();
+  void close();
+
+ private:
+  struct Lane {
+    std::shared_ptr<Stream> stream;
+    bool busy = false;  // waits for room, or writes
+  };
+
+  void offer();
+  void fill(std::size_t lane);
+  LaneLedger::Piece next_piece();
+  void send(std::size_t lane, const LaneLedger::Piece& piece);
+  void look_again_soon();
+  void read_acknowledgements();
+  void ended(std::size_t bytes);
+  void broke(const Stream::ErrorCode& error);
+  bool all_taken() const { return next_ == buffers_.size(); }
+
+  std::vector<Lane> lanes_;
+  LaneLedger ledger_;
+  boost::asio::steady_timer timer_;
+  bool looking_ = false;
+  std::vector<boost::asio::const_buffer> buffers_;  // of the write under way
+  std::size_t next_ = 0;                            // of these: from here on not taken yet
+  std::size_t bytes_ = 0;                           // of the write
+  std::uint64_t position_ = 0;                      // in the stream
+  Stream::IoHandler handler_;
+  Stream::ErrorCode broken_;
+};
+
+}  // namespace imgrec::net
