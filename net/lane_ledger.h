@@ -29,24 +29,29 @@ class LaneLedger {
   LaneLedger(std::size_t lanes, std::chrono::microseconds patience)
       : patience_(patience), lanes_(lanes) {}
 
-  // A piece was handed to a lane's TCP, or a copy of one. `end`: how far the lane's byte stream
-  // has come with it, as acknowledged() counts. REQUIRES: grows, lane by lane.
-  void sent(std::size_t lane, std::uint64_t position, Bytes bytes, std::uint64_t end,
-            TimePoint now);
+  // A piece is handed to a lane's TCP, or a copy of one, and when it is with it, how far the lane's
+  // byte stream has come by that, as acknowledged() counts. Lane by lane, one piece at a time.
+  void handed(std::size_t lane, std::uint64_t position, Bytes bytes, TimePoint now);
+  void written(std::size_t lane, std::uint64_t end);
   void acknowledged(std::size_t lane, std::uint64_t up_to);
+
+  void set_patience(std::chrono::microseconds patience) { patience_ = patience; }
 
   struct Piece {
     std::uint64_t position = 0;
     Bytes bytes;  // null: none
   };
   // The first piece in the stream that is late and is worth a copy on this lane: one that is not
-  // late itself.
+  // late itself. Looks at the beginning of what is under way, as that holds up the rest.
   Piece to_repeat(std::size_t lane, TimePoint now) const;
 
-  bool idle() const { return pieces_.empty(); }  // nothing is under way
+  bool idle() const { return pieces_.empty(); }  // one copy of each piece is acknowledged
+  bool quiet() const;                            // and so is every other
   std::size_t bytes_on(std::size_t lane) const { return lanes_[lane].bytes; }
 
  private:
+  static constexpr std::uint64_t kNotWritten = ~std::uint64_t{0};
+
   struct Sent {
     Bytes bytes;
     unsigned copies = 0;
@@ -54,7 +59,7 @@ class LaneLedger {
   };
   struct Entry {
     std::uint64_t position = 0;
-    std::uint64_t end = 0;
+    std::uint64_t end = kNotWritten;
     std::size_t size = 0;
     TimePoint at;
   };
@@ -63,7 +68,7 @@ class LaneLedger {
     std::size_t bytes = 0;
   };
 
-  const std::chrono::microseconds patience_;
+  std::chrono::microseconds patience_;
   std::map<std::uint64_t, Sent> pieces_;  // of which no copy is acknowledged, by position
   std::vector<Lane> lanes_;
 };

@@ -4,8 +4,6 @@
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/ssl/error.hpp>
 
 namespace imgrec::net {
 namespace asio = boost::asio;
@@ -32,7 +30,7 @@ void LaneReceiver::start(BytesHandler on_bytes, EndHandler on_end) {
 // What is missing is on a lane that has not come so far yet, so there is always one to be read.
 bool LaneReceiver::may_read(const Lane& lane) const {
   return !lane.reading && !lane.ended &&
-         (stream_.waiting_bytes() <= kMostWaiting || lane.chunks.position() <= stream_.position());
+         (stream_.memory_bytes() <= kMostWaiting || lane.chunks.position() <= stream_.position());
 }
 
 void LaneReceiver::read() {
@@ -52,7 +50,7 @@ void LaneReceiver::on_read(std::size_t index, const Stream::ErrorCode& error, st
   Lane& lane = lanes_[index];
   lane.reading = false;
   if (!on_end_) return;
-  if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) {
+  if (Stream::is_end(error)) {
     lane.ended = true;
     const bool all =
         std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& each) { return each.ended; });
@@ -68,10 +66,8 @@ void LaneReceiver::on_read(std::size_t index, const Stream::ErrorCode& error, st
     return end(status);
   }
   const std::string due = stream_.take();
-  if (!due.empty()) {
-    const auto on_bytes = on_bytes_;  // close() may be called in it
-    on_bytes(due);
-  }
+  const auto on_bytes = on_bytes_;  // close() may be called in it
+  on_bytes(due);
   read();
 }
 

@@ -22,6 +22,7 @@ namespace imgrec::net {
 
 class LaneReceiver : public std::enable_shared_from_this<LaneReceiver> {
  public:
+  // What is due; nothing where what came is not.
   using BytesHandler = std::function<void(std::string_view)>;
   // OK: all lanes have ended, and nothing is missing. Else a lane broke, or breaks the protocol.
   using EndHandler = std::function<void(const Status&)>;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -24,8 +25,9 @@ namespace {
 using std::chrono::microseconds;
 using Clock = std::chrono::steady_clock;
 
-// Two segments: what a window has that losses have made small.
-constexpr std::size_t kPieceBytes = 2 * 1440 - proto::kChunkHeaderBytes;
+// Two segments, as over IPv6 with time stamps and TLS: what a window has that losses have made
+// small.
+constexpr std::size_t kPieceBytes = 2 * 1428 - 22 - proto::kChunkHeaderBytes;
 constexpr std::size_t kMostUnderWay = 1u << 20;  // on a lane
 constexpr std::chrono::milliseconds kLookEvery{5};
 
@@ -41,24 +43,34 @@ struct Progress {
   std::uint64_t given = 0;
 };
 std::optional<Progress> progress(int fd) {
-  int queued = 0;
-  if (::ioctl(fd, SIOCOUTQ, &queued) != 0) return std::nullopt;
-  const auto acknowledged = read_acknowledged_bytes(fd);
-  if (!acknowledged) return std::nullopt;
-  return Progress{*acknowledged, *acknowledged + static_cast<std::uint64_t>(queued)};
+  for (int tries = 0; tries < 3; ++tries) {  // an acknowledgement may come between two calls
+    int queued = 0;
+    const auto before = read_acknowledged_bytes(fd);
+    if (!before || ::ioctl(fd, SIOCOUTQ, &queued) != 0) break;
+    const auto after = read_acknowledged_bytes(fd);
+    if (after == before) return Progress{*before, *before + static_cast<std::uint64_t>(queued)};
+  }
+  return std::nullopt;
+}
+
+microseconds least_round_trip(const std::vector<std::shared_ptr<Stream>>& lanes) {
+  std::optional<microseconds> least;
+  for (const auto& lane : lanes) {
+    const auto figures = read_tcp_figures(lane->socket().native_handle());
+    if (!figures || !figures->least_rtt) continue;
+    if (!least || *figures->least_rtt < *least) least = figures->least_rtt;
+  }
+  return least.value_or(microseconds(0));
 }
 
 // Longer than an answer takes where nothing is lost.
-microseconds patience(const std::vector<std::shared_ptr<Stream>>& lanes) {
-  const auto figures = read_tcp_figures(lanes.front()->socket().native_handle());
-  const auto round_trip = figures ? figures->least_rtt.value_or(microseconds(0)) : microseconds(0);
-  return 2 * round_trip + TcpTuner::kAcknowledge;
-}
+microseconds patience(microseconds round_trip) { return 2 * round_trip + TcpTuner::kAcknowledge; }
 
 }  // namespace
 
 LaneSender::LaneSender(std::vector<std::shared_ptr<Stream>> lanes)
-    : ledger_(lanes.size(), patience(lanes)), timer_(lanes.front()->socket().get_executor()) {
+    : ledger_(lanes.size(), patience(least_round_trip(lanes))),
+      timer_(lanes.front()->socket().get_executor()) {
   for (auto& stream : lanes) {
     be_writable_when_all_is_sent(stream->socket().native_handle());
     lanes_.push_back({.stream = std::move(stream)});
@@ -71,9 +83,13 @@ void LaneSender::write(const std::vector<asio::const_buffer>& buffers, Stream::I
   bytes_ = asio::buffer_size(buffers);
   handler_ = std::move(handler);
   if (broken_) return broke(broken_);
-  while (!all_taken() && buffers_[next_].size() == 0) ++next_;
+  skip_what_is_taken();
   if (all_taken()) return ended(0);
   offer();
+}
+
+void LaneSender::skip_what_is_taken() {
+  while (!all_taken() && buffers_[next_].size() == 0) ++next_;
 }
 
 // To every lane that is free and might have something to do.
@@ -94,6 +110,7 @@ void LaneSender::offer() {
 
 // What holds up the stream goes before what continues it.
 void LaneSender::fill(std::size_t lane) {
+  if (broken_) return;
   LaneLedger::Piece piece = ledger_.to_repeat(lane, Clock::now());
   if (!piece.bytes) piece = next_piece();
   if (piece.bytes) return send(lane, piece);
@@ -110,7 +127,7 @@ LaneLedger::Piece LaneSender::next_piece() {
     const std::size_t count = std::min(buffer.size(), kWhole - bytes->size());
     bytes->append(static_cast<const char*>(buffer.data()), count);
     buffer += count;
-    if (buffer.size() == 0) ++next_;
+    skip_what_is_taken();
   }
   const std::size_t length = bytes->size() - proto::kChunkHeaderBytes;
   const auto header = proto::chunk_header(position_, static_cast<std::uint32_t>(length));
@@ -122,27 +139,30 @@ LaneLedger::Piece LaneSender::next_piece() {
 }
 
 void LaneSender::send(std::size_t lane, const LaneLedger::Piece& piece) {
+  ledger_.handed(lane, piece.position, piece.bytes, Clock::now());
   lanes_[lane].stream->write(
-      {asio::buffer(*piece.bytes)},
-      [self = shared_from_this(), lane, piece](const Stream::ErrorCode& error, std::size_t) {
+      {asio::buffer(*piece.bytes)}, [self = shared_from_this(), lane, bytes = piece.bytes](
+                                        const Stream::ErrorCode& error, std::size_t) {
         if (error) return self->broke(error);
+        if (self->broken_) return;
+        const auto now = progress(self->lanes_[lane].stream->socket().native_handle());
+        // Not known: taken for acknowledged, which saves it from being sent again.
+        self->ledger_.written(lane, now ? now->given : 0);
         self->lanes_[lane].busy = false;
-        if (const auto now = progress(self->lanes_[lane].stream->socket().native_handle())) {
-          self->ledger_.sent(lane, piece.position, piece.bytes, now->given, Clock::now());
-          self->look_again_soon();
-        }
+        self->look_again_soon();
         self->offer();
       });
 }
 
 void LaneSender::look_again_soon() {
-  if (looking_ || broken_ || ledger_.idle()) return;
+  if (looking_ || broken_ || ledger_.quiet()) return;
   looking_ = true;
   timer_.expires_after(kLookEvery);
   timer_.async_wait([self = shared_from_this()](const Stream::ErrorCode& error) {
     self->looking_ = false;
     if (error || self->broken_) return;
     self->read_acknowledgements();
+    self->shut_down_if_idle();
     self->offer();
     self->look_again_soon();
   });
@@ -169,12 +189,20 @@ void LaneSender::broke(const Stream::ErrorCode& error) {
   ended(0);
 }
 
+void LaneSender::follow(microseconds round_trip) { ledger_.set_patience(patience(round_trip)); }
+
 void LaneSender::shut_down_sending() {
+  shutting_down_ = true;
+  shut_down_if_idle();
+}
+
+void LaneSender::shut_down_if_idle() {
+  if (!shutting_down_ || !ledger_.idle()) return;
   for (Lane& lane : lanes_) lane.stream->shut_down_sending();
 }
 
 void LaneSender::close() {
-  timer_.cancel();
+  broke(asio::error::operation_aborted);
   for (Lane& lane : lanes_) lane.stream->close();
 }
 

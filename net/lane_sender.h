@@ -10,6 +10,7 @@
 // operations hold it too. Handlers come on the io_context.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -33,7 +34,12 @@ class LaneSender : public std::enable_shared_from_this<LaneSender> {
   // that of the first lane that breaks, also of one that broke before; then nothing more is sent.
   void write(const std::vector<boost::asio::const_buffer>& buffers, Stream::IoHandler handler);
 
+  // The least round trip of the way: what is not acknowledged in two of them is late.
+  void follow(std::chrono::microseconds round_trip);
+
+  // When all is acknowledged.
   void shut_down_sending();
+  // Ends a write under way with operation_aborted, and every other.
   void close();
 
  private:
@@ -45,8 +51,10 @@ class LaneSender : public std::enable_shared_from_this<LaneSender> {
   void offer();
   void fill(std::size_t lane);
   LaneLedger::Piece next_piece();
+  void skip_what_is_taken();
   void send(std::size_t lane, const LaneLedger::Piece& piece);
   void look_again_soon();
+  void shut_down_if_idle();
   void read_acknowledgements();
   void ended(std::size_t bytes);
   void broke(const Stream::ErrorCode& error);
@@ -56,6 +64,7 @@ class LaneSender : public std::enable_shared_from_this<LaneSender> {
   LaneLedger ledger_;
   boost::asio::steady_timer timer_;
   bool looking_ = false;
+  bool shutting_down_ = false;
   std::vector<boost::asio::const_buffer> buffers_;  // of the write under way
   std::size_t next_ = 0;                            // of these: from here on not taken yet
   std::size_t bytes_ = 0;                           // of the write

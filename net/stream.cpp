@@ -124,9 +124,13 @@ std::string_view Stream::peer() const {
   return tls_->role() == TlsContext::Role::kWorker ? "the manager" : "the worker";
 }
 
+bool Stream::is_end(const ErrorCode& error) {
+  return error == asio::error::eof || error == asio::ssl::error::stream_truncated;
+}
+
 std::string Stream::explain(const ErrorCode& error, std::string_view peer) const {
   const std::string who(peer);
-  if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) {
+  if (is_end(error)) {
     return who + " closed the connection";
   }
   if (error.category() != asio::error::get_ssl_category()) return error.message();

@@ -53,6 +53,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void shut_down_sending();
   void close();
 
+  // The other side closed its half. (On TLS with the FIN alone, as shut_down_sending() does.)
+  static bool is_end(const ErrorCode& error);
+
   // An error of read_some() or write() in words; `peer`: "the manager", "the worker".
   std::string explain(const ErrorCode& error, std::string_view peer) const;
 

@@ -50,10 +50,14 @@ class Reassembly {
   // What is due: all that follows what was taken before without a gap. May be empty.
   std::string take();
 
-  std::uint64_t position() const { return position_; }          // of the next byte that is due
+  std::uint64_t position() const { return position_; }  // of the next byte that is due
+  // What these take up, with what it takes to keep them.
+  std::size_t memory_bytes() const { return waiting_bytes_ + kEach * waiting_.size(); }
   std::size_t waiting_bytes() const { return waiting_bytes_; }  // there, and not due yet
 
  private:
+  static constexpr std::size_t kEach = 128;  // a node of the map, and the allocators' share
+
   std::map<std::uint64_t, std::string> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t position_ = 0;

@@ -302,9 +302,16 @@ void read(Reader& in, Lanes& lanes) {
   lanes.key = read_id(in, "key");
 }
 
-void write(Writer& out, const Lane& lane) { out.text(lane.key, kMaxIdBytes); }
+void write(Writer& out, const Lane& lane) {
+  out.number(lane.index);
+  out.text(lane.key, kMaxIdBytes);
+}
 
-void read(Reader& in, Lane& lane) { lane.key = read_id(in, "key"); }
+void read(Reader& in, Lane& lane) {
+  lane.index = in.number<std::uint16_t>("index");
+  in.require(lane.index < kMaxLanes, "index", "is not below " + std::to_string(kMaxLanes));
+  lane.key = read_id(in, "key");
+}
 
 void write(Writer&, const Spread&) {}
 

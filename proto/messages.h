@@ -183,7 +183,8 @@ struct Lanes {
 
 // worker -> manager, the only message of a connection that is a lane.
 struct Lane {
-  std::string key;  // as in LANES
+  std::uint16_t index = 0;  // from 0, below LANES' count; another of the same takes its place
+  std::string key;          // as in LANES
 };
 
 // manager -> worker: all lanes are there, and what I send from here on comes over them.

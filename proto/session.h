@@ -80,6 +80,8 @@ class Session {
 
   // Bytes as they came from the socket.
   void feed(std::string_view bytes, TimePoint now);
+  // The peer is alive: bytes of its came which cannot be fed yet.
+  void heard(TimePoint now) { last_heard_ = now; }
   // The peer closed its side, or the socket failed.
   void on_disconnect(std::string_view what);
   // Time passed; call when next_deadline() is reached.

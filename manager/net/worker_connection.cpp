@@ -82,13 +82,19 @@ std::optional<net::TcpFigures> WorkerConnection::tcp_figures() {
   return net::read_tcp_figures(stream_->socket().native_handle());
 }
 
-std::optional<net::TcpFigures> WorkerConnection::follow() {
+std::optional<net::TcpFigures> WorkerConnection::look_after_tcp() {
   auto figures = tcp_figures();
   if (!figures) return std::nullopt;
-  const auto now = std::chrono::steady_clock::now();
   tuner_.follow(stream_->socket().native_handle(), *figures);
+  return lanes_.follow(*std::move(figures));
+}
+
+std::optional<net::TcpFigures> WorkerConnection::follow(bool may_ask) {
+  auto figures = look_after_tcp();
+  if (!figures) return std::nullopt;
+  const auto now = std::chrono::steady_clock::now();
   lanes_.on_time(now);
-  if (tuner_.needs_lanes() && session_.can_have_lanes()) {
+  if (may_ask && tuner_.needs_lanes() && session_.can_have_lanes()) {
     if (const auto lanes = lanes_.ask(now)) {
       spdlog::info("lanes_asked_for worker={} address={} count={} congestion_control={}",
                    worker_.value, address_, lanes->count, figures->congestion_control);
@@ -96,11 +102,11 @@ std::optional<net::TcpFigures> WorkerConnection::follow() {
       pump();
     }
   }
-  return lanes_.follow(*std::move(figures));
+  return figures;
 }
 
-void WorkerConnection::add_lane(std::shared_ptr<net::Stream> lane) {
-  if (!lanes_.add(std::move(lane))) return;
+void WorkerConnection::add_lane(std::size_t index, std::shared_ptr<net::Stream> lane) {
+  if (!lanes_.add(index, std::move(lane))) return;
   spdlog::info("lanes_in_use worker={} address={}", worker_.value, address_);
   spread_due_ = true;
   pump();
@@ -196,7 +202,7 @@ void WorkerConnection::pump() {
 // KB.
 void WorkerConnection::warm() {
   if (warmer_.done() || !session_.can_fill()) return;
-  const auto figures = follow();
+  const auto figures = look_after_tcp();
   if (!figures) return;
   const LinkWarmer::Path path{figures->least_rtt.value_or(std::chrono::microseconds(0)),
                               figures->congestion_window_bytes.value_or(0)};

@@ -55,13 +55,15 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::optional<net::TcpFigures> tcp_figures();
 
   // What TCP says of the way by now, lanes included; to be called now and then, as it looks after
-  // all of them. nullopt: as above.
-  std::optional<net::TcpFigures> follow();
+  // all of them, and asks the worker for lanes where they are needed and `may_ask`. nullopt: as
+  // above. The listener may be called.
+  std::optional<net::TcpFigures> follow(bool may_ask);
 
   // Of the lanes that this connection waits for; empty: it waits for none.
   const std::string& lanes_key() const { return lanes_.key(); }
   // REQUIRES: lanes_key() is not empty.
-  void add_lane(std::shared_ptr<net::Stream> lane);
+  void add_lane(std::size_t index, std::shared_ptr<net::Stream> lane);
+  std::size_t lanes_missing() const { return lanes_.missing(); }
   // Where LANE came: the stream, for the connection that waits for it. This one is closed, without
   // a word to its listener, and must not be used any more.
   std::shared_ptr<net::Stream> give_away();
@@ -81,6 +83,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   void spread();
   void send();  // what is in writing_
   void warm();  // the path, where there is nothing else to send
+  std::optional<net::TcpFigures> look_after_tcp();
   void arm_timer();
   void finish();
   void end_sending();

@@ -36,13 +36,27 @@ std::optional<proto::Lanes> WorkerLanes::ask(TimePoint now) {
   asked_ = true;
   key_ = net::random_id();
   given_up_at_ = now + kPatience;
+  for (unsigned i = 0; i < count_; ++i) {
+    lanes_.push_back({.stream = nullptr, .tuner = net::TcpTuner(tuning_)});
+  }
   return proto::Lanes{static_cast<std::uint16_t>(count_), key_};
 }
 
-bool WorkerLanes::add(std::shared_ptr<net::Stream> lane) {
-  lanes_.push_back({.stream = std::move(lane), .tuner = net::TcpTuner(tuning_)});
-  lanes_.back().tuner.begin(lanes_.back().stream->socket().native_handle());
-  if (lanes_.size() < count_) return false;
+std::size_t WorkerLanes::missing() const {
+  return static_cast<std::size_t>(std::count_if(
+      lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.stream == nullptr; }));
+}
+
+bool WorkerLanes::add(std::size_t index, std::shared_ptr<net::Stream> lane) {
+  if (index >= lanes_.size()) {
+    lane->close();
+    return false;
+  }
+  Lane& place = lanes_[index];
+  if (place.stream) place.stream->close();
+  place.stream = std::move(lane);
+  place.tuner.begin(place.stream->socket().native_handle());
+  if (missing() > 0) return false;
   key_.clear();
   std::vector<std::shared_ptr<net::Stream>> streams;
   for (const Lane& each : lanes_) streams.push_back(each.stream);
@@ -57,30 +71,35 @@ void WorkerLanes::on_time(TimePoint now) {
 }
 
 net::TcpFigures WorkerLanes::follow(net::TcpFigures own) {
+  if (!sender_) return own;
   for (Lane& lane : lanes_) {
     if (lane.stream->socket().is_open()) {
       const int fd = lane.stream->socket().native_handle();
       lane.figures = net::read_tcp_figures(fd);
       if (lane.figures) lane.tuner.follow(fd, *lane.figures);
     }
-    if (!lane.figures) continue;
-    if (lane.figures->least_rtt && (!own.least_rtt || lane.figures->least_rtt < own.least_rtt)) {
-      own.least_rtt = lane.figures->least_rtt;
-    }
-    add_up(own.counters, lane.figures->counters);
-    if (!sender_) continue;  // nothing is sent over it yet
     ++own.connections;
-    if (lane.figures->rtt && (!own.rtt || lane.figures->rtt < own.rtt)) own.rtt = lane.figures->rtt;
-    add_up(own.delivery_bits_per_s, lane.figures->delivery_bits_per_s);
-    add_up(own.unacknowledged_bytes, lane.figures->unacknowledged_bytes);
-    add_up(own.congestion_window_bytes, lane.figures->congestion_window_bytes);
+    if (!lane.figures) continue;
+    const net::TcpFigures& figures = *lane.figures;
+    if (figures.least_rtt && (!own.least_rtt || figures.least_rtt < own.least_rtt)) {
+      own.least_rtt = figures.least_rtt;
+    }
+    if (figures.rtt && (!own.rtt || figures.rtt < own.rtt)) own.rtt = figures.rtt;
+    add_up(own.counters, figures.counters);
+    add_up(own.delivery_bits_per_s, figures.delivery_bits_per_s);
+    add_up(own.unacknowledged_bytes, figures.unacknowledged_bytes);
+    add_up(own.congestion_window_bytes, figures.congestion_window_bytes);
   }
+  if (own.least_rtt) sender_->follow(*own.least_rtt);
   return own;
 }
 
 void WorkerLanes::close() {
   key_.clear();
-  for (Lane& lane : lanes_) lane.stream->close();
+  if (sender_) sender_->close();
+  for (Lane& lane : lanes_) {
+    if (lane.stream) lane.stream->close();
+  }
 }
 
 }  // namespace imgrec::manager

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,23 +30,26 @@ class WorkerLanes {
   std::optional<proto::Lanes> ask(TimePoint now);
   // Of those that were asked for and may come; empty: none may.
   const std::string& key() const { return key_; }
-  // One has come. True: it was the last, and they can be sent over. REQUIRES: key() is not empty.
-  bool add(std::shared_ptr<net::Stream> lane);
+  // How many are still to come.
+  std::size_t missing() const;
+  // One has come; it takes the place of another of its index. True: it was the last, and they can
+  // be sent over. REQUIRES: key() is not empty. An index that was not asked for is closed.
+  bool add(std::size_t index, std::shared_ptr<net::Stream> lane);
   // Lanes that have not all come in time are given up.
   void on_time(TimePoint now);
 
   // To send over; null while they are not all there.
   net::LaneSender* sender() { return sender_.get(); }
 
-  // Looks after their TCP as after the connection's own. Returns `own` and all lanes: counters and
-  // windows added up, round trips of the lane that has the shortest.
+  // Looks after their TCP as after the connection's own. Returns `own` and, once they are sent
+  // over, all lanes: counters and windows added up, round trips of the lane that has the shortest.
   net::TcpFigures follow(net::TcpFigures own);
 
   void close();
 
  private:
   struct Lane {
-    std::shared_ptr<net::Stream> stream;
+    std::shared_ptr<net::Stream> stream;  // null: not there yet
     net::TcpTuner tuner;
     std::optional<net::TcpFigures> figures{};  // as read last
   };
@@ -55,7 +59,7 @@ class WorkerLanes {
   bool asked_ = false;
   TimePoint given_up_at_;
   std::string key_;
-  std::vector<Lane> lanes_;
+  std::vector<Lane> lanes_;  // by index
   std::shared_ptr<net::LaneSender> sender_;
 };
 

@@ -89,7 +89,7 @@ void WorkerServer::accept_later() {
 void WorkerServer::on_message(WorkerConnection& connection, proto::Message message) {
   const WorkerId worker = connection.worker();
   if (const auto* lane = std::get_if<proto::Lane>(&message)) {
-    take_lane(connection, lane->key);
+    take_lane(connection, *lane);
   } else if (auto* hello = std::get_if<proto::Hello>(&message)) {
     introduced_.insert(worker);
     listener_.on_hello(worker, connection.address(), std::move(*hello));
@@ -98,20 +98,20 @@ void WorkerServer::on_message(WorkerConnection& connection, proto::Message messa
   }
 }
 
-void WorkerServer::take_lane(WorkerConnection& connection, const std::string& key) {
+void WorkerServer::take_lane(WorkerConnection& connection, const proto::Lane& lane) {
   const auto whose = std::find_if(introduced_.begin(), introduced_.end(), [&](WorkerId worker) {
-    return connections_.at(worker)->lanes_key() == key;
+    return connections_.at(worker)->lanes_key() == lane.key;
   });
   if (whose == introduced_.end()) {
     return connection.refuse(
         {proto::RefuseCode::kBadHello, false, {}, "nobody waits for this lane"});
   }
   const auto to = connections_.at(*whose);
-  const WorkerId lane = connection.worker();
-  handshaking_.erase(lane);
+  const WorkerId number = connection.worker();
+  handshaking_.erase(number);
   auto stream = connection.give_away();
-  connections_.erase(lane);  // its own handler still holds it
-  to->add_lane(std::move(stream));
+  connections_.erase(number);  // its own handler still holds it
+  to->add_lane(lane.index, std::move(stream));
 }
 
 void WorkerServer::on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt,
@@ -129,24 +129,37 @@ void WorkerServer::sample_links(LinkLedger::TimePoint now) {
 // A connection takes some microseconds, so that this is a twentieth of the thread's time at most.
 void WorkerServer::refresh_links(LinkLedger::TimePoint now) {
   constexpr std::chrono::microseconds kEach{100};
-  if (now - links_read_ >= kEach * introduced_.size()) read_links(now);
+  if (now - links_read_ >= kEach * sockets_) read_links(now);
 }
 
+// Reading one may end it, and asking its worker for lanes may.
 void WorkerServer::read_links(LinkLedger::TimePoint now) {
-  for (const WorkerId worker : introduced_) read_link(*connections_.at(worker), now);
+  sockets_ = 0;
+  std::size_t coming = 0;  // lanes, which have to shake hands first
+  for (const WorkerId worker : introduced_) coming += connections_.at(worker)->lanes_missing();
+  const std::vector<WorkerId> workers(introduced_.begin(), introduced_.end());
+  for (const WorkerId worker : workers) {
+    const auto connection = find(worker);
+    if (!connection) continue;
+    const std::size_t before = connection->lanes_missing();
+    read_link(*connection, coming + options_.lanes <= options_.max_handshakes_per_address, now);
+    coming += connection->lanes_missing() - before;
+  }
   links_read_ = now;
 }
 
-void WorkerServer::read_link(WorkerConnection& connection, LinkLedger::TimePoint now) {
-  if (auto figures = connection.follow()) {
-    links_.read(connection.worker(), *std::move(figures), now);
-  }
+void WorkerServer::read_link(WorkerConnection& connection, bool may_ask,
+                             LinkLedger::TimePoint now) {
+  auto figures = connection.follow(may_ask);
+  if (!figures || !introduced_.contains(connection.worker())) return;
+  sockets_ += figures->connections;
+  links_.read(connection.worker(), *std::move(figures), now);
 }
 
 void WorkerServer::on_closed(WorkerConnection& connection, const Status& why) {
   const WorkerId worker = connection.worker();
   // What it carried since the last time is to be counted too.
-  if (introduced_.contains(worker)) read_link(connection, std::chrono::steady_clock::now());
+  if (introduced_.contains(worker)) read_link(connection, false, std::chrono::steady_clock::now());
   links_.forget(worker);
   const bool handshaking = handshaking_.erase(worker) > 0;
   if (handshaking && !why.ok()) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -94,8 +95,8 @@ class WorkerServer : private WorkerConnection::Listener {
                      bool guessed) override;
   void on_closed(WorkerConnection& connection, const Status& why) override;
   void read_links(LinkLedger::TimePoint now);
-  void read_link(WorkerConnection& connection, LinkLedger::TimePoint now);
-  void take_lane(WorkerConnection& connection, const std::string& key);
+  void read_link(WorkerConnection& connection, bool may_ask, LinkLedger::TimePoint now);
+  void take_lane(WorkerConnection& connection, const proto::Lane& lane);
   bool has_room_for(const WorkerConnection& connection) const;
   void accept();
   void accept_later();
@@ -113,6 +114,7 @@ class WorkerServer : private WorkerConnection::Listener {
   std::set<WorkerId> introduced_;   // those that the listener knows
   LinkLedger links_;                // of the introduced
   LinkLedger::TimePoint links_read_{};
+  std::size_t sockets_ = 0;  // that were read then
   LogLimiter rejections_;
   LogLimiter overflows_;
 };

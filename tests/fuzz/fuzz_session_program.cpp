@@ -100,7 +100,7 @@ proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
     case proto::FrameType::kLanes:
       return proto::Lanes{static_cast<std::uint16_t>(1 + value % proto::kMaxLanes), "key"};
     case proto::FrameType::kLane:
-      return proto::Lane{"key"};
+      return proto::Lane{static_cast<std::uint16_t>(value % proto::kMaxLanes), "key"};
     case proto::FrameType::kSpread:
       return proto::Spread{};
     case proto::FrameType::kBye:

@@ -78,6 +78,20 @@ def test_they_have_the_security_of_the_connection(tmp_path, certificates, token_
     with EmulatedLink(LINK, seed=6) as link, cluster_over(link, tmp_path, manager, worker) as cluster:
         use_lanes(cluster)
         recognise(cluster, list(photos(20)))
+        one = cluster.workers[0]
+        assert cluster.manager.terminate() == 0
+        one.wait_log(r'manager_connection_ended .*reason="?in good order')
+        cluster.restart_manager()
+        wait_until(lambda: cluster.cluster()["workers"], "the worker to be back")
+
+
+def test_a_long_way_may_need_them_while_it_is_being_warmed(tmp_path):
+    with EmulatedLink("delay=50ms rate=100mbit loss=15%", seed=8) as link, \
+            cluster_over(link, tmp_path, CUBIC) as cluster:
+        wait_until(lambda: cluster.cluster()["workers"][0]["connections"] == 1 + LANES, "the lanes")
+        recognise(cluster, list(photos(20)))
+        assert cluster.ledger()["failed"] == 0
+        assert "damaged on the way" not in cluster.workers[0].log()
 
 
 def test_nobody_is_asked_for_lanes_who_should_have_none(tmp_path):

@@ -1,5 +1,6 @@
 #include "worker/net/lane_dialer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -12,87 +13,118 @@ namespace imgrec::worker {
 namespace asio = boost::asio;
 using ErrorCode = boost::system::error_code;
 
-namespace {
-
-constexpr unsigned kMostTries = 8;
-
-}  // namespace
-
 LaneDialer::LaneDialer(asio::any_io_executor executor, LaneDialerOptions options,
                        proto::Lanes lanes)
-    : executor_(std::move(executor)),
-      options_(std::move(options)),
-      greeting_(proto::encode(proto::Lane{lanes.key}).head) {
-  for (unsigned i = 0; i < lanes.count; ++i) {
-    lanes_.push_back({.stream = nullptr, .tries = 0, .timer = asio::steady_timer(executor_)});
+    : executor_(std::move(executor)), options_(std::move(options)), end_(executor_) {
+  for (std::uint16_t i = 0; i < lanes.count; ++i) {
+    lanes_.push_back({.stream = nullptr,
+                      .greeting = proto::encode(proto::Lane{i, lanes.key}).head,
+                      .step = Step::kWaiting,
+                      .tries = 0,
+                      .timer = asio::steady_timer(executor_)});
   }
 }
 
 void LaneDialer::start() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) connect(i);
+  end_.expires_after(options_.give_up_after);
+  end_.async_wait([self = shared_from_this()](const ErrorCode& error) {
+    if (!error) self->stop();
+  });
 }
 
-// A try that is overtaken by its successor ends with operation_aborted, and finds another stream in
-// its place.
+bool LaneDialer::current(std::size_t lane, const Stream& stream) const {
+  return !stopped_ && lanes_[lane].stream == stream;
+}
+
 void LaneDialer::connect(std::size_t index) {
   Lane& lane = lanes_[index];
-  if (stopped_ || lane.tries++ == kMostTries) return;
+  ++lane.tries;
   if (lane.stream) lane.stream->close();
+  lane.step = Step::kConnecting;
   lane.stream = std::make_shared<net::Stream>(net::Stream::Tcp::socket(executor_), options_.tls);
   lane.stream->socket().async_connect(
       options_.manager,
       [self = shared_from_this(), index, stream = lane.stream](const ErrorCode& error) {
-        if (self->stopped_ || stream != self->lanes_[index].stream) return;
-        self->lanes_[index].timer.cancel();
-        if (error) return self->failed(index, error.message());
+        if (!self->current(index, stream)) return;
+        if (error) return self->try_later(index, error.message());
         self->secure(index);
       });
   lane.timer.expires_after(options_.connect_patience * lane.tries);
   lane.timer.async_wait(
       [self = shared_from_this(), index, stream = lane.stream](const ErrorCode& error) {
-        if (!error && stream == self->lanes_[index].stream) self->connect(index);
+        if (error || !self->current(index, stream)) return;
+        if (self->lanes_[index].step == Step::kConnecting) self->connect(index);
       });
 }
 
 void LaneDialer::secure(std::size_t index) {
+  lanes_[index].step = Step::kSecuring;
   const auto stream = lanes_[index].stream;
   net::TcpTuner(options_.tuning).begin(stream->socket().native_handle());
   stream->handshake(options_.tls_server_name,
                     [self = shared_from_this(), index, stream](const Status& status) {
-                      if (self->stopped_ || stream != self->lanes_[index].stream) return;
-                      if (!status.ok()) return self->failed(index, status.message());
+                      if (!self->current(index, stream)) return;
+                      if (!status.ok()) return self->try_later(index, status.message());
                       self->introduce(index);
                     });
 }
 
 void LaneDialer::introduce(std::size_t index) {
   const auto stream = lanes_[index].stream;
-  stream->write({asio::buffer(greeting_)},
+  stream->write({asio::buffer(lanes_[index].greeting)},
                 [self = shared_from_this(), index, stream](const ErrorCode& error, std::size_t) {
-                  if (self->stopped_ || stream != self->lanes_[index].stream) return;
-                  if (error) return self->failed(index, stream->explain(error, "the manager"));
-                  ++self->done_;
+                  if (!self->current(index, stream)) return;
+                  if (error) return self->try_later(index, stream->explain(error, "the manager"));
+                  self->lanes_[index].step = Step::kSaid;
+                  self->watch(index);
                 });
 }
 
-void LaneDialer::failed(std::size_t index, const std::string& what) {
-  spdlog::debug("lane_failed lane={} error={}", index, log_text(what));
+// Before all are in use nothing comes on a lane but its end, or the manager's REFUSE. What comes
+// afterwards stays where it is, for whoever takes the lanes.
+void LaneDialer::watch(std::size_t index) {
+  const auto stream = lanes_[index].stream;
+  stream->socket().async_wait(net::Stream::Tcp::socket::wait_read,
+                              [self = shared_from_this(), index, stream](const ErrorCode& error) {
+                                if (!self->current(index, stream)) return;
+                                ErrorCode closed;
+                                if (error || (stream->socket().available(closed) == 0) || closed) {
+                                  self->try_later(index, "the manager closed it");
+                                }
+                              });
+}
+
+void LaneDialer::try_later(std::size_t index, const std::string& why) {
+  spdlog::debug("lane_failed lane={} error={}", index, log_text(why));
   Lane& lane = lanes_[index];
+  lane.step = Step::kWaiting;
   lane.timer.expires_after(options_.connect_patience * lane.tries);
-  lane.timer.async_wait([self = shared_from_this(), index](const ErrorCode& error) {
-    if (!error) self->connect(index);
-  });
+  lane.timer.async_wait(
+      [self = shared_from_this(), index, stream = lane.stream](const ErrorCode& error) {
+        if (!error && self->current(index, stream)) self->connect(index);
+      });
+}
+
+bool LaneDialer::complete() const {
+  return !stopped_ && std::all_of(lanes_.begin(), lanes_.end(),
+                                  [](const Lane& lane) { return lane.step == Step::kSaid; });
 }
 
 std::vector<std::shared_ptr<net::Stream>> LaneDialer::take() {
-  std::vector<std::shared_ptr<net::Stream>> streams;
-  for (Lane& lane : lanes_) streams.push_back(std::move(lane.stream));
+  std::vector<Stream> streams;
+  for (Lane& lane : lanes_) {
+    ErrorCode ignored;
+    lane.stream->socket().cancel(ignored);  // the watch
+    streams.push_back(std::move(lane.stream));
+  }
   stop();
   return streams;
 }
 
 void LaneDialer::stop() {
   stopped_ = true;
+  end_.cancel();
   for (Lane& lane : lanes_) {
     lane.timer.cancel();
     if (lane.stream) lane.stream->close();

@@ -2,10 +2,11 @@
 // each with TLS where that is spoken, on which LANE was said.
 //
 // Where the way loses packets a lost SYN costs a second, and would be taken for a round trip of
-// one: a lane that is not connected soon is tried again.
+// one: a lane that is not connected soon is tried again. So is one that ends before all are in use.
 //
 // Thread rule: confined to its io_context's one thread.
-// Owns: the lanes until take(). Held by shared_ptr; pending operations hold it too.
+// Owns: the lanes until take(). Held by shared_ptr; pending operations hold it too, until stop() or
+// take(), or its time is over.
 #pragma once
 
 #include <chrono>
@@ -14,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -30,6 +31,7 @@ struct LaneDialerOptions {
   std::string tls_server_name;
   net::SocketTuning tuning;
   std::chrono::milliseconds connect_patience{300};  // then another try
+  std::chrono::milliseconds give_up_after{15'000};  // the manager does so after 10 s
 };
 
 class LaneDialer : public std::enable_shared_from_this<LaneDialer> {
@@ -37,31 +39,37 @@ class LaneDialer : public std::enable_shared_from_this<LaneDialer> {
   LaneDialer(boost::asio::any_io_executor executor, LaneDialerOptions options, proto::Lanes lanes);
 
   void start();
-  // What failed is tried again a few times, and then left: the manager gives up what it waits for.
+  // Closes all that it has.
   void stop();
 
-  // LANE was said on all of them.
-  bool complete() const { return done_ == lanes_.size(); }
+  // LANE was said on all of them, and none has ended since.
+  bool complete() const;
   // REQUIRES: complete().
   std::vector<std::shared_ptr<net::Stream>> take();
 
  private:
+  enum class Step { kWaiting, kConnecting, kSecuring, kSaid };
   struct Lane {
     std::shared_ptr<net::Stream> stream;
+    std::string greeting;  // LANE, as bytes
+    Step step = Step::kWaiting;
     unsigned tries = 0;
     boost::asio::steady_timer timer;
   };
+  using Stream = std::shared_ptr<net::Stream>;
 
   void connect(std::size_t lane);
   void secure(std::size_t lane);
   void introduce(std::size_t lane);
-  void failed(std::size_t lane, const std::string& what);
+  void watch(std::size_t lane);
+  void try_later(std::size_t lane, const std::string& why);
+  // Handlers of a try that was overtaken by its successor return quietly.
+  bool current(std::size_t lane, const Stream& stream) const;
 
   const boost::asio::any_io_executor executor_;
   const LaneDialerOptions options_;
-  const std::string greeting_;  // LANE, as bytes
   std::vector<Lane> lanes_;
-  std::size_t done_ = 0;
+  boost::asio::steady_timer end_;
   bool stopped_ = false;
 };
 

@@ -127,6 +127,7 @@ void ManagerLink::on_secured(const Status& status) {
   if (!status.ok()) return connect_failed(status.message());
   phase_ = Phase::kOpen;
   shut_down_ = false;
+  manager_ended_ = false;
   refusal_.reset();
   session_.emplace(options_.session, hello_, Clock::now());
   session_->set_load(load_);
@@ -188,7 +189,10 @@ void ManagerLink::on_read(const ErrorCode& error, std::size_t bytes) {
     if (error) return end_connection();
     return read();
   }
-  if (error == asio::error::eof && lanes_) return;  // its last words come over the lanes
+  if (lanes_ && net::Stream::is_end(error)) {  // its last words come over the lanes
+    manager_ended_ = true;
+    return;
+  }
   if (error) {
     session_->on_disconnect(stream_->explain(error, "the manager"));
     pump();
@@ -291,7 +295,7 @@ void ManagerLink::open_lanes(const proto::Lanes& lanes) {
 
 void ManagerLink::receive_over_lanes() {
   if (!dialer_ || !dialer_->complete()) {
-    return session_->on_disconnect("the manager sends over lanes that are not there");
+    return session_->send_bye("the lanes that SPREAD speaks of are not there");
   }
   lanes_ = std::make_shared<net::LaneReceiver>(dialer_->take());
   dialer_.reset();
@@ -299,7 +303,9 @@ void ManagerLink::receive_over_lanes() {
   lanes_->start(
       [self = shared_from_this(), generation = generation_](std::string_view bytes) {
         if (generation != self->generation_ || self->phase_ != Phase::kOpen) return;
-        self->session_->feed(bytes, Clock::now());
+        const auto now = Clock::now();
+        self->session_->heard(now);
+        self->session_->feed(bytes, now);
         self->pump();
       },
       [self = shared_from_this(), generation = generation_](const Status& why) {
@@ -407,6 +413,7 @@ void ManagerLink::shut_down_if_flushed() {
   if (phase_ != Phase::kClosing || shut_down_ || !outgoing_->empty()) return;
   shut_down_ = true;
   stream_->shut_down_sending();
+  if (manager_ended_) end_connection();
 }
 
 void ManagerLink::end_connection() {

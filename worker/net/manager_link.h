@@ -154,7 +154,8 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   TimePoint write_began_;
   bool registered_ = false;
   bool pumping_ = false;
-  bool shut_down_ = false;  // our half is closed
+  bool shut_down_ = false;      // our half is closed
+  bool manager_ended_ = false;  // its half of the connection itself; the lanes may go on
   bool stopping_ = false;
   bool parked_ = false;
   std::optional<proto::Refuse> refusal_;  // of this connection

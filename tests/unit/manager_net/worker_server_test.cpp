@@ -332,7 +332,7 @@ TEST_F(WorkerServerTest, ALaneThatNobodyWaitsForIsRefused) {
   worker.say_hello(hello("1"));
   ASSERT_TRUE(eventually([&] { return !worker.got<proto::Welcome>().empty(); }));
   Peer lane(io_, server_->port());
-  lane.say(proto::encode(proto::Lane{std::string(32, 'k')}).head);
+  lane.say(proto::encode(proto::Lane{0, std::string(32, 'k')}).head);
   ASSERT_TRUE(eventually([&] { return lane.disconnected(); }));
   EXPECT_THAT(recorder_.joined, SizeIs(1)) << "and is no worker";
   EXPECT_THAT(recorder_.left, SizeIs(0));
@@ -372,9 +372,13 @@ TEST_F(LanesOfAWorker, AreAskedForOnce) {
 TEST_F(LanesOfAWorker, AreUsedWhenAllAreThere) {
   WorkerLanes lanes(kLanes, {});
   ASSERT_TRUE(lanes.ask(start_));
-  EXPECT_FALSE(lanes.add(open(far_)));
+  EXPECT_FALSE(lanes.add(1, open(far_)));
+  EXPECT_FALSE(lanes.add(1, open(far_))) << "the first one broke";
+  EXPECT_FALSE(lanes.add(kLanes, open(far_))) << "nobody asked for so many";
   EXPECT_EQ(lanes.sender(), nullptr);
-  EXPECT_TRUE(lanes.add(open(far_)));
+  EXPECT_EQ(lanes.missing(), 1u);
+  EXPECT_EQ(lanes.follow({}).connections, 1u) << "they do not count yet";
+  EXPECT_TRUE(lanes.add(0, open(far_)));
   EXPECT_NE(lanes.sender(), nullptr);
   EXPECT_EQ(lanes.key(), "") << "one more is refused";
   net::TcpFigures own;
@@ -389,7 +393,7 @@ TEST_F(LanesOfAWorker, AreUsedWhenAllAreThere) {
 TEST_F(LanesOfAWorker, AreGivenUpWhereOneDoesNotCome) {
   WorkerLanes lanes(kLanes, {});
   ASSERT_TRUE(lanes.ask(start_));
-  EXPECT_FALSE(lanes.add(open(far_)));
+  EXPECT_FALSE(lanes.add(0, open(far_)));
   lanes.on_time(start_ + std::chrono::seconds(9));
   EXPECT_NE(lanes.key(), "");
   lanes.on_time(start_ + std::chrono::seconds(10));

@@ -11,7 +11,8 @@ class Ledger : public ::testing::Test {
  protected:
   void sent(std::size_t lane, std::uint64_t position, std::uint64_t end,
             std::chrono::milliseconds at = 0ms) {
-    ledger_.sent(lane, position, bytes_, end, start_ + at);
+    ledger_.handed(lane, position, bytes_, start_ + at);
+    ledger_.written(lane, end);
   }
   // The position of what is to be repeated; nullopt: nothing.
   std::optional<std::uint64_t> repeat(std::size_t lane, std::chrono::milliseconds at) const {
@@ -49,7 +50,7 @@ TEST_F(Ledger, SendsNoMoreThanSoManyCopies) {
   LaneLedger ledger(LaneLedger::kMostCopies + 1, 20ms);
   for (unsigned i = 0; i < LaneLedger::kMostCopies; ++i) {
     EXPECT_TRUE(i == 0 || ledger.to_repeat(i, start_ + 20ms * i).bytes);
-    ledger.sent(i, 0, bytes_, 10, start_ + 20ms * i);
+    ledger.handed(i, 0, bytes_, start_ + 20ms * i);
   }
   EXPECT_FALSE(ledger.to_repeat(LaneLedger::kMostCopies, start_ + 1h).bytes);
 }
@@ -63,6 +64,22 @@ TEST_F(Ledger, ForgetsAPieceWithTheFirstOfItsCopies) {
   EXPECT_EQ(ledger_.bytes_on(0), 10u) << "where TCP goes on trying";
   ledger_.acknowledged(0, 10);
   EXPECT_EQ(ledger_.bytes_on(0), 0u);
+}
+
+TEST_F(Ledger, CountsACopyFromWhenItIsHandedOver) {
+  sent(0, 0, 10);
+  ledger_.handed(1, 0, bytes_, start_ + 20ms);
+  EXPECT_EQ(repeat(2, 20ms), std::nullopt) << "though the other one is not written yet";
+  ledger_.acknowledged(0, 10);
+  ledger_.written(1, 10);
+  EXPECT_TRUE(ledger_.idle()) << "nor does it come back with that";
+}
+
+TEST_F(Ledger, HasThePatienceThatTheWayNeeds) {
+  sent(0, 0, 10);
+  ledger_.set_patience(2s);
+  EXPECT_EQ(repeat(1, 1'999ms), std::nullopt);
+  EXPECT_EQ(repeat(1, 2s), 0u);
 }
 
 TEST_F(Ledger, CountsWhatALaneHasUnderWay) {

@@ -115,6 +115,34 @@ TEST_F(Lanes, AreAllUsed) {
   }
 }
 
+TEST_F(Lanes, TakeAnEmptyBufferAnywhere) {
+  receive();
+  std::size_t sent = 0;
+  for (std::size_t size = 2'780; size < 2'880; ++size) {  // one of them is a whole piece
+    const std::string text = anything(size);
+    write({asio::const_buffer(), asio::buffer(text), asio::const_buffer()});
+    ASSERT_TRUE(eventually([&] { return written_; }));
+    sent += size;
+  }
+  ASSERT_TRUE(eventually([&] { return received_.size() == sent || end_; }));
+  EXPECT_FALSE(end_) << end_->message();
+}
+
+TEST_F(Lanes, LeaveNothingBehindWhenTheyAreClosed) {
+  const std::string text = anything(4'000'000);
+  write({asio::buffer(text)});  // which nobody reads
+  ASSERT_FALSE(imgrec::testing::run_until(
+      io_, [&] { return written_; }, std::chrono::seconds(1)))
+      << "the lanes are full";
+  sender_->shut_down_sending();
+  sender_->close();
+  ASSERT_TRUE(eventually([&] { return written_; }));
+  EXPECT_EQ(error_, asio::error::operation_aborted);
+  const std::weak_ptr<LaneSender> gone = sender_;
+  sender_ = std::make_shared<LaneSender>(far_);  // for the end of the test
+  EXPECT_TRUE(eventually([&] { return gone.expired(); })) << "no timer holds it";
+}
+
 TEST_F(Lanes, WriteNothingAtOnce) {
   write({});
   ASSERT_TRUE(eventually([&] { return written_; }));

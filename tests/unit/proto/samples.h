@@ -88,7 +88,7 @@ inline std::vector<Message> sample_messages() {
           Proof{std::string(kJoinBytes, '\xFE')},
           Fill{std::make_shared<const std::string>("anything")},
           Lanes{8, sample_hello().instance_id},
-          Lane{sample_hello().instance_id},
+          Lane{7, sample_hello().instance_id},
           Spread{}};
 }
 

@@ -333,7 +333,7 @@ TEST_F(LaneMessages, AreKeptFromAWorkerOfVersionOne) {
 
 TEST_F(LaneMessages, ALaneSaysNothingElse) {
   ManagerSession end(SessionOptions{}, now_);
-  end.feed(bytes_of(Message(Lane{lanes_.key})), now_);
+  end.feed(bytes_of(Message(Lane{0, lanes_.key})), now_);
   const auto messages = end.take_messages();
   ASSERT_THAT(messages, SizeIs(1));
   EXPECT_EQ(std::get<Lane>(messages[0]).key, lanes_.key);
@@ -344,7 +344,7 @@ TEST_F(LaneMessages, ALaneSaysNothingElse) {
 
 TEST_F(LaneMessages, NoLaneComesOverAConnectionThatIsAWorkers) {
   start_with_version(2);
-  manager_->feed(bytes_of(Message(Lane{lanes_.key})), now_);
+  manager_->feed(bytes_of(Message(Lane{0, lanes_.key})), now_);
   EXPECT_EQ(manager_->state(), SessionState::kClosed);
 }
 
