@@ -49,6 +49,7 @@ std::string command(const TrainOptions& options) {
            text(" --size %u --held-out %u", options.folders.size, options.held_out);
   words += text(" --width %u --epochs %u --batch %u", trainer.width, trainer.epochs, trainer.batch);
   if (trainer.whole_epochs > 0) words += text(" --whole %u", trainer.whole_epochs);
+  if (trainer.mirror) words += " --mirror";
   words += text(" --rate %g --seed %llu --precision %s --sure %.0f", trainer.rate,
                 static_cast<unsigned long long>(trainer.seed), name_of(trainer.precision),
                 100 * options.sure);

@@ -34,6 +34,9 @@ const char* const kTrainHelp =
     "                     the same accuracy (default: the faster one)\n"
     "  --device D         cpu, or cuda where LibTorch was built with it (default: cpu)\n"
     "  --whole N          in the last N epochs no part of a picture is blanked (default: 0)\n"
+    "  --mirror           the model looks at each picture and its mirror image, and takes the "
+    "mean:\n"
+    "                     twice the work, and right more often\n"
     "  --threads N        (default: as many as there are cores)\n"
     "  --sure P           answers of a score that is not right in P percent of the held-out\n"
     "                     pictures are called unsure (default: 95)\n"
@@ -129,7 +132,7 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
                   "--epochs",    "--batch",   "--rate",    "--seed",       "--sure",    "--memory",
                   "--name",      "--source",  "--licence", "--checkpoint", "--whole",   "--width",
                   "--precision", "--threads", "--device"},
-       .switches = {"--restart", "--force"},
+       .switches = {"--restart", "--force", "--mirror"},
        .required = {"--data", "--out"}});
   if (!arguments.ok()) return arguments.status();
   TrainOptions options;
@@ -140,6 +143,7 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
   options.checkpoint = arguments->value("--checkpoint", options.out.string() + ".checkpoint");
   options.force = arguments->has("--force");
   options.restart = arguments->has("--restart");
+  options.trainer.mirror = arguments->has("--mirror");
   options.folders.classes = split(arguments->value("--classes"));
   options.name = arguments->value("--name", options.out.filename().string());
   options.source = arguments->value(

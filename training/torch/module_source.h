@@ -18,6 +18,12 @@ struct ModuleSource {
 };
 
 // forward(x: batch x 3 x height x width) -> batch x classes, probabilities.
-ModuleSource module_source(const InceptionNet& net, double temperature);
+//
+// `mirror`: of the mean of the logits of a picture and its mirror image. Height and width must be
+// multiples of 8, as everywhere in this network: nothing in it but the kernels knows left from
+// right then, so the mirror image is not made: the same picture goes through mirrored kernels, and
+// the sums over all places are equal. The kernels are stored once; whoever freezes the module
+// computes the mirrored ones then.
+ModuleSource module_source(const InceptionNet& net, double temperature, bool mirror);
 
 }  // namespace imgrec::training

@@ -155,7 +155,10 @@ class Trainer::Impl {
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
     average_->eval();
     return answers_of(photos, members, options_.normalisation, [this](const torch::Tensor& batch) {
-      return average_->forward(batch.to(device_));
+      const torch::Tensor pictures = batch.to(device_);
+      const torch::Tensor logits = average_->forward(pictures);
+      if (!options_.mirror) return logits;
+      return (logits + average_->forward(torch::flip(pictures, {3}))) / 2;
     });
   }
 
@@ -215,7 +218,7 @@ class Trainer::Impl {
 
   Status write_module(double temperature, const std::filesystem::path& file) const {
     try {
-      const ModuleSource source = module_source(average_, temperature);
+      const ModuleSource source = module_source(average_, temperature, options_.mirror);
       torch::jit::Module module("imgrec_classifier");
       for (const auto& [name, value] : source.weights) {
         module.register_parameter(name, value, /*is_buffer=*/false);

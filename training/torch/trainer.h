@@ -47,6 +47,9 @@ struct TrainerOptions {
   // The last epochs, in which no part of a picture is blanked: what it is to recognise later is
   // whole. He et al., "Data Augmentation Revisited" (2019).
   unsigned whole_epochs = 0;
+  // Evaluations and the module look at each picture and at its mirror image, and take the mean of
+  // their logits: twice the work. Of no influence on the training itself.
+  bool mirror = false;
   Normalisation normalisation;
 };
 

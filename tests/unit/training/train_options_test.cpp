@@ -29,9 +29,11 @@ TEST(TrainOptions, HasDefaultsForEverythingButTheFolders) {
 }
 
 TEST(TrainOptions, TakesWhatItIsGiven) {
-  const auto options = parse({"--epochs=3", "--classes", "cat,dog", "--size", "64", "--sure", "90",
-                              "--held-out", "20", "--rate", "0.02", "--seed", "7", "--memory=100",
-                              "--precision=fp32", "--threads=3", "--whole=2", "--width", "150"});
+  const auto options =
+      parse({"--epochs=3",  "--classes", "cat,dog",    "--size",       "64",
+             "--sure",      "90",        "--held-out", "20",           "--rate",
+             "0.02",        "--seed",    "7",          "--memory=100", "--precision=fp32",
+             "--threads=3", "--whole=2", "--width",    "150",          "--mirror"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->trainer.epochs, 3u);
   EXPECT_THAT(options->folders.classes, ElementsAre("cat", "dog"));
@@ -44,6 +46,7 @@ TEST(TrainOptions, TakesWhatItIsGiven) {
   EXPECT_EQ(options->trainer.precision, Precision::kFp32);
   EXPECT_EQ(options->trainer.threads, 3u);
   EXPECT_EQ(options->trainer.whole_epochs, 2u);
+  EXPECT_TRUE(options->trainer.mirror);
   EXPECT_EQ(options->trainer.width, 150u);
 }
 

@@ -184,6 +184,46 @@ TEST_F(TrainerTest, TheModuleSaysWhatTheNetworkSays) {
   }
 }
 
+TEST_F(TrainerTest, TheModuleMayLookAtTheMirrorImageToo) {
+  options_.mirror = true;
+  Trainer learner = trainer();
+  run(learner, 2);
+  const Answers both = learner.evaluate(unseen_, everything(unseen_));
+  ASSERT_TRUE(learner.write_module(1, dir_ / "both.pt").ok());
+  ASSERT_TRUE(learner.save(dir_ / "state").ok());
+  options_.mirror = false;
+  Trainer same = trainer();
+  ASSERT_TRUE(same.load(dir_ / "state").ok()) << "it is the same training";
+  const Answers one = same.evaluate(unseen_, everything(unseen_));
+  ASSERT_TRUE(same.write_module(1, dir_ / "one.pt").ok());
+
+  Photos mirrored = unseen_;
+  const std::size_t size = mirrored.size;
+  for (std::size_t i = 0; i < mirrored.count(); ++i) {
+    for (std::size_t y = 0; y < size; ++y) {
+      for (std::size_t x = 0; x < size; ++x) {
+        for (std::size_t c = 0; c < 3; ++c) {
+          mirrored.pixels[i * mirrored.bytes_each() + (y * size + x) * 3 + c] =
+              unseen_.picture(i)[(y * size + size - 1 - x) * 3 + c];
+        }
+      }
+    }
+  }
+  const Answers other = same.evaluate(mirrored, everything(mirrored));
+  for (std::size_t i = 0; i < both.logits.size(); ++i) {
+    EXPECT_NEAR(both.logits[i], (one.logits[i] + other.logits[i]) / 2, 1e-4) << i;
+  }
+  const auto module =
+      run_module(dir_ / "both.pt", unseen_, everything(unseen_), options_.normalisation);
+  ASSERT_TRUE(module.ok()) << module.status().message();
+  for (std::size_t i = 0; i < both.count(); ++i) {
+    EXPECT_NEAR(module->row(i)[0], probabilities(both.row(i), both.classes, 1)[0], 1e-4) << i;
+  }
+  EXPECT_LT(fs::file_size(dir_ / "both.pt"),
+            1.1 * static_cast<double>(fs::file_size(dir_ / "one.pt")))
+      << "the weights are stored once";
+}
+
 TEST_F(TrainerTest, AFullDiskIsAFailureInWords) {
   const Status full = trainer().write_module(1, "/dev/full");
   EXPECT_THAT(full.message(), HasSubstr("cannot write /dev/full: No space left"));
