@@ -37,18 +37,14 @@ void be_writable_when_all_is_sent(int fd) {
   (void)::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
-// Of the bytes that a lane's TCP was given: how many are acknowledged, and how many there are.
-struct Progress {
-  std::uint64_t acknowledged = 0;
-  std::uint64_t given = 0;
-};
-std::optional<Progress> progress(int fd) {
+// How many bytes a lane's TCP was given since it began.
+std::optional<std::uint64_t> given_bytes(int fd) {
   for (int tries = 0; tries < 3; ++tries) {  // an acknowledgement may come between two calls
     int queued = 0;
     const auto before = read_acknowledged_bytes(fd);
     if (!before || ::ioctl(fd, SIOCOUTQ, &queued) != 0) break;
     const auto after = read_acknowledged_bytes(fd);
-    if (after == before) return Progress{*before, *before + static_cast<std::uint64_t>(queued)};
+    if (after == before) return *before + static_cast<std::uint64_t>(queued);
   }
   return std::nullopt;
 }
@@ -145,9 +141,9 @@ void LaneSender::send(std::size_t lane, const LaneLedger::Piece& piece) {
                                         const Stream::ErrorCode& error, std::size_t) {
         if (error) return self->broke(error);
         if (self->broken_) return;
-        const auto now = progress(self->lanes_[lane].stream->socket().native_handle());
+        const auto given = given_bytes(self->lanes_[lane].stream->socket().native_handle());
         // Not known: taken for acknowledged, which saves it from being sent again.
-        self->ledger_.written(lane, now ? now->given : 0);
+        self->ledger_.written(lane, given.value_or(0));
         self->lanes_[lane].busy = false;
         self->look_again_soon();
         self->offer();
