@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <limits>
 
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace imgrec::net {
@@ -68,6 +70,18 @@ std::optional<std::uint64_t> read_acknowledged_bytes(int fd) {
     return std::nullopt;
   }
   return answer.info.tcpi_bytes_acked;
+}
+
+std::optional<Backlog> read_backlog(int fd) {
+  int unacknowledged = 0;
+  int unsent = 0;
+  const auto acknowledged = read_acknowledged_bytes(fd);
+  if (!acknowledged || ::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 ||
+      ::ioctl(fd, SIOCOUTQNSD, &unsent) != 0) {
+    return std::nullopt;
+  }
+  return Backlog{*acknowledged, static_cast<std::uint64_t>(unacknowledged),
+                 static_cast<std::uint64_t>(unsent)};
 }
 
 std::optional<TcpFigures> read_tcp_figures(int fd) {

@@ -42,6 +42,15 @@ struct TcpFigures {
 // Bytes that the other side has acknowledged since the connection began. nullopt: not known.
 std::optional<std::uint64_t> read_acknowledged_bytes(int fd);
 
+// What was handed to the kernel, in bytes.
+struct Backlog {
+  std::uint64_t acknowledged = 0;    // since the connection began
+  std::uint64_t unacknowledged = 0;  // beyond that, sent or not
+  std::uint64_t unsent = 0;          // of these
+};
+// nullopt: not known.
+std::optional<Backlog> read_backlog(int fd);
+
 // A few system calls. nullopt: no TCP socket.
 std::optional<TcpFigures> read_tcp_figures(int fd);
 

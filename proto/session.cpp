@@ -144,7 +144,7 @@ void Session::on_tick(TimePoint now) {
                            in_words(duration_cast<milliseconds>(now - last_heard_)) +
                            " (the limit is " + in_words(options_.dead_after) + ")"));
   }
-  if (now - last_ping_ >= options_.heartbeat) send_ping(now);
+  if (now - last_ping_ >= options_.heartbeat) ping(now);
 }
 
 std::optional<TimePoint> Session::next_deadline() const {
@@ -153,7 +153,8 @@ std::optional<TimePoint> Session::next_deadline() const {
   return std::min(last_ping_ + options_.heartbeat, last_heard_ + options_.dead_after);
 }
 
-void Session::send_ping(TimePoint now) {
+void Session::ping(TimePoint now) {
+  if (!registered()) return;
   last_ping_ = now;
   const std::uint64_t id = next_ping_id_++;
   if (unanswered_.size() == kMaxUnanswered) unanswered_.pop_front();
@@ -171,7 +172,7 @@ void Session::on_pong(const Pong& pong, TimePoint now) {
   const auto sample = duration_cast<microseconds>(now - sent->at);
   unanswered_.erase(unanswered_.begin(), sent + 1);  // answers come in order
   rtt_ = rtt_ ? *rtt_ + (sample - *rtt_) / kRttShare : sample;
-  rtt_measured_ = true;
+  measured_rtt_ = sample;
 }
 
 void Session::send_drain(const Drain& drain) {
@@ -330,7 +331,7 @@ void ManagerSession::welcome(WorkerId worker, std::string manager_id, TimePoint 
                .max_payload_bytes = options().max_payload_bytes});
   decoder().accept_only(kFromWorker, "a manager");
   become_ready(options().heartbeat, now);
-  send_ping(now);  // at once: the round trip says how many images the worker is to be sent
+  ping(now);  // at once: the round trip says how many images the worker is to be sent
 }
 
 void ManagerSession::refuse(const Refuse& refuse) {
@@ -464,10 +465,6 @@ Status WorkerSession::on_welcome(const Welcome& welcome, TimePoint now) {
                         "a worker");
   become_ready(welcome.heartbeat, now);
   return {};
-}
-
-void WorkerSession::ping(TimePoint now) {
-  if (registered()) send_ping(now);
 }
 
 void WorkerSession::send_outcome(const Outcome& outcome) {

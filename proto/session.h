@@ -105,10 +105,13 @@ class Session {
   const Load& peer_load() const { return peer_load_; }  // as last heard
   // Smoothed over about eight PONGs. Waiting behind a large frame in either direction counts.
   std::optional<std::chrono::microseconds> rtt() const { return rtt_; }
-  // The same, once after each PONG that changed it; nullopt until the next one does.
+  // That of the newest PONG alone, once; nullopt until the next one comes.
   std::optional<std::chrono::microseconds> take_measured_rtt() {
-    return std::exchange(rtt_measured_, false) ? rtt_ : std::nullopt;
+    return std::exchange(measured_rtt_, std::nullopt);
   }
+
+  // Beside the PINGs that the heartbeat asks for. Nothing before WELCOME.
+  void ping(TimePoint now);
 
  protected:
   Session(SessionOptions options, TimePoint now);
@@ -125,7 +128,6 @@ class Session {
   void send_frame(OutgoingFrame frame);
   void deliver(Message message) { messages_.push_back(std::move(message)); }
   void become_ready(std::chrono::milliseconds heartbeat, TimePoint now);
-  void send_ping(TimePoint now);
   void transition(SessionState to);
   void close(Status why);
   bool registered() const {
@@ -157,7 +159,7 @@ class Session {
   Load load_;
   Load peer_load_;
   std::optional<std::chrono::microseconds> rtt_;
-  bool rtt_measured_ = false;  // since take_measured_rtt()
+  std::optional<std::chrono::microseconds> measured_rtt_;  // since take_measured_rtt()
 };
 
 // The manager's side of one worker connection. The first message delivered is the HELLO; the shell
@@ -218,8 +220,6 @@ class WorkerSession final : public Session {
 
   // REQUIRES: kReady or kDraining. An answer that breaks the protocol's limits (a score that is
   // not a number) is sent as a FAIL of that job, kInference, instead of losing the connection.
-  // Beside those that the heartbeat asks for.
-  void ping(TimePoint now);
   void send_outcome(const Outcome& outcome);
   void send_fail(const Fail& fail);
 

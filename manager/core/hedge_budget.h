@@ -1,6 +1,7 @@
-// How many second copies of slow attempts may be sent: a share of the work, saved up to a bound, so
-// that hedging costs at most that share however bad things get ("The Tail at Scale", Dean and
-// Barroso, 2013: a few per cent of extra requests cut the 99.9th percentile twentyfold).
+// How many second copies of slow attempts may be sent: two, so that the first upload after a start
+// may have them too, and a share of the work, saved up to a bound. So hedging costs at most that
+// share however bad things get ("The Tail at Scale", Dean and Barroso, 2013: a few per cent of
+// extra requests cut the 99.9th percentile twentyfold).
 //
 // Thread rule: confined to one thread. Owns: a number.
 #pragma once
@@ -14,7 +15,9 @@ class HedgeBudget {
  public:
   // `percent` of the assignments, 0 to 100; 0: none at all. At most `saved` copies are saved up.
   explicit HedgeBudget(unsigned percent, unsigned saved = 32)
-      : percent_(std::min(percent, 100u)), most_(saved * kWhole) {}
+      : percent_(std::min(percent, 100u)), most_(saved * kWhole) {
+    if (percent_ > 0) saved_ = std::min(kAtFirst * kWhole, most_);
+  }
 
   void on_assignment() { saved_ = std::min(saved_ + percent_, most_); }
   bool allows_one() const { return saved_ >= kWhole; }
@@ -23,6 +26,7 @@ class HedgeBudget {
 
  private:
   static constexpr unsigned kWhole = 100;  // one copy
+  static constexpr unsigned kAtFirst = 2;
   unsigned percent_;
   unsigned most_;
   unsigned saved_ = 0;

@@ -1,5 +1,6 @@
 #include "manager/net/worker_connection.h"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -16,7 +17,9 @@ constexpr std::size_t kReadBytes = 64 * 1024;  // results are small
 constexpr std::size_t kMaxGather = 8;          // frames of one write: two buffers each
 constexpr std::size_t kMaxOutbox = 8192;       // frames; credit keeps honest workers far below
 constexpr std::chrono::seconds kLastWords(2);  // to get REFUSE or BYE out, and read
-constexpr int kMaxLingering = 64;              // connections that wait for the peer to read them
+constexpr unsigned kMostDoubts = 3;
+constexpr std::chrono::milliseconds kDoubtful{5};  // beyond twice what TCP knows
+constexpr int kMaxLingering = 64;  // connections that wait for the peer to read them
 
 std::atomic<int> lingering{0};
 
@@ -86,6 +89,7 @@ std::optional<net::TcpFigures> WorkerConnection::look_after_tcp() {
   auto figures = tcp_figures();
   if (!figures) return std::nullopt;
   tuner_.follow(stream_->socket().native_handle(), *figures);
+  tail_.look(*figures);
   return lanes_.follow(*std::move(figures));
 }
 
@@ -136,6 +140,7 @@ void WorkerConnection::refuse(const proto::Refuse& refuse) {
 void WorkerConnection::assign(const proto::Assign& assign) {
   if (session_.state() != proto::SessionState::kReady) return;  // its jobs go back when it closes
   session_.assign(assign);
+  photo_written_ = true;
   pump();
 }
 
@@ -178,7 +183,7 @@ void WorkerConnection::pump() {
   if (pumping_ || closed_) return;
   const auto self = shared_from_this();
   pumping_ = true;
-  if (const auto rtt = session_.take_measured_rtt()) listener_.on_round_trip(*this, *rtt, false);
+  if (const auto rtt = session_.take_measured_rtt()) measured(*rtt);
   for (;;) {
     auto messages = session_.take_messages();
     if (messages.empty()) break;
@@ -196,6 +201,30 @@ void WorkerConnection::pump() {
   } else {
     arm_timer();
   }
+}
+
+// A PING or PONG that was lost, or waited, looks like a long way, and the worker would be given too
+// many images until the next heartbeat tells better. So one that takes much longer than TCP knows
+// the way to be is asked for again; where a proxy is between, three times in vain.
+void WorkerConnection::measured(std::chrono::microseconds round_trip) {
+  listener_.on_round_trip(*this, round_trip, false);
+  const auto figures = tcp_figures();
+  const bool doubtful =
+      figures && figures->least_rtt && round_trip > 2 * *figures->least_rtt + kDoubtful;
+  if (!doubtful) {
+    doubts_ = 0;
+  } else if (doubts_ < kMostDoubts) {
+    ++doubts_;
+    session_.ping(std::chrono::steady_clock::now());
+  }
+}
+
+void WorkerConnection::probe_tail() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!tail_.next() || now < *tail_.next()) return;
+  const auto backlog = net::read_backlog(stream_->socket().native_handle());
+  if (!backlog || spread_) return tail_.stop();
+  if (tail_.due(*backlog, now)) session_.ping(now);
 }
 
 // Images that come meanwhile wait for a portion and for what the kernel has not sent yet: some 200
@@ -253,6 +282,9 @@ void WorkerConnection::send() {
       return;
     }
     if (ec) self->session_.on_disconnect(self->stream_->explain(ec, "the worker"));
+    if (self->outbox_.empty() && std::exchange(self->photo_written_, false)) {
+      self->tail_.written(std::chrono::steady_clock::now());
+    }
     self->pump();
   };
   if (spread_) {
@@ -263,14 +295,16 @@ void WorkerConnection::send() {
 }
 
 void WorkerConnection::arm_timer() {
-  const auto deadline = session_.next_deadline();
+  auto deadline = session_.next_deadline();
   if (!deadline) return;
+  if (tail_.next()) deadline = std::min(*deadline, *tail_.next());
   if (armed_ == deadline) return;
   armed_ = deadline;
   timer_.expires_at(*deadline);
   timer_.async_wait([self = shared_from_this()](error_code ec) {
     if (ec || self->closed_) return;
     self->session_.on_tick(std::chrono::steady_clock::now());
+    self->probe_tail();
     self->armed_.reset();
     self->pump();
   });

@@ -19,6 +19,7 @@
 #include "manager/core/link_warmer.h"
 #include "manager/net/worker_lanes.h"
 #include "net/stream.h"
+#include "net/tail_probe.h"
 #include "net/tcp_figures.h"
 #include "net/tcp_tuner.h"
 #include "proto/session.h"
@@ -32,7 +33,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
    public:
     virtual ~Listener() = default;
     virtual void on_message(WorkerConnection& connection, proto::Message message) = 0;
-    // A PONG came; `rtt` is the smoothed round trip. Before the first one, `guessed`: what TCP
+    // A PONG came; `rtt` is what it measured. Before the first one, `guessed`: what TCP
     // takes for it, which may be that to a proxy.
     virtual void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt,
                                bool guessed) = 0;
@@ -83,6 +84,8 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   void spread();
   void send();  // what is in writing_
   void warm();  // the path, where there is nothing else to send
+  void measured(std::chrono::microseconds round_trip);
+  void probe_tail();
   std::optional<net::TcpFigures> look_after_tcp();
   void arm_timer();
   void finish();
@@ -101,6 +104,9 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   std::vector<proto::OutgoingFrame> writing_;
   LinkWarmer warmer_;
   net::TcpTuner tuner_;
+  net::TailProbe tail_;
+  bool photo_written_ = false;  // in what is being written
+  unsigned doubts_ = 0;         // round trips in a row that were not believed
   WorkerLanes lanes_;
   bool spread_due_ = false;                // all lanes are there, and SPREAD is not sent yet
   bool spread_ = false;                    // it is: all goes over the lanes

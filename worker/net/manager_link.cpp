@@ -22,6 +22,7 @@ constexpr std::chrono::minutes kRepeatLogEvery{1};
 constexpr std::chrono::milliseconds kShortWay{20};
 constexpr std::chrono::milliseconds kFittingTimer{60};  // tcp_tuner.h asks for 20 and a round trip
 constexpr unsigned kMostRehearsals = 24;
+constexpr std::chrono::milliseconds kSlowStart{900};  // the kernel resends a SYN after a second
 constexpr unsigned kMostSlowStarts = 3;  // connections that are tried for a good beginning
 constexpr std::chrono::minutes kMaxRetryAfter{5};  // however long a manager asks us to stay away
 
@@ -69,7 +70,8 @@ void ManagerLink::start() {
 void ManagerLink::connect() {
   ++generation_;
   phase_ = Phase::kConnecting;
-  phase_deadline_ = Clock::now() + options_.connect_timeout;
+  connect_began_ = Clock::now();
+  phase_deadline_ = connect_began_ + options_.connect_timeout;
   outgoing_ = std::make_shared<std::deque<proto::OutgoingFrame>>();
   stream_ = std::make_shared<net::Stream>(Tcp::socket(timer_.get_executor()), options_.tls);
   ErrorCode no_address;
@@ -92,6 +94,8 @@ void ManagerLink::on_connected(const ErrorCode& error) {
   if (started_slowly() && ++slow_starts_ < kMostSlowStarts) return connect();
   slow_starts_ = 0;
   rehearsals_ = 0;
+  tail_ = {};
+  answer_queued_ = false;
   tuner_.emplace(options_.tuning);
   tuner_->begin(stream_->socket().native_handle());
   stream_->handshake(options_.tls_server_name.empty() ? address_.name : options_.tls_server_name,
@@ -100,11 +104,12 @@ void ManagerLink::on_connected(const ErrorCode& error) {
                      });
 }
 
-// A segment was lost while connecting. The kernel takes the second that this took for the round
-// trip, and would wait three for each answer that gets lost later; a worker says too little for it
-// to find out. Where the way really takes a second each connection looks so, and the last one is
-// kept.
+// A segment was lost while connecting, this side's or the manager's. The kernel takes the second
+// that this took for the round trip, and would wait three for each answer that gets lost later; a
+// worker says too little for it to find out. Where the way really takes a second each connection
+// looks so, and the last one is kept.
 bool ManagerLink::started_slowly() const {
+  if (Clock::now() - connect_began_ >= kSlowStart) return true;
   const auto figures = net::read_tcp_figures(stream_->socket().native_handle());
   return figures && figures->counters && figures->counters->retransmissions > 0;
 }
@@ -116,11 +121,19 @@ void ManagerLink::follow_the_way() {
   const auto figures = net::read_tcp_figures(stream_->socket().native_handle());
   if (!figures) return;
   tuner_->follow(stream_->socket().native_handle(), *figures);
+  tail_.look(*figures);
   if (!figures->resend_after || !figures->least_rtt || *figures->least_rtt > kShortWay) return;
   if (*figures->resend_after > kFittingTimer && rehearsals_ < kMostRehearsals) {
     ++rehearsals_;
     session_->ping(Clock::now());
   }
+}
+
+void ManagerLink::probe_tail(TimePoint now) {
+  if (!tail_.next() || now < *tail_.next()) return;
+  const auto backlog = net::read_backlog(stream_->socket().native_handle());
+  if (!backlog) return tail_.stop();
+  if (tail_.due(*backlog, now)) session_->ping(now);
 }
 
 void ManagerLink::on_secured(const Status& status) {
@@ -229,6 +242,7 @@ void ManagerLink::on_written(const ErrorCode& error) {
     pump();
     return end_connection();
   }
+  if (outgoing_->empty() && std::exchange(answer_queued_, false)) tail_.written(Clock::now());
   write();
   shut_down_if_flushed();
   arm_timer();
@@ -356,12 +370,14 @@ bool ManagerLink::session_is(SessionState a, SessionState b) const {
 void ManagerLink::send_outcome(const proto::Outcome& outcome) {
   if (!session_is(SessionState::kReady, SessionState::kDraining)) return;
   session_->send_outcome(outcome);
+  answer_queued_ = true;
   pump();
 }
 
 void ManagerLink::send_fail(const proto::Fail& fail) {
   if (!session_is(SessionState::kReady, SessionState::kDraining)) return;
   session_->send_fail(fail);
+  answer_queued_ = true;
   pump();
 }
 
@@ -496,6 +512,7 @@ std::optional<TimePoint> ManagerLink::next_deadline() const {
     const TimePoint stalled = write_began_ + options_.write_timeout;
     next = next ? std::min(*next, stalled) : stalled;
   }
+  if (next && tail_.next()) next = std::min(*next, *tail_.next());
   return next;
 }
 
@@ -531,6 +548,7 @@ void ManagerLink::on_timer() {
         session_->on_disconnect("a write took too long");
       } else {
         session_->on_tick(now);
+        probe_tail(now);
       }
       return pump();
     case Phase::kIdle:

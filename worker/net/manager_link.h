@@ -24,6 +24,7 @@
 
 #include "net/lane_receiver.h"
 #include "net/stream.h"
+#include "net/tail_probe.h"
 #include "net/tcp_tuner.h"
 #include "proto/messages.h"
 #include "proto/session.h"
@@ -101,6 +102,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   void on_connected(const ErrorCode& error);
   bool started_slowly() const;
   void follow_the_way();
+  void probe_tail(TimePoint now);
   void on_secured(const Status& status);
   void connect_failed(const std::string& what);
   bool worth_logging(const std::string& failure);
@@ -139,9 +141,12 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   std::shared_ptr<net::LaneReceiver> lanes_;  // in use
   unsigned slow_starts_ = 0;                  // in a row
   unsigned rehearsals_ = 0;                   // of this connection
+  net::TailProbe tail_;                       // likewise
+  bool answer_queued_ = false;                // a result or failure is among what is to be written
   boost::asio::steady_timer timer_;
   Phase phase_ = Phase::kIdle;
   std::uint64_t generation_ = 0;  // of the connection; handlers of an older one return quietly
+  TimePoint connect_began_;       // valid while kConnecting
   TimePoint phase_deadline_;      // kConnecting, kClosing, kWaiting: when it ends
   std::optional<proto::WorkerSession> session_;
   proto::Load load_;

@@ -87,15 +87,27 @@ TEST_F(SchedulerHedge, AnOriginalThatIsFirstWinsToo) {
 
 TEST_F(SchedulerHedge, StaysWithinItsBudget) {
   given_two_workers(1);
-  for (int i = 0; i < 19; ++i) {  // a budget of one, and 19 assignments do not make another
+  // A budget of one and the two at first, and 19 assignments do not make another.
+  for (int i = 0; i < 19; ++i) {
     const JobId job = when_job_added();
     const WorkerId late = worker_of(job);
-    while (scheduler_.counters().hedged < 1 && i == 0) when_next_deadline_comes();
     pass(400ms);
     happen(Tick{});
     when_succeeds(late, job, 1);
   }
-  EXPECT_EQ(scheduler_.counters().hedged, 1u);
+  EXPECT_EQ(scheduler_.counters().hedged, 3u);
+}
+
+TEST_F(SchedulerHedge, CopiesSoonAfterTheStartToo) {
+  given_two_workers(0);
+  const JobId one = when_job_added();
+  const JobId two = when_job_added();
+  pass(100ms);
+  when_succeeds(worker_of(one), one);
+  when_succeeds(worker_of(two), two);
+  when_job_added();
+  when_next_deadline_comes();
+  EXPECT_EQ(scheduler_.counters().hedged, 1u) << "nothing could be saved up yet";
 }
 
 TEST_F(SchedulerHedge, OnlyIdleWorkersGetCopies) {

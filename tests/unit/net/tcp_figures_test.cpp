@@ -46,6 +46,29 @@ TEST_F(TcpFiguresTest, TellRoundTripAndDeliveryOfAConnectionInUse) {
   EXPECT_GT(figures->congestion_window_bytes.value_or(0), 1'000u) << "bytes, not segments";
 }
 
+TEST_F(TcpFiguresTest, TellABacklog) {
+  asio::write(ours_, asio::buffer(std::string(5'000, 'x')));
+  std::string here(5'000, '\0');
+  asio::read(theirs_, asio::buffer(here));
+  const auto before = read_backlog(ours_.native_handle());
+  ASSERT_TRUE(before);
+  EXPECT_EQ(before->unsent, 0u);
+  // Its reader takes nothing: what does not fit its window is not sent.
+  ours_.non_blocking(true);
+  theirs_.set_option(tcp::socket::receive_buffer_size(4096));
+  const std::string block(1 << 20, 'x');
+  boost::system::error_code full;
+  std::uint64_t written = 0;
+  while (!full) written += ours_.write_some(asio::buffer(block), full);
+  const auto after = read_backlog(ours_.native_handle());
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->acknowledged + after->unacknowledged,
+            before->acknowledged + before->unacknowledged + written);
+  EXPECT_GT(after->unsent, 0u);
+  EXPECT_LE(after->unsent, after->unacknowledged);
+  EXPECT_FALSE(read_backlog(-1));
+}
+
 TEST_F(TcpFiguresTest, NameTheCongestionControl) {
   ASSERT_EQ(::setsockopt(ours_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
   EXPECT_EQ(read_tcp_figures(ours_.native_handle())->congestion_control, "reno");

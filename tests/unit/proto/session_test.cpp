@@ -287,6 +287,10 @@ TEST_F(RegisteredSession, GivesARoundTripOutOncePerPong) {
   worker_->feed(bytes_of(Message(Pong{99, 0, {}})), now_);  // nobody asked for it
   EXPECT_FALSE(worker_->take_measured_rtt());
   EXPECT_EQ(worker_->rtt(), 40ms) << "taken, and still known";
+  now_ += 1s;
+  worker_->on_tick(now_);
+  exchange(5ms);
+  EXPECT_EQ(worker_->take_measured_rtt(), 10ms) << "as measured, not smoothed";
 }
 
 TEST_F(RegisteredSession, MatchesEachPongWithItsOwnPing) {
