@@ -23,21 +23,14 @@ class TailProbe {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // What TCP says of the way, now and then: whether there is anything to be won.
-  void look(const TcpFigures& figures) {
-    interval_ = {};
-    if (!figures.counters || !figures.least_rtt || *figures.least_rtt > CongestionChoice::kLong) {
-      return;
-    }
-    const std::uint64_t lost = figures.counters->retransmissions;
-    if (lost == 0 || lost * kLeastLost < figures.counters->data_segments_out) return;
-    interval_ = 2 * *figures.least_rtt + kMargin;
-  }
-
-  // Something that matters was handed to the kernel, and nothing follows it for now.
-  void written(TimePoint now) {
+  // Something that matters was handed to the kernel, and nothing follows it for now. `figures`:
+  // what TCP says of the way at this time.
+  void written(const TcpFigures& figures, TimePoint now) {
     stop();
-    if (interval_.count() > 0) next_ = now + interval_;
+    if (figures.counters) look_for_loss(*figures.counters);
+    if (!lossy_ || !figures.least_rtt || *figures.least_rtt > CongestionChoice::kLong) return;
+    interval_ = 2 * *figures.least_rtt + kMargin;
+    next_ = now + interval_;
   }
   void stop() {
     next_.reset();
@@ -50,23 +43,41 @@ class TailProbe {
   // To be called from next() on, with what the connection has at that time. True: say something.
   bool due(const Backlog& backlog, TimePoint now) {
     if (!end_) end_ = backlog.acknowledged + backlog.unacknowledged;
-    if (backlog.acknowledged >= *end_ || said_ == kMostSaid || ++looked_ > kMostLooked) {
+    if (backlog.acknowledged >= *end_ || said_ == kMostSaid || looked_ == kMostLooked) {
       stop();
       return false;
     }
+    ++looked_;
     next_ = now + interval_;
     if (backlog.unsent > 0) return false;  // other segments are still to come
     ++said_;
     return true;
   }
 
+  static constexpr unsigned kMostSaid = 10;     // for one tail; then TCP's timers are near
+  static constexpr unsigned kMostLooked = 100;  // a peer that does not read is not probed
+
  private:
   static constexpr std::chrono::milliseconds kMargin{2};
+  // One lost segment of the few that make up a HELLO tells, and may be none: so it takes many more
+  // to take that back.
+  static constexpr std::uint32_t kFew = 16;
+  static constexpr std::uint32_t kMany = 500;
   static constexpr std::uint64_t kLeastLost = 100;  // one in so many
-  static constexpr unsigned kMostSaid = 10;         // for one tail; then TCP's timers are near
-  static constexpr unsigned kMostLooked = 100;      // a peer that does not read is not probed
 
-  std::chrono::microseconds interval_{};  // 0: there is nothing to be won
+  void look_for_loss(const TcpCounters& counters) {
+    const std::uint32_t sent = counters.data_segments_out - sent_;  // they wrap around
+    const std::uint32_t again = counters.retransmissions - again_;
+    if (sent < (lossy_ ? kMany : kFew)) return;
+    sent_ = counters.data_segments_out;
+    again_ = counters.retransmissions;
+    lossy_ = again * kLeastLost >= sent;
+  }
+
+  std::uint32_t sent_ = 0;  // as of the last time that there were enough
+  std::uint32_t again_ = 0;
+  bool lossy_ = false;
+  std::chrono::microseconds interval_{};  // valid while there is a next_
   std::optional<TimePoint> next_;
   std::optional<std::uint64_t> end_;  // of what matters; known when first looked at
   unsigned said_ = 0;

@@ -75,11 +75,12 @@ std::optional<std::uint64_t> read_acknowledged_bytes(int fd) {
 std::optional<Backlog> read_backlog(int fd) {
   int unacknowledged = 0;
   int unsent = 0;
-  const auto acknowledged = read_acknowledged_bytes(fd);
-  if (!acknowledged || ::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 ||
-      ::ioctl(fd, SIOCOUTQNSD, &unsent) != 0) {
+  if (::ioctl(fd, SIOCOUTQNSD, &unsent) != 0 || ::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0) {
     return std::nullopt;
   }
+  // Last: what is acknowledged between the calls counts twice, rather than not at all.
+  const auto acknowledged = read_acknowledged_bytes(fd);
+  if (!acknowledged) return std::nullopt;
   return Backlog{*acknowledged, static_cast<std::uint64_t>(unacknowledged),
                  static_cast<std::uint64_t>(unsent)};
 }

@@ -110,7 +110,7 @@ class Session {
     return std::exchange(measured_rtt_, std::nullopt);
   }
 
-  // Beside the PINGs that the heartbeat asks for. Nothing before WELCOME.
+  // Sends a PING at once; the next heartbeat counts from here. Nothing before WELCOME.
   void ping(TimePoint now);
 
  protected:

@@ -159,8 +159,8 @@ void add_scheduler(OptionSet& set, ManagerConfig& c) {
            "send each worker at least so many images at once, within its credit; 0: streams + 1",
            "", "N"});
   set.add({"scheduler.hedge-percent", &c.hedge_percent,
-           "second copies of slow images for idle workers, in per cent of all; 0: none", "", "N",
-           [&c] {
+           "second copies of slow images for idle workers, in per cent of all, and two; 0: none",
+           "", "N", [&c] {
              return require(c.hedge_percent <= 100, "scheduler.hedge-percent must be 0 to 100");
            }});
   set.add({"scheduler.max-open", &c.max_open_images,

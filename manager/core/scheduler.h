@@ -119,8 +119,8 @@ struct SchedulerOptions {
   unsigned min_window = 0;
   // A worker that has this many bytes of images unanswered gets no more, whatever its credit.
   std::uint64_t max_bytes_out = 64ull << 20;
-  // Second copies of slow attempts, in per cent of all assignments; 0: none. Only a worker with
-  // nothing to do gets one.
+  // Second copies of slow attempts, in per cent of all assignments, and two at first; 0: none.
+  // Only a worker with nothing to do gets one.
   unsigned hedge_percent = 5;
   // A job that killed or timed out this many attempts, on distinct workers where there are that
   // many, fails as quarantined.

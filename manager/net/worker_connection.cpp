@@ -17,9 +17,7 @@ constexpr std::size_t kReadBytes = 64 * 1024;  // results are small
 constexpr std::size_t kMaxGather = 8;          // frames of one write: two buffers each
 constexpr std::size_t kMaxOutbox = 8192;       // frames; credit keeps honest workers far below
 constexpr std::chrono::seconds kLastWords(2);  // to get REFUSE or BYE out, and read
-constexpr unsigned kMostDoubts = 3;
-constexpr std::chrono::milliseconds kDoubtful{5};  // beyond twice what TCP knows
-constexpr int kMaxLingering = 64;  // connections that wait for the peer to read them
+constexpr int kMaxLingering = 64;              // connections that wait for the peer to read them
 
 std::atomic<int> lingering{0};
 
@@ -89,7 +87,6 @@ std::optional<net::TcpFigures> WorkerConnection::look_after_tcp() {
   auto figures = tcp_figures();
   if (!figures) return std::nullopt;
   tuner_.follow(stream_->socket().native_handle(), *figures);
-  tail_.look(*figures);
   return lanes_.follow(*std::move(figures));
 }
 
@@ -140,7 +137,7 @@ void WorkerConnection::refuse(const proto::Refuse& refuse) {
 void WorkerConnection::assign(const proto::Assign& assign) {
   if (session_.state() != proto::SessionState::kReady) return;  // its jobs go back when it closes
   session_.assign(assign);
-  photo_written_ = true;
+  photo_queued_ = true;
   pump();
 }
 
@@ -203,18 +200,11 @@ void WorkerConnection::pump() {
   }
 }
 
-// A PING or PONG that was lost, or waited, looks like a long way, and the worker would be given too
-// many images until the next heartbeat tells better. So one that takes much longer than TCP knows
-// the way to be is asked for again; where a proxy is between, three times in vain.
 void WorkerConnection::measured(std::chrono::microseconds round_trip) {
-  listener_.on_round_trip(*this, round_trip, false);
   const auto figures = tcp_figures();
-  const bool doubtful =
-      figures && figures->least_rtt && round_trip > 2 * *figures->least_rtt + kDoubtful;
-  if (!doubtful) {
-    doubts_ = 0;
-  } else if (doubts_ < kMostDoubts) {
-    ++doubts_;
+  if (doubt_.believes(round_trip, figures ? figures->least_rtt : std::nullopt)) {
+    listener_.on_round_trip(*this, round_trip, /*guessed=*/false);
+  } else {
     session_.ping(std::chrono::steady_clock::now());
   }
 }
@@ -282,8 +272,10 @@ void WorkerConnection::send() {
       return;
     }
     if (ec) self->session_.on_disconnect(self->stream_->explain(ec, "the worker"));
-    if (self->outbox_.empty() && std::exchange(self->photo_written_, false)) {
-      self->tail_.written(std::chrono::steady_clock::now());
+    if (self->outbox_.empty() && std::exchange(self->photo_queued_, false)) {
+      if (const auto figures = self->tcp_figures(); figures && !self->spread_) {
+        self->tail_.written(*figures, std::chrono::steady_clock::now());
+      }
     }
     self->pump();
   };

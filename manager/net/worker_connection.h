@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "manager/core/link_warmer.h"
+#include "manager/net/round_trip_doubt.h"
 #include "manager/net/worker_lanes.h"
 #include "net/stream.h"
 #include "net/tail_probe.h"
@@ -33,8 +34,8 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
    public:
     virtual ~Listener() = default;
     virtual void on_message(WorkerConnection& connection, proto::Message message) = 0;
-    // A PONG came; `rtt` is what it measured. Before the first one, `guessed`: what TCP
-    // takes for it, which may be that to a proxy.
+    // A PONG came that is to be believed; `rtt` is what it measured. Before the first one,
+    // `guessed`: what TCP takes for it, which may be that to a proxy.
     virtual void on_round_trip(WorkerConnection& connection, std::chrono::microseconds rtt,
                                bool guessed) = 0;
     virtual void on_closed(WorkerConnection& connection, const Status& why) = 0;
@@ -105,8 +106,8 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   LinkWarmer warmer_;
   net::TcpTuner tuner_;
   net::TailProbe tail_;
-  bool photo_written_ = false;  // in what is being written
-  unsigned doubts_ = 0;         // round trips in a row that were not believed
+  bool photo_queued_ = false;  // one is among what is to be written
+  RoundTripDoubt doubt_;
   WorkerLanes lanes_;
   bool spread_due_ = false;                // all lanes are there, and SPREAD is not sent yet
   bool spread_ = false;                    // it is: all goes over the lanes

@@ -53,7 +53,8 @@ class WorkerServer : private WorkerConnection::Listener {
     // To be answered with welcome() or refuse(), here or later.
     virtual void on_hello(WorkerId worker, const std::string& address, proto::Hello hello) = 0;
     virtual void on_message(WorkerId worker, proto::Message message) = 0;  // RESULT FAIL DRAIN BYE
-    // A PONG came; `rtt` is the smoothed round trip, waiting behind photos included.
+    // A PONG came that is to be believed; `rtt` is what it measured, waiting behind photos
+    // included.
     virtual void on_round_trip(WorkerId worker, std::chrono::microseconds rtt, bool guessed) = 0;
     virtual void on_worker_left(WorkerId worker, const Status& why) = 0;  // OK: in good order
   };

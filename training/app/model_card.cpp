@@ -50,6 +50,10 @@ std::string command(const TrainOptions& options) {
   words += text(" --width %u --epochs %u --batch %u", trainer.width, trainer.epochs, trainer.batch);
   if (trainer.whole_epochs > 0) words += text(" --whole %u", trainer.whole_epochs);
   if (trainer.mirror) words += " --mirror";
+  if (trainer.byte_weights) words += " --bytes";
+  for (std::size_t i = 0; i < options.committee.size(); ++i) {
+    words += (i == 0 ? " --with " : ",") + options.committee[i].filename().string();
+  }
   words += text(" --rate %g --seed %llu --precision %s --sure %.0f", trainer.rate,
                 static_cast<unsigned long long>(trainer.seed), name_of(trainer.precision),
                 100 * options.sure);
@@ -64,6 +68,9 @@ std::string model_card(const TrainOptions& options, const Photos& photos, const 
          "| | |\n|---|---|\n" +
          text("| input | %u x %u pixels, RGB; a photo of any size is squashed to that |\n",
               photos.size, photos.size) +
+         text("| networks | %zu, the mean of whose answers is taken%s |\n",
+              options.committee.size() + 1,
+              options.trainer.mirror ? "; each looks at the picture and at its mirror image" : "") +
          text("| learned from | %zu pictures, %u epochs, seed %llu, products in %s |\n", j.trained,
               options.trainer.epochs, static_cast<unsigned long long>(options.trainer.seed),
               name_of(options.trainer.precision)) +

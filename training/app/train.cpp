@@ -18,6 +18,11 @@ namespace imgrec::training {
 namespace {
 
 namespace fs = std::filesystem;
+
+// The same pictures are held out whatever the training's seed, so that what several trainings say
+// of them can be compared, and their networks be asked together.
+constexpr std::uint64_t kSplitSeed = 1;
+
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -165,7 +170,7 @@ Status write_folder(const Trainer& trainer, const TrainOptions& options, const P
 Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
   auto photos = read_photos(options.data, options.folders);
   if (!photos.ok()) return photos.status();
-  const Split split = split_photos(*photos, options.held_out, options.trainer.seed);
+  const Split split = split_photos(*photos, options.held_out, kSplitSeed);
   Photos test;
   if (!options.test.empty()) {
     FolderOptions same = options.folders;
@@ -180,16 +185,19 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
     std::printf("going on after epoch %u, from %s\n", trainer.epochs_done(),
                 options.checkpoint.c_str());
   }
+  for (const fs::path& other : options.committee) {
+    if (Status status = trainer.join(other); !status.ok()) return status;
+  }
   std::printf("learning from %zu pictures, %zu held out\n", split.train.size(),
               split.held_out.size());
   std::fflush(stdout);
   if (Status status = run_epochs(trainer, options, *photos, split.held_out, stop); !status.ok()) {
     return status;
   }
-  const Answers held_out = trainer.evaluate(*photos, split.held_out);
+  const Answers held_out = trainer.evaluate_module(*photos, split.held_out);
   const bool apart = !options.test.empty();
   const Judgement judgement =
-      judge(held_out, apart ? trainer.evaluate(test, everything(test)) : held_out, apart,
+      judge(held_out, apart ? trainer.evaluate_module(test, everything(test)) : held_out, apart,
             split.train.size(), options.sure);
   if (Status status = write_folder(trainer, options, *photos, judgement, held_out, split.held_out);
       !status.ok()) {

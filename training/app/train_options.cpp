@@ -37,6 +37,10 @@ const char* const kTrainHelp =
     "  --mirror           the model looks at each picture and its mirror image, and takes the "
     "mean:\n"
     "                     twice the work, and right more often\n"
+    "  --with A,B,...     checkpoints of other trainings with the same pictures: the model asks "
+    "their\n"
+    "                     networks too, and takes the mean\n"
+    "  --bytes            the model's weights are rounded to a byte each: a quarter of the file\n"
     "  --threads N        (default: as many as there are cores)\n"
     "  --sure P           answers of a score that is not right in P percent of the held-out\n"
     "                     pictures are called unsure (default: 95)\n"
@@ -131,8 +135,8 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
       {.values = {"--data",      "--out",     "--test",    "--held-out",   "--classes", "--size",
                   "--epochs",    "--batch",   "--rate",    "--seed",       "--sure",    "--memory",
                   "--name",      "--source",  "--licence", "--checkpoint", "--whole",   "--width",
-                  "--precision", "--threads", "--device"},
-       .switches = {"--restart", "--force", "--mirror"},
+                  "--precision", "--threads", "--device",  "--with"},
+       .switches = {"--restart", "--force", "--mirror", "--bytes"},
        .required = {"--data", "--out"}});
   if (!arguments.ok()) return arguments.status();
   TrainOptions options;
@@ -144,6 +148,10 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
   options.force = arguments->has("--force");
   options.restart = arguments->has("--restart");
   options.trainer.mirror = arguments->has("--mirror");
+  options.trainer.byte_weights = arguments->has("--bytes");
+  for (const std::string& file : split(arguments->value("--with"))) {
+    options.committee.emplace_back(file);
+  }
   options.folders.classes = split(arguments->value("--classes"));
   options.name = arguments->value("--name", options.out.filename().string());
   options.source = arguments->value(

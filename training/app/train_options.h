@@ -18,10 +18,11 @@ struct TrainOptions {
   std::filesystem::path test;  // folders to judge by; empty: a part of `data` that is held out
   std::filesystem::path out;   // the model folder
   std::filesystem::path checkpoint;
-  bool force = false;      // replace `out`
-  bool restart = false;    // forget the checkpoint
-  unsigned held_out = 10;  // percent of each class
-  double sure = 0.95;      // how often a sure answer is to be right
+  std::vector<std::filesystem::path> committee;  // checkpoints of other trainings
+  bool force = false;                            // replace `out`
+  bool restart = false;                          // forget the checkpoint
+  unsigned held_out = 10;                        // percent of each class
+  double sure = 0.95;                            // how often a sure answer is to be right
   FolderOptions folders;
   TrainerOptions trainer;
   std::string name;

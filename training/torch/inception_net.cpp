@@ -72,4 +72,15 @@ torch::Tensor InceptionNetImpl::forward(torch::Tensor x) {
   return head->forward(x.mean({2, 3}));
 }
 
+InceptionNet copy_of(const InceptionNet& net) {
+  const torch::NoGradGuard no_grad;
+  InceptionNet copy(net->shape);
+  const auto take = [](std::vector<torch::Tensor> to, const std::vector<torch::Tensor>& from) {
+    for (std::size_t i = 0; i < to.size(); ++i) to[i].set_data(from[i].clone());
+  };
+  take(copy->parameters(), net->parameters());
+  take(copy->buffers(), net->buffers());
+  return copy;
+}
+
 }  // namespace imgrec::training

@@ -62,4 +62,7 @@ struct InceptionNetImpl : torch::nn::Module {
 };
 TORCH_MODULE(InceptionNet);
 
+// Another one of the same shape, with the same weights and statistics.
+InceptionNet copy_of(const InceptionNet& net);
+
 }  // namespace imgrec::training

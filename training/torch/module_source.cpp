@@ -1,28 +1,33 @@
 #include "training/torch/module_source.h"
 
-#include <array>
-#include <cstdio>
+#include "training/torch/byte_weights.h"
 
 namespace imgrec::training {
 namespace {
 
 class Writer {
  public:
+  explicit Writer(bool bytes) : bytes_(bytes) {}
+
+  // What is written from here on is of the network of this number.
+  void begin(std::size_t net) { prefix_ = net == 0 ? "" : "net" + std::to_string(net + 1) + "_"; }
+  // From here on with mirrored kernels, of the weights that are there.
+  void mirror(bool mirrored) { mirrored_ = mirrored; }
+
   // One line: `to` becomes the unit's output of `from`.
   void conv(const std::string& to, const std::string& from, const std::string& name,
             const ConvUnit& unit) {
-    const auto& norm = unit->norm;
-    const torch::Tensor factor =
-        norm->weight / torch::sqrt(norm->running_var + norm->options.eps());
     const std::int64_t pad = unit->conv->weight.size(2) / 2;
-    std::string kernels = "self." + name + "_w";
     if (!mirrored_) {
+      const auto& norm = unit->norm;
+      const torch::Tensor factor =
+          norm->weight / torch::sqrt(norm->running_var + norm->options.eps());
       weight(name + "_w", unit->conv->weight * factor.reshape({-1, 1, 1, 1}));
-      weight(name + "_b", norm->bias - norm->running_mean * factor);
-    } else if (pad > 0) {
-      kernels = "torch.flip(" + kernels + ", [3])";
+      number(name + "_b", norm->bias - norm->running_mean * factor);
     }
-    line(to + " = torch.relu(torch.conv2d(" + from + ", " + kernels + ", self." + name +
+    std::string kernels = value(name + "_w");
+    if (mirrored_ && pad > 0) kernels = "torch.flip(" + kernels + ", [3])";
+    line(to + " = torch.relu(torch.conv2d(" + from + ", " + kernels + ", self." + prefix_ + name +
          "_b, [1, 1], [" + std::to_string(pad) + ", " + std::to_string(pad) + "]))");
   }
   void block(const std::string& name, const InceptionBlock& block) {
@@ -36,44 +41,70 @@ class Writer {
     conv("d", "d", name + "_pool", block->pool);
     line("x = torch.cat([a, b, c, d], 1)");
   }
-  void line(const std::string& text) { source_.text += "    " + text + "\n"; }
-  void weight(const std::string& name, const torch::Tensor& value) {
-    source_.weights.emplace_back(name, value.detach().to(torch::kCPU).clone().contiguous());
+  // `features` become those of `picture`.
+  void features(const InceptionNet& net) {
+    conv("x", "picture", "stem1", net->stem1);
+    conv("x", "x", "stem2", net->stem2);
+    for (std::size_t i = 0; i < net->blocks.size(); ++i) {
+      if (i % 2 == 0) line("x = torch.max_pool2d(x, [2, 2])");
+      block("block" + std::to_string(i + 1), net->blocks[i]);
+    }
+    line("features = torch.mean(x, [2, 3])");
   }
-  // From here on with mirrored kernels, of the weights that are there.
-  void mirror() { mirrored_ = true; }
+  // `to` becomes the last layer's answer to `features`, divided.
+  void head(const std::string& to, const InceptionNet& net, double weight_divisor,
+            double bias_divisor) {
+    weight("head_w", net->head->weight / weight_divisor);
+    number("head_b", net->head->bias / bias_divisor);
+    line(to + " = torch.linear(features, " + value("head_w") + ", self." + prefix_ + "head_b)");
+  }
+  void line(const std::string& text) { source_.text += "    " + text + "\n"; }
   ModuleSource take() { return std::move(source_); }
 
  private:
+  void number(const std::string& name, const torch::Tensor& value) {
+    source_.weights.emplace_back(prefix_ + name,
+                                 value.detach().to(torch::kCPU).clone().contiguous());
+  }
+  void weight(const std::string& name, const torch::Tensor& value) {
+    if (!bytes_) return number(name, value);
+    const ByteWeights rounded(value);
+    number(name, rounded.bytes);
+    number(name + "_factor", rounded.factor);
+  }
+  std::string value(const std::string& name) const {
+    const std::string stored = "self." + prefix_ + name;
+    return bytes_ ? "(" + stored + ".float() * " + stored + "_factor)" : stored;
+  }
+
+  const bool bytes_;
   bool mirrored_ = false;
+  std::string prefix_;
   ModuleSource source_{"def forward(self, picture: Tensor) -> Tensor:\n", {}};
 };
 
 }  // namespace
 
-ModuleSource module_source(const InceptionNet& net, double temperature, bool mirror) {
+ModuleSource module_source(const std::vector<InceptionNet>& nets, const ModuleOptions& options) {
   const torch::NoGradGuard no_grad;
-  Writer writer;
-  const auto features = [&](const std::string& picture, const std::string& to) {
-    writer.conv("x", picture, "stem1", net->stem1);
-    writer.conv("x", "x", "stem2", net->stem2);
-    for (std::size_t i = 0; i < net->blocks.size(); ++i) {
-      if (i % 2 == 0) writer.line("x = torch.max_pool2d(x, [2, 2])");
-      writer.block("block" + std::to_string(i + 1), net->blocks[i]);
+  Writer writer(options.bytes);
+  // The temperature goes into the last layer, and so does the mean: fewer operations.
+  const double divisor = options.temperature * static_cast<double>(nets.size());
+  for (std::size_t i = 0; i < nets.size(); ++i) {
+    writer.begin(i);
+    writer.mirror(false);
+    writer.features(nets[i]);
+    if (options.mirror) {
+      writer.line("of_picture = features");
+      writer.mirror(true);
+      writer.features(nets[i]);
+      writer.line("features = of_picture + features");
     }
-    writer.line(to + " = torch.mean(x, [2, 3])");
-  };
-  features("picture", "features");
-  if (mirror) {
-    writer.mirror();
-    features("picture", "of_mirror");
-    writer.line("features = features + of_mirror");
+    writer.head(i == 0 ? "logits" : "more", nets[i], options.mirror ? 2 * divisor : divisor,
+                divisor);
+    if (i > 0) writer.line("logits = logits + more");
   }
-  // The temperature goes into the last layer, and so does the mean of the two: one operation less.
-  const double divisor = mirror ? 2 * temperature : temperature;
-  writer.weight("head_w", net->head->weight / divisor);
-  writer.weight("head_b", net->head->bias / temperature);
-  writer.line("return torch.softmax(torch.linear(features, self.head_w, self.head_b), 1)");
+  writer.line("return torch.softmax(logits, 1)");
   return writer.take();
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include <torch/torch.h>
 
 #include "training/core/schedule.h"
+#include "training/torch/committee.h"
 #include "training/torch/inception_net.h"
 #include "training/torch/module_source.h"
 #include "training/torch/whitening.h"
@@ -23,6 +25,7 @@ namespace imgrec::training {
 namespace {
 
 constexpr std::size_t kEvaluationBatch = 250;
+constexpr std::string_view kWidthWord = ", width ";       // in a checkpoint's settings
 constexpr auto kLayout = at::MemoryFormat::ChannelsLast;  // twice as fast here as the other
 
 torch::Tensor batch_tensor(std::size_t count, unsigned size) {
@@ -153,13 +156,39 @@ class Trainer::Impl {
   }
 
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
-    average_->eval();
-    return answers_of(photos, members, options_.normalisation, [this](const torch::Tensor& batch) {
-      const torch::Tensor pictures = batch.to(device_);
-      const torch::Tensor logits = average_->forward(pictures);
-      if (!options_.mirror) return logits;
-      return (logits + average_->forward(torch::flip(pictures, {3}))) / 2;
-    });
+    Committee alone(options_.mirror);
+    alone.add(average_);
+    return ask(alone, photos, members);
+  }
+
+  Answers evaluate_module(const Photos& photos, const std::vector<std::size_t>& members) {
+    Committee all = committee();
+    return ask(all, photos, members);
+  }
+
+  Status join(const std::filesystem::path& file) {
+    try {
+      torch::serialize::InputArchive archive;
+      archive.load_from(file.string(), device_);
+      const std::string theirs = settings_in(archive);
+      const std::size_t end = theirs.find(kWidthWord);
+      if (end == std::string::npos || theirs.substr(0, end) != pictures()) {
+        return {StatusCode::kFailedPrecondition, "the checkpoint " + file.string() +
+                                                     " is of a training with " + theirs +
+                                                     ", this one has " + settings()};
+      }
+      const unsigned long width = std::stoul(theirs.substr(end + kWidthWord.size()));
+      InceptionNet net(NetShape::of_width(static_cast<unsigned>(width), net_->shape.classes));
+      torch::serialize::InputArchive inner;
+      archive.read("average", inner);
+      net->load(inner);
+      net->to(device_);
+      use_fast_layout(*net);
+      others_.push_back(net);
+      return {};
+    } catch (const std::exception& error) {
+      return failed("cannot read the checkpoint " + file.string(), error);
+    }
   }
 
   Status save(const std::filesystem::path& file) const {
@@ -190,12 +219,11 @@ class Trainer::Impl {
     try {
       torch::serialize::InputArchive archive;
       archive.load_from(file.string(), device_);
-      torch::IValue settings_of_file;
-      archive.read("settings", settings_of_file);
-      if (settings_of_file.toStringRef() != settings()) {
+      const std::string theirs = settings_in(archive);
+      if (theirs != settings()) {
         return {StatusCode::kFailedPrecondition,
-                "the checkpoint " + file.string() + " is of a training with " +
-                    settings_of_file.toStringRef() + ", this one has " + settings() +
+                "the checkpoint " + file.string() + " is of a training with " + theirs +
+                    ", this one has " + settings() +
                     "; give the same flags, or begin anew with --restart"};
       }
       const auto part = [&archive](const std::string& name, auto& what) {
@@ -218,10 +246,10 @@ class Trainer::Impl {
 
   Status write_module(double temperature, const std::filesystem::path& file) const {
     try {
-      const ModuleSource source = module_source(average_, temperature, options_.mirror);
+      const ModuleSource source = committee().source(temperature);
       torch::jit::Module module("imgrec_classifier");
       for (const auto& [name, value] : source.weights) {
-        module.register_parameter(name, value, /*is_buffer=*/false);
+        module.register_buffer(name, value);
       }
       module.define(source.text);
       module.eval();
@@ -236,6 +264,26 @@ class Trainer::Impl {
   unsigned epoch() const { return epoch_; }
 
  private:
+  Answers ask(Committee& committee, const Photos& photos, const std::vector<std::size_t>& members) {
+    return answers_of(photos, members, options_.normalisation, [&](const torch::Tensor& batch) {
+      return committee.logits(batch.to(device_));
+    });
+  }
+
+  Committee committee() const {
+    Committee all(options_.mirror);
+    all.add(average_);
+    for (const InceptionNet& net : others_) all.add(net);
+    if (options_.byte_weights) all.round_to_bytes();
+    return all;
+  }
+
+  static std::string settings_in(torch::serialize::InputArchive& archive) {
+    torch::IValue settings;
+    archive.read("settings", settings);
+    return settings.toStringRef();
+  }
+
   double train_batch(const std::vector<std::size_t>& order, std::uint64_t step, double rate,
                      Random& random) {
     const std::size_t begin = step * options_.batch;
@@ -295,10 +343,13 @@ class Trainer::Impl {
       std::string text = std::to_string(value);
       return text;
     };
+    return pictures() + std::string(kWidthWord) + std::to_string(options_.width) + ", batches of " +
+           std::to_string(options_.batch) + ", rate " + number(options_.rate) + ", seed " +
+           std::to_string(options_.seed);
+  }
+  std::string pictures() const {
     return std::to_string(members_.size()) + " pictures of " + std::to_string(photos_.size) +
-           " pixels in " + std::to_string(photos_.classes.size()) + " classes, width " +
-           std::to_string(options_.width) + ", batches of " + std::to_string(options_.batch) +
-           ", rate " + number(options_.rate) + ", seed " + std::to_string(options_.seed);
+           " pixels in " + std::to_string(photos_.classes.size()) + " classes";
   }
 
   const TrainerOptions options_;
@@ -307,6 +358,7 @@ class Trainer::Impl {
   const torch::Device device_;
   InceptionNet net_{nullptr};
   InceptionNet average_{nullptr};
+  std::vector<InceptionNet> others_;  // of other trainings
   std::optional<torch::optim::SGD> optimiser_;
   std::uint64_t steps_each_ = 0;
   Schedule schedule_;
@@ -337,6 +389,10 @@ unsigned Trainer::epochs_done() const { return impl_->epoch(); }
 Answers Trainer::evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
   return impl_->evaluate(photos, members);
 }
+Answers Trainer::evaluate_module(const Photos& photos, const std::vector<std::size_t>& members) {
+  return impl_->evaluate_module(photos, members);
+}
+Status Trainer::join(const std::filesystem::path& checkpoint) { return impl_->join(checkpoint); }
 Status Trainer::save(const std::filesystem::path& file) const { return impl_->save(file); }
 Status Trainer::load(const std::filesystem::path& file) { return impl_->load(file); }
 Status Trainer::write_module(double temperature, const std::filesystem::path& file) const {

@@ -50,6 +50,8 @@ struct TrainerOptions {
   // Evaluations and the module look at each picture and at its mirror image, and take the mean of
   // their logits: twice the work. Of no influence on the training itself.
   bool mirror = false;
+  // The module's weights are rounded to a byte each: a quarter of the file. Likewise.
+  bool byte_weights = false;
   Normalisation normalisation;
 };
 
@@ -73,14 +75,20 @@ class Trainer {
   // What the average says of the pictures `members`.
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members);
 
+  // The module is to ask the network of another training, too, as it is in this checkpoint: the
+  // mean of all logits. kFailedPrecondition: it was not trained on the same pictures.
+  Status join(const std::filesystem::path& checkpoint);
+  // What the module will say: of all networks that were joined, with weights as they are stored.
+  Answers evaluate_module(const Photos& photos, const std::vector<std::size_t>& members);
+
   // Everything needed to go on as if nothing had been between. Written beside `file` and renamed.
   Status save(const std::filesystem::path& file) const;
   // kFailedPrecondition: the file is of a training with other settings. Another number of epochs,
   // precision or number of threads is no other setting: it goes on with the new ones from there.
   Status load(const std::filesystem::path& file);
 
-  // Writes the average as TorchScript: batch normalisation folded into the convolutions before it,
-  // softmax(logits / temperature) at the end.
+  // Writes what evaluate_module() asks as TorchScript: batch normalisation folded into the
+  // convolutions before it, softmax(logits / temperature) at the end.
   Status write_module(double temperature, const std::filesystem::path& file) const;
 
  private:

@@ -22,7 +22,9 @@ constexpr std::chrono::minutes kRepeatLogEvery{1};
 constexpr std::chrono::milliseconds kShortWay{20};
 constexpr std::chrono::milliseconds kFittingTimer{60};  // tcp_tuner.h asks for 20 and a round trip
 constexpr unsigned kMostRehearsals = 24;
-constexpr std::chrono::milliseconds kSlowStart{900};  // the kernel resends a SYN after a second
+// The kernel sends a SYN or its answer again after a second; timers are not exact. A way that is
+// so long by nature costs two connections more.
+constexpr std::chrono::milliseconds kSlowStart{900};
 constexpr unsigned kMostSlowStarts = 3;  // connections that are tried for a good beginning
 constexpr std::chrono::minutes kMaxRetryAfter{5};  // however long a manager asks us to stay away
 
@@ -121,7 +123,6 @@ void ManagerLink::follow_the_way() {
   const auto figures = net::read_tcp_figures(stream_->socket().native_handle());
   if (!figures) return;
   tuner_->follow(stream_->socket().native_handle(), *figures);
-  tail_.look(*figures);
   if (!figures->resend_after || !figures->least_rtt || *figures->least_rtt > kShortWay) return;
   if (*figures->resend_after > kFittingTimer && rehearsals_ < kMostRehearsals) {
     ++rehearsals_;
@@ -242,7 +243,10 @@ void ManagerLink::on_written(const ErrorCode& error) {
     pump();
     return end_connection();
   }
-  if (outgoing_->empty() && std::exchange(answer_queued_, false)) tail_.written(Clock::now());
+  if (outgoing_->empty() && std::exchange(answer_queued_, false)) {
+    const auto figures = net::read_tcp_figures(stream_->socket().native_handle());
+    if (figures) tail_.written(*figures, Clock::now());
+  }
   write();
   shut_down_if_flushed();
   arm_timer();

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/connect.hpp>
@@ -9,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "manager/net/round_trip_doubt.h"
 #include "tests/unit/manager_net/run_until.h"
 
 namespace imgrec::manager {
@@ -54,11 +56,14 @@ class Peer {
     flush();
   }
   void vanish() { socket_.close(); }
-  void flush() {
-    for (const auto& frame : session_->take_output()) {
+  // How many frames that were.
+  std::size_t flush() {
+    const auto frames = session_->take_output();
+    for (const auto& frame : frames) {
       asio::write(socket_, asio::buffer(frame.head));
       if (frame.body) asio::write(socket_, asio::buffer(*frame.body));
     }
+    return frames.size();
   }
 
   template <class T>
@@ -155,6 +160,21 @@ class WorkerServerTest : public ::testing::Test {
   std::optional<WorkerServer> server_;
 };
 
+// Each PONG is 30 ms late, which on loopback TCP does not bear out.
+TEST_F(WorkerServerTest, AsksAgainForARoundTripThatIsDoubtful) {
+  Peer peer(io_, server_->port());
+  peer.say_hello(hello("1"));
+  ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
+  std::size_t pongs = 0;
+  ASSERT_TRUE(eventually([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    pongs += peer.flush();
+    return !recorder_.round_trips.empty();
+  }));
+  EXPECT_EQ(pongs, RoundTripDoubt::kMost + 1) << "and believes it in the end";
+  EXPECT_GE(recorder_.round_trips[0], std::chrono::milliseconds(30));
+}
+
 TEST_F(WorkerServerTest, RegistersAWorkerThatSaysHello) {
   Peer peer(io_, server_->port());
   peer.say_hello(hello("1"));
@@ -184,9 +204,9 @@ TEST_F(WorkerServerTest, TellsARoundTripOncePerPongAndNotPerResult) {
   Peer peer(io_, server_->port());
   peer.say_hello(hello("1"));
   ASSERT_TRUE(eventually([&] { return !peer.got<proto::Welcome>().empty(); }));
-  peer.flush();  // the PONG
-  ASSERT_TRUE(eventually([&] { return !recorder_.round_trips.empty(); }));
-  EXPECT_EQ(recorder_.round_trips[0], server_->rtt(recorder_.joined[0]));
+  // PONGs: one, or some more where this machine is so slow that they are doubted.
+  ASSERT_TRUE(eventually([&] { return peer.flush() == 0 && !recorder_.round_trips.empty(); }));
+  EXPECT_GT(recorder_.round_trips[0].count(), 0);
   ASSERT_THAT(recorder_.guesses, SizeIs(1)) << "TCP knows it before the first PONG";
   EXPECT_GT(recorder_.guesses[0].count(), 0);
   for (std::uint64_t job = 1; job <= 3; ++job) {

@@ -44,6 +44,20 @@ TEST(ModelCard, SaysWhatItIsHowGoodAndHowItWasMade) {
   EXPECT_THAT(card, Not(HasSubstr("/home/me"))) << "where the pictures are is nobody's business";
 }
 
+TEST(ModelCard, SaysWhichNetworksAreAsked) {
+  const auto options =
+      parse_train_options({"--data", "pets", "--out", "models/pets", "--mirror", "--bytes",
+                           "--with", "/home/me/a.checkpoint,b.checkpoint"});
+  ASSERT_TRUE(options.ok());
+  Photos photos;
+  photos.size = 32;
+  photos.classes = {"cat", "dog"};
+  const std::string card =
+      model_card(*options, photos, judge(nine_of_ten(), nine_of_ten(), false, 480, 0.9));
+  EXPECT_THAT(card, HasSubstr("| networks | 3, the mean of whose answers is taken; each looks at"));
+  EXPECT_THAT(card, HasSubstr(" --mirror --bytes --with a.checkpoint,b.checkpoint --rate"));
+}
+
 TEST(ModelCard, SaysThatItWasTunedOnWhatItWasJudgedBy) {
   const auto options = parse_train_options({"--data", "pets", "--out", "models/pets"});
   ASSERT_TRUE(options.ok());

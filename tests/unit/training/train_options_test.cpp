@@ -29,11 +29,29 @@ TEST(TrainOptions, HasDefaultsForEverythingButTheFolders) {
 }
 
 TEST(TrainOptions, TakesWhatItIsGiven) {
-  const auto options =
-      parse({"--epochs=3",  "--classes", "cat,dog",    "--size",       "64",
-             "--sure",      "90",        "--held-out", "20",           "--rate",
-             "0.02",        "--seed",    "7",          "--memory=100", "--precision=fp32",
-             "--threads=3", "--whole=2", "--width",    "150",          "--mirror"});
+  const auto options = parse({"--epochs=3",
+                              "--classes",
+                              "cat,dog",
+                              "--size",
+                              "64",
+                              "--sure",
+                              "90",
+                              "--held-out",
+                              "20",
+                              "--rate",
+                              "0.02",
+                              "--seed",
+                              "7",
+                              "--memory=100",
+                              "--precision=fp32",
+                              "--threads=3",
+                              "--whole=2",
+                              "--width",
+                              "150",
+                              "--mirror",
+                              "--bytes",
+                              "--with",
+                              "a/b.checkpoint,c"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->trainer.epochs, 3u);
   EXPECT_THAT(options->folders.classes, ElementsAre("cat", "dog"));
@@ -47,6 +65,8 @@ TEST(TrainOptions, TakesWhatItIsGiven) {
   EXPECT_EQ(options->trainer.threads, 3u);
   EXPECT_EQ(options->trainer.whole_epochs, 2u);
   EXPECT_TRUE(options->trainer.mirror);
+  EXPECT_TRUE(options->trainer.byte_weights);
+  EXPECT_THAT(options->committee, ElementsAre("a/b.checkpoint", "c"));
   EXPECT_EQ(options->trainer.width, 150u);
 }
 

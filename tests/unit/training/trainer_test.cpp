@@ -1,5 +1,6 @@
 #include "training/torch/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -9,6 +10,7 @@ namespace imgrec::training {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Two classes that anybody can tell: bright above and dark below, or the other way round, in noise.
@@ -222,6 +224,88 @@ TEST_F(TrainerTest, TheModuleMayLookAtTheMirrorImageToo) {
   EXPECT_LT(fs::file_size(dir_ / "both.pt"),
             1.1 * static_cast<double>(fs::file_size(dir_ / "one.pt")))
       << "the weights are stored once";
+}
+
+// Of the two networks that `options` and those of another width make; the other one's checkpoint is
+// "other".
+class CommitteeTest : public TrainerTest {
+ protected:
+  CommitteeTest() {
+    options_.width = 50;
+    options_.seed = 2;
+    Trainer other = trainer();
+    run(other, 1);
+    theirs_ = other.evaluate(unseen_, everything(unseen_));
+    EXPECT_TRUE(other.save(dir_ / "other").ok());
+    options_.width = 75;
+    options_.seed = 1;
+  }
+  static double worst(const Answers& module, const Answers& logits) {
+    double worst = 0;
+    for (std::size_t i = 0; i < logits.count(); ++i) {
+      const double said = probabilities(logits.row(i), logits.classes, 1)[0];
+      worst = std::max(worst, std::abs(module.row(i)[0] - said));
+    }
+    return worst;
+  }
+  Answers theirs_;
+};
+
+TEST_F(CommitteeTest, TheModuleSaysTheMeanOfAllNetworks) {
+  Trainer learner = trainer();
+  run(learner, 2);
+  const Answers ours = learner.evaluate(unseen_, everything(unseen_));
+  ASSERT_TRUE(learner.join(dir_ / "other").ok());
+  EXPECT_EQ(learner.evaluate(unseen_, everything(unseen_)).logits, ours.logits) << "its own alone";
+  const Answers all = learner.evaluate_module(unseen_, everything(unseen_));
+  double apart = 0;
+  for (std::size_t i = 0; i < all.logits.size(); ++i) {
+    EXPECT_NEAR(all.logits[i], (ours.logits[i] + theirs_.logits[i]) / 2, 1e-4) << i;
+    apart = std::max<double>(apart, std::abs(ours.logits[i] - theirs_.logits[i]));
+  }
+  EXPECT_GT(apart, 0.1) << "of two networks";
+  ASSERT_TRUE(learner.write_module(1, dir_ / "all.pt").ok());
+  const auto module =
+      run_module(dir_ / "all.pt", unseen_, everything(unseen_), options_.normalisation);
+  ASSERT_TRUE(module.ok()) << module.status().message();
+  EXPECT_LT(worst(*module, all), 1e-4);
+}
+
+TEST_F(CommitteeTest, RoundedWeightsTakeAByteAndSayNearlyTheSame) {
+  Trainer learner = trainer();
+  run(learner, 2);
+  ASSERT_TRUE(learner.join(dir_ / "other").ok());
+  const Answers exact = learner.evaluate_module(unseen_, everything(unseen_));
+  ASSERT_TRUE(learner.write_module(1, dir_ / "exact.pt").ok());
+  ASSERT_TRUE(learner.save(dir_ / "state").ok());
+
+  options_.mirror = options_.byte_weights = true;
+  Trainer rounding = trainer();
+  ASSERT_TRUE(rounding.load(dir_ / "state").ok()) << "it is the same training";
+  ASSERT_TRUE(rounding.join(dir_ / "other").ok());
+  const Answers rounded = rounding.evaluate_module(unseen_, everything(unseen_));
+  ASSERT_TRUE(rounding.write_module(1, dir_ / "rounded.pt").ok());
+  const auto module =
+      run_module(dir_ / "rounded.pt", unseen_, everything(unseen_), options_.normalisation);
+  ASSERT_TRUE(module.ok()) << module.status().message();
+  EXPECT_LT(worst(*module, rounded), 1e-4) << "the module has the very weights that were judged";
+  EXPECT_LT(static_cast<double>(fs::file_size(dir_ / "rounded.pt")),
+            0.45 * static_cast<double>(fs::file_size(dir_ / "exact.pt")));
+  EXPECT_GT(Confusion(rounded).accuracy(), Confusion(exact).accuracy() - 0.05);
+  EXPECT_EQ(rounding.evaluate(unseen_, everything(unseen_)).count(), unseen_.count());
+  Trainer again = trainer();
+  ASSERT_TRUE(again.load(dir_ / "state").ok());
+  EXPECT_EQ(again.evaluate(unseen_, everything(unseen_)).logits,
+            rounding.evaluate(unseen_, everything(unseen_)).logits)
+      << "what is trained on stays as it is";
+}
+
+TEST_F(CommitteeTest, RefusesANetworkOfOtherPictures) {
+  const Photos others = two_classes(60, 1);
+  Trainer learner(options_, others, everything(others));
+  EXPECT_THAT(learner.join(dir_ / "other").message(),
+              AllOf(HasSubstr("128 pictures"), HasSubstr("this one has 120 pictures")));
+  EXPECT_THAT(learner.join(dir_ / "none").message(), HasSubstr("cannot read"));
 }
 
 TEST_F(TrainerTest, AFullDiskIsAFailureInWords) {
