@@ -14,6 +14,7 @@
 #include <optional>
 #include <string_view>
 
+#include "net/loss_window.h"
 #include "net/tcp_figures.h"
 
 namespace imgrec::net {
@@ -34,7 +35,7 @@ class CongestionChoice {
 
   // So much is lost by chance that CUBIC alone carries next to nothing. Where its own probing makes
   // packets be lost, they are far fewer.
-  bool needs_bbr() const { return lossy_ && again_of_last_ * 25 >= sent_of_last_; }
+  bool needs_bbr() const { return lossy_ && last_.lost_one_in(25); }
 
  private:
   // What is lost at once where slow start went too far, or one of a few segments, is no lossy way.
@@ -44,21 +45,14 @@ class CongestionChoice {
       2000;  // in which next to none was lost: it was a bad time
 
   void look_for_loss(const TcpCounters& counters) {
-    const std::uint32_t sent = counters.data_segments_out - sent_;  // they wrap around
-    const std::uint32_t again = counters.retransmissions - again_;
-    if (sent < (lossy_ ? kManyMore : kEnough)) return;
-    sent_ = counters.data_segments_out;
-    again_ = counters.retransmissions;
-    sent_of_last_ = sent;
-    again_of_last_ = again;
-    lossy_ = lossy_ ? again * std::uint64_t{500} >= sent
-                    : again >= kLeastLost && again * std::uint64_t{100} >= sent;
+    const auto seen = window_.look(counters, lossy_ ? kManyMore : kEnough);
+    if (!seen) return;
+    last_ = *seen;
+    lossy_ = lossy_ ? last_.lost_one_in(500) : last_.again >= kLeastLost && last_.lost_one_in(100);
   }
 
-  std::uint32_t sent_ = 0;  // as of the last time that there were enough
-  std::uint32_t again_ = 0;
-  std::uint64_t sent_of_last_ = 0;  // between the last two such times
-  std::uint64_t again_of_last_ = 0;
+  LossWindow window_;
+  LossWindow::Seen last_;
   bool lossy_ = false;
 };
 

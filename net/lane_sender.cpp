@@ -7,10 +7,8 @@
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "net/tcp_figures.h"
@@ -35,18 +33,6 @@ constexpr std::chrono::milliseconds kLookEvery{5};
 void be_writable_when_all_is_sent(int fd) {
   const int bytes = 1;
   (void)::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
-}
-
-// How many bytes a lane's TCP was given since it began.
-std::optional<std::uint64_t> given_bytes(int fd) {
-  for (int tries = 0; tries < 3; ++tries) {  // an acknowledgement may come between two calls
-    int queued = 0;
-    const auto before = read_acknowledged_bytes(fd);
-    if (!before || ::ioctl(fd, SIOCOUTQ, &queued) != 0) break;
-    const auto after = read_acknowledged_bytes(fd);
-    if (after == before) return *before + static_cast<std::uint64_t>(queued);
-  }
-  return std::nullopt;
 }
 
 microseconds least_round_trip(const std::vector<std::shared_ptr<Stream>>& lanes) {
@@ -141,9 +127,9 @@ void LaneSender::send(std::size_t lane, const LaneLedger::Piece& piece) {
                                         const Stream::ErrorCode& error, std::size_t) {
         if (error) return self->broke(error);
         if (self->broken_) return;
-        const auto given = given_bytes(self->lanes_[lane].stream->socket().native_handle());
+        const auto given = read_backlog(self->lanes_[lane].stream->socket().native_handle());
         // Not known: taken for acknowledged, which saves it from being sent again.
-        self->ledger_.written(lane, given.value_or(0));
+        self->ledger_.written(lane, given ? given->acknowledged + given->unacknowledged : 0);
         self->lanes_[lane].busy = false;
         self->look_again_soon();
         self->offer();

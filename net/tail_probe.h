@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "net/congestion_choice.h"
+#include "net/loss_window.h"
 #include "net/tcp_figures.h"
 
 namespace imgrec::net {
@@ -66,16 +67,12 @@ class TailProbe {
   static constexpr std::uint64_t kLeastLost = 100;  // one in so many
 
   void look_for_loss(const TcpCounters& counters) {
-    const std::uint32_t sent = counters.data_segments_out - sent_;  // they wrap around
-    const std::uint32_t again = counters.retransmissions - again_;
-    if (sent < (lossy_ ? kMany : kFew)) return;
-    sent_ = counters.data_segments_out;
-    again_ = counters.retransmissions;
-    lossy_ = again * kLeastLost >= sent;
+    if (const auto seen = window_.look(counters, lossy_ ? kMany : kFew)) {
+      lossy_ = seen->lost_one_in(kLeastLost);
+    }
   }
 
-  std::uint32_t sent_ = 0;  // as of the last time that there were enough
-  std::uint32_t again_ = 0;
+  LossWindow window_;
   bool lossy_ = false;
   std::chrono::microseconds interval_{};  // valid while there is a next_
   std::optional<TimePoint> next_;

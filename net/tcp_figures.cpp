@@ -73,16 +73,19 @@ std::optional<std::uint64_t> read_acknowledged_bytes(int fd) {
 }
 
 std::optional<Backlog> read_backlog(int fd) {
-  int unacknowledged = 0;
-  int unsent = 0;
-  if (::ioctl(fd, SIOCOUTQNSD, &unsent) != 0 || ::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0) {
-    return std::nullopt;
+  for (int tries = 0; tries < 3; ++tries) {  // an acknowledgement may come between two calls
+    int unacknowledged = 0;
+    int unsent = 0;
+    const auto before = read_acknowledged_bytes(fd);
+    if (!before || ::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 ||
+        ::ioctl(fd, SIOCOUTQNSD, &unsent) != 0) {
+      break;
+    }
+    if (read_acknowledged_bytes(fd) != before) continue;
+    return Backlog{*before, static_cast<std::uint64_t>(unacknowledged),
+                   static_cast<std::uint64_t>(unsent)};
   }
-  // Last: what is acknowledged between the calls counts twice, rather than not at all.
-  const auto acknowledged = read_acknowledged_bytes(fd);
-  if (!acknowledged) return std::nullopt;
-  return Backlog{*acknowledged, static_cast<std::uint64_t>(unacknowledged),
-                 static_cast<std::uint64_t>(unsent)};
+  return std::nullopt;
 }
 
 std::optional<TcpFigures> read_tcp_figures(int fd) {

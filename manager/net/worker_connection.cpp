@@ -272,8 +272,8 @@ void WorkerConnection::send() {
       return;
     }
     if (ec) self->session_.on_disconnect(self->stream_->explain(ec, "the worker"));
-    if (self->outbox_.empty() && std::exchange(self->photo_queued_, false)) {
-      if (const auto figures = self->tcp_figures(); figures && !self->spread_) {
+    if (!self->spread_ && self->outbox_.empty() && std::exchange(self->photo_queued_, false)) {
+      if (const auto figures = self->tcp_figures()) {
         self->tail_.written(*figures, std::chrono::steady_clock::now());
       }
     }

@@ -76,7 +76,8 @@ class Trainer {
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members);
 
   // The module is to ask the network of another training, too, as it is in this checkpoint: the
-  // mean of all logits. kFailedPrecondition: it was not trained on the same pictures.
+  // mean of all logits. kFailedPrecondition: it was not trained on as many pictures of this size in
+  // as many classes; whether they are the same ones is the caller's to know.
   Status join(const std::filesystem::path& checkpoint);
   // What the module will say: of all networks that were joined, with weights as they are stored.
   Answers evaluate_module(const Photos& photos, const std::vector<std::size_t>& members);

@@ -226,8 +226,7 @@ TEST_F(TrainerTest, TheModuleMayLookAtTheMirrorImageToo) {
       << "the weights are stored once";
 }
 
-// Of the two networks that `options` and those of another width make; the other one's checkpoint is
-// "other".
+// Two networks: that of options_, and one of another width, whose checkpoint is the file "other".
 class CommitteeTest : public TrainerTest {
  protected:
   CommitteeTest() {
