@@ -84,21 +84,23 @@ void LiveFeed::on_second() {
 }
 
 // What is no result may be missed: the page reads it over REST when it needs it.
-void LiveFeed::hint_session(const ImageRecord& image, const SharedText& text) {
+void LiveFeed::hint_session(const ImageRecord& image, const SharedText& text, Room room) {
   const auto [first, last] = by_session_.equal_range(image.session);
   for (auto it = first; it != last; ++it) {
-    if (clients_.at(it->second).greeted) it->second->send(text, image.id.text);
+    WebSocketSession& socket = *it->second;
+    if (clients_.at(&socket).greeted && (socket.*room)()) socket.send(text, image.id.text);
   }
 }
 
+// States come by the hundred with an upload: half of the queue stays free of them, for results.
 void LiveFeed::on_state(const ImageRecord& image) {
-  if (by_session_.contains(image.session)) hint_session(image, state_event(image));
+  if (!by_session_.contains(image.session)) return;
+  hint_session(image, state_event(image), &WebSocketSession::idle);
 }
 
 void LiveFeed::on_deleted(const ImageRecord& image) {
-  if (by_session_.contains(image.session)) {
-    hint_session(image, deleted_event(image.id));
-  }
+  if (!by_session_.contains(image.session)) return;
+  hint_session(image, deleted_event(image.id), &WebSocketSession::has_room);
 }
 
 void LiveFeed::on_settled(const ImageRecord& image) {
@@ -118,7 +120,7 @@ void LiveFeed::on_room(WebSocketSession& socket) {
   if (found != clients_.end()) read_page(found->second);
 }
 
-// A page is read only when a whole one fits.
+// A page is read only when a whole one fits at that moment.
 void LiveFeed::read_page(Client& client) {
   if (!client.cursor.wants_page(client.socket->idle())) return;
   client.cursor.on_page_requested();
@@ -140,8 +142,17 @@ void LiveFeed::on_page(const std::weak_ptr<WebSocketSession>& socket,
     alive->close("results cannot be read; please reconnect");
     return;
   }
-  for (const ImageRecord& image : *page) alive->send(image_event(image));
-  client.cursor.on_page(page->empty() ? 0 : page->back().settle_seq, page->size() == kPage);
+  // What was said while it was read may have taken its room: the rest is read again later.
+  std::uint64_t last = 0;
+  bool more = page->size() == kPage;
+  for (const ImageRecord& image : *page) {
+    if (!alive->send(image_event(image))) {
+      more = true;
+      break;
+    }
+    last = image.settle_seq;
+  }
+  client.cursor.on_page(last, more);
   read_page(client);
 }
 

@@ -53,7 +53,8 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   void on_room(WebSocketSession& socket) override;
   void on_closed(WebSocketSession& socket) override;
 
-  void hint_session(const ImageRecord& image, const SharedText& text);
+  using Room = bool (WebSocketSession::*)() const;  // what a socket must have for a hint
+  void hint_session(const ImageRecord& image, const SharedText& text, Room room);
   void read_page(Client& client);
   void on_page(const std::weak_ptr<WebSocketSession>& socket,
                const Result<std::vector<ImageRecord>>& page);

@@ -35,12 +35,13 @@ class EventCursor {
     missed_while_reading_ = false;
   }
 
-  // A page arrived whose last result is `last` (0: empty). `full`: there may be another one.
+  // A page arrived, and was sent up to and including the result `last` (0: none of it). `more`:
+  // there may be another page, or not all of this one could be sent.
   // What was settled while it was read may or may not be in it: then one more page is read.
-  void on_page(std::uint64_t last, bool full) {
+  void on_page(std::uint64_t last, bool more) {
     reading_ = false;
     seen_ = std::max(seen_, last);
-    behind_ = full || missed_while_reading_;
+    behind_ = more || missed_while_reading_;
   }
 
   std::uint64_t seen() const { return seen_; }

@@ -1,6 +1,7 @@
 """Shared by all integration tests: clusters that end themselves, and an exit code for ctest."""
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -60,6 +61,19 @@ def model():
     if not (BIN_DIR / "imgrec-worker").exists():
         pytest.skip(f"there is no imgrec-worker in {BIN_DIR}")
     return folder
+
+
+def pytest_sessionstart(session):
+    """A test that would hang until ctest ends it without a word fails shortly before instead: its
+    report says where it stood, and shows its programs' logs."""
+    seconds = int(os.environ.get("IMGREC_TEST_SECONDS", "0"))
+
+    def time_is_over(_number, _frame):
+        session.shouldfail = f"the {seconds} seconds of this file are over"
+        pytest.fail(session.shouldfail)
+
+    signal.signal(signal.SIGALRM, time_is_over)
+    signal.alarm(seconds)
 
 
 @pytest.hookimpl(hookwrapper=True)

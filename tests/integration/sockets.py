@@ -18,21 +18,27 @@ class ResultSocket:
             f"ws://{address}/ws{query}", header=[f"X-Session: {session}"], origin=origin,
             suppress_origin=origin is None, timeout=PATIENCE_S)
         self.seen = []
+        self.states = 0  # events that say an image is being recognised, or waits again
         self.hello = self.next()
         assert self.hello["type"] == "hello", self.hello
 
     def next(self, timeout_s=PATIENCE_S):
-        """The next event, or None when there is none within timeout_s."""
-        self.socket.settimeout(timeout_s)
-        try:
-            text = self.socket.recv()
-        except websocket.WebSocketTimeoutException:
-            return None
-        if not text:
-            raise ConnectionError("the manager closed the WebSocket")
+        """The next event, or None when there is none within timeout_s. The manager's pings are
+        answered, and are no event."""
+        deadline = time.monotonic() + timeout_s
+        kind = None
+        while kind != websocket.ABNF.OPCODE_TEXT:
+            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                kind, text = self.socket.recv_data(control_frame=True)
+            except websocket.WebSocketTimeoutException:
+                return None
+            if kind == websocket.ABNF.OPCODE_CLOSE:
+                raise ConnectionError("the manager closed the WebSocket")
         event = json.loads(text)
         if event["type"] == "image":
             self.seen.append(event)
+        self.states += event["type"] == "state"
         return event
 
     def read_images(self, count, timeout_s=PATIENCE_S):

@@ -1,5 +1,6 @@
 #include "manager/core/event_cursor.h"
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <vector>
@@ -71,9 +72,10 @@ TEST(EventCursor, SendsEachResultOnceInOrderUnderRandomSchedules) {
     EventCursor cursor(0, seed % 2 == 0);
     std::vector<std::uint64_t> page;
     bool reading = false;
-    const auto deliver_page = [&] {
-      for (const auto seq : page) sent.push_back(seq);
-      cursor.on_page(page.empty() ? 0 : page.back(), page.size() == kPage);
+    const auto deliver_page = [&](std::size_t room) {
+      const std::size_t fits = std::min(room, page.size());
+      sent.insert(sent.end(), page.begin(), page.begin() + static_cast<std::ptrdiff_t>(fits));
+      cursor.on_page(fits == 0 ? 0 : page[fits - 1], fits < page.size() || page.size() == kPage);
       reading = false;
     };
     const auto request_page = [&](bool room) {
@@ -92,14 +94,14 @@ TEST(EventCursor, SendsEachResultOnceInOrderUnderRandomSchedules) {
           if (cursor.on_live(stored.back(), random() % 2 == 0)) sent.push_back(stored.back());
           break;
         case 1:
-          if (reading) deliver_page();
+          if (reading) deliver_page(random() % (kPage + 1));
           break;
         default:
           request_page(random() % 2 == 0);
       }
     }
     while (cursor.behind()) {
-      if (reading) deliver_page();
+      if (reading) deliver_page(kPage);
       request_page(true);
     }
     EXPECT_EQ(sent, stored) << "seed " << seed;
