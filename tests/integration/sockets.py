@@ -10,15 +10,15 @@ PATIENCE_S = 120
 
 
 class ResultSocket:
-    """Collects events; `seen` lists every image event in the order it came."""
+    """Collects events; `seen` lists every image event in the order it came. `sockopt`: of the TCP
+    socket, set before it connects."""
 
-    def __init__(self, address, session, after=None, origin=None):
+    def __init__(self, address, session, after=None, origin=None, sockopt=()):
         query = "" if after is None else f"?after={after}"
         self.socket = websocket.create_connection(
             f"ws://{address}/ws{query}", header=[f"X-Session: {session}"], origin=origin,
-            suppress_origin=origin is None, timeout=PATIENCE_S)
+            suppress_origin=origin is None, timeout=PATIENCE_S, sockopt=sockopt)
         self.seen = []
-        self.states = 0  # events that say an image is being recognised, or waits again
         self.hello = self.next()
         assert self.hello["type"] == "hello", self.hello
 
@@ -38,7 +38,6 @@ class ResultSocket:
         event = json.loads(text)
         if event["type"] == "image":
             self.seen.append(event)
-        self.states += event["type"] == "state"
         return event
 
     def read_images(self, count, timeout_s=PATIENCE_S):

@@ -1,15 +1,16 @@
 #include "manager/app/live_feed.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
 #include "tests/unit/manager_net/run_until.h"
+#include "tests/unit/manager_net/upgrade.h"
 #include "tests/unit/manager_store/storage_fixture.h"
 
 namespace imgrec::manager {
@@ -18,9 +19,6 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-const std::string kUpgrade =
-    "GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 const std::string kAnna = "anna";
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -48,32 +46,50 @@ class LiveFeedTest : public StorageTest {
   void open_page(std::optional<std::uint64_t> after) {
     tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
     client_.connect(acceptor.local_endpoint());
-    feed_->open({acceptor.accept(), {}, kUpgrade, {}}, SessionId{kAnna}, after);
+    feed_->open({acceptor.accept(), {}, imgrec::testing::kUpgrade, {}}, SessionId{kAnna}, after);
   }
   ImageRecord add_settled() {
     auto settled = settle(done(add(kAnna).job));
     EXPECT_TRUE(settled.ok());
     return *settled;
   }
-  // So many images of Anna's are assigned, one after the other.
-  void assign_images(int images) {
-    for (int i = 0; i < images; ++i) {
-      ImageRecord image;
-      image.id.text = "waiting-" + std::to_string(i);
-      image.session.text = kAnna;
-      image.state = ImageState::kAssigned;
-      feed_->on_state(image);
+  // Asks for a page of all results. After each step of the io_context there are `hints`, one about
+  // each of more images than a socket's queue holds. Before the page is asked for they are not
+  // sent; once it is, the storage has answered (find() waits behind it), and the io_context has yet
+  // to bring the answer: at that moment the hints come.
+  template <class Hint>
+  void open_page_amid(const std::vector<ImageRecord>& settled, Hint hint) {
+    open_page(0);
+    for (int step = 0; step < 50; ++step) {
+      io_.restart();
+      io_.run_one_for(std::chrono::milliseconds(1));
+      EXPECT_TRUE(find(settled.front().id).ok());
+      for (int i = 0; i < 300; ++i) {
+        ImageRecord image;
+        image.id.text = "another-" + std::to_string(i);
+        image.session.text = kAnna;
+        image.state = ImageState::kAssigned;
+        hint(image);
+      }
     }
+  }
+  std::vector<ImageRecord> add_settled(int images) {
+    std::vector<ImageRecord> settled;
+    for (int i = 0; i < images; ++i) settled.push_back(add_settled());
+    return settled;
   }
   // Reads until the condition holds for all that was read.
   template <class Condition>
   bool reads_until(Condition condition) {
     return imgrec::testing::run_until(io_, [&] {
-      boost::system::error_code ec;
-      std::string text(client_.available(ec), '\0');
-      if (!text.empty()) text.resize(client_.read_some(asio::buffer(text), ec));
-      read_ += text;
+      read_ += imgrec::testing::read_available(client_);
       return condition();
+    });
+  }
+  bool shows_each_once(const std::vector<ImageRecord>& images) {
+    return reads_until([&] {
+      return std::all_of(images.begin(), images.end(),
+                         [this](const ImageRecord& image) { return times_shown(image) == 1; });
     });
   }
   std::size_t times_shown(const ImageRecord& image) const {
@@ -95,27 +111,19 @@ TEST_F(LiveFeedTest, RepeatsWhatWasSettledBefore) {
   EXPECT_EQ(times_shown(seen), 0u);
 }
 
-// States that come between the question for a page and the page must not take its place.
-TEST_F(LiveFeedTest, LosesNoResultWhenStatesFillTheQueueWhileAPageIsRead) {
-  std::vector<ImageRecord> settled;
-  for (int i = 0; i < 60; ++i) settled.push_back(add_settled());
-  open_page(0);
-  // After each step of the io_context. Before the page of results is asked for, states are not
-  // sent; once it is, the storage has answered (find() waits behind it), and the io_context has yet
-  // to bring the answer: at that moment the states come.
-  for (int step = 0; step < 100; ++step) {
-    io_.restart();
-    io_.run_one_for(std::chrono::milliseconds(1));
-    EXPECT_TRUE(find(settled.front().id).ok());
-    assign_images(400);
-  }
-  EXPECT_TRUE(reads_until([&] {
-    for (const ImageRecord& image : settled) {
-      if (times_shown(image) != 1) return false;
-    }
-    return true;
-  }));
+// What comes between the question for a page and the page must not take its place.
+TEST_F(LiveFeedTest, LosesNoResultWhenStatesComeWhileAPageIsRead) {
+  const std::vector<ImageRecord> settled = add_settled(60);
+  open_page_amid(settled, [this](const ImageRecord& image) { feed_->on_state(image); });
+  EXPECT_TRUE(shows_each_once(settled));
   EXPECT_GT(count(read_, "\"type\":\"state\""), 0u) << "no state came between";
+}
+
+TEST_F(LiveFeedTest, LosesNoResultWhenDeletionsFillTheQueueWhileAPageIsRead) {
+  const std::vector<ImageRecord> settled = add_settled(60);
+  open_page_amid(settled, [this](const ImageRecord& image) { feed_->on_deleted(image); });
+  EXPECT_TRUE(shows_each_once(settled));
+  EXPECT_GT(count(read_, "\"type\":\"deleted\""), 0u) << "no deletion came between";
 }
 
 }  // namespace

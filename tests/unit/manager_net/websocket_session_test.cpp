@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/manager_net/run_until.h"
+#include "tests/unit/manager_net/upgrade.h"
 
 namespace imgrec::manager {
 namespace {
@@ -16,9 +17,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using asio::ip::tcp;
 
-const std::string kUpgrade =
-    "GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+using testing::kUpgrade;
 
 class Recorder : public WebSocketSession::Listener {
  public:
@@ -46,12 +45,7 @@ class WebSocketSessionTest : public ::testing::Test {
   bool eventually(Condition condition) {
     return imgrec::testing::run_until(io_, condition);
   }
-  std::string read_available() {
-    boost::system::error_code ec;
-    std::string text(client_.available(ec), '\0');
-    text.resize(client_.read_some(asio::buffer(text), ec));
-    return text;
-  }
+  std::string read_available() { return testing::read_available(client_); }
 
   asio::io_context io_;
   Recorder recorder_;
