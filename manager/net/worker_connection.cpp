@@ -94,7 +94,12 @@ std::optional<net::TcpFigures> WorkerConnection::follow(bool may_ask) {
   auto figures = look_after_tcp();
   if (!figures) return std::nullopt;
   const auto now = std::chrono::steady_clock::now();
-  lanes_.on_time(now);
+  if (lanes_.on_time(now)) {
+    spdlog::warn(
+        "lanes_given_up worker={} address={} hint=\"not all of them came in time; they are "
+        "asked for again later\"",
+        worker_.value, address_);
+  }
   if (may_ask && tuner_.needs_lanes() && session_.can_have_lanes()) {
     if (const auto lanes = lanes_.ask(now)) {
       spdlog::info("lanes_asked_for worker={} address={} count={} congestion_control={}",

@@ -9,6 +9,7 @@ namespace imgrec::manager {
 namespace {
 
 constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kPause{20};  // before they are asked for again
 
 template <class T>
 void add_up(std::optional<T>& sum, const std::optional<T>& more) {
@@ -32,8 +33,7 @@ WorkerLanes::WorkerLanes(unsigned count, net::SocketTuning tuning)
     : count_(count), tuning_(std::move(tuning)) {}
 
 std::optional<proto::Lanes> WorkerLanes::ask(TimePoint now) {
-  if (asked_ || count_ == 0) return std::nullopt;
-  asked_ = true;
+  if (count_ == 0 || sender_ || !key_.empty() || now < not_before_) return std::nullopt;
   key_ = net::random_id();
   given_up_at_ = now + kPatience;
   for (unsigned i = 0; i < count_; ++i) {
@@ -64,10 +64,12 @@ bool WorkerLanes::add(std::size_t index, std::shared_ptr<net::Stream> lane) {
   return true;
 }
 
-void WorkerLanes::on_time(TimePoint now) {
-  if (key_.empty() || now < given_up_at_) return;
+bool WorkerLanes::on_time(TimePoint now) {
+  if (key_.empty() || now < given_up_at_) return false;
   close();
   lanes_.clear();
+  not_before_ = now + kPause;
+  return true;
 }
 
 net::TcpFigures WorkerLanes::follow(net::TcpFigures own) {

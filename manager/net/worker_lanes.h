@@ -26,7 +26,8 @@ class WorkerLanes {
   // `count`: how many to ask for; 0: none, ever.
   WorkerLanes(unsigned count, net::SocketTuning tuning);
 
-  // The way needs lanes. Returns what to ask for, once in a connection's life.
+  // The way needs lanes. Returns what to ask for, unless that is being done or has been; after
+  // lanes that did not come, another time.
   std::optional<proto::Lanes> ask(TimePoint now);
   // Of those that were asked for and may come; empty: none may.
   const std::string& key() const { return key_; }
@@ -35,8 +36,8 @@ class WorkerLanes {
   // One has come; it takes the place of another of its index. True: it was the last, and they can
   // be sent over. REQUIRES: key() is not empty. An index that was not asked for is closed.
   bool add(std::size_t index, std::shared_ptr<net::Stream> lane);
-  // Lanes that have not all come in time are given up.
-  void on_time(TimePoint now);
+  // Lanes that have not all come in time are given up: true.
+  bool on_time(TimePoint now);
 
   // To send over; null while they are not all there.
   net::LaneSender* sender() { return sender_.get(); }
@@ -56,9 +57,9 @@ class WorkerLanes {
 
   const unsigned count_;
   const net::SocketTuning tuning_;
-  bool asked_ = false;
+  TimePoint not_before_ = TimePoint::min();
   TimePoint given_up_at_;
-  std::string key_;
+  std::string key_;          // not empty: they are asked for
   std::vector<Lane> lanes_;  // by index
   std::shared_ptr<net::LaneSender> sender_;
 };

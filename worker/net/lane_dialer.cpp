@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/logging.h"
+#include "net/tcp_figures.h"
 #include "proto/message_codec.h"
 
 namespace imgrec::worker {
@@ -50,16 +51,29 @@ void LaneDialer::connect(std::size_t index) {
         if (error) return self->try_later(index, error.message());
         self->secure(index);
       });
-  lane.timer.expires_after(options_.connect_patience * lane.tries);
-  lane.timer.async_wait(
-      [self = shared_from_this(), index, stream = lane.stream](const ErrorCode& error) {
-        if (error || !self->current(index, stream)) return;
-        if (self->lanes_[index].step == Step::kConnecting) self->connect(index);
-      });
+  hurry(index, options_.connect_patience * lane.tries);
+}
+
+void LaneDialer::hurry(std::size_t index, std::chrono::milliseconds patience) {
+  Lane& lane = lanes_[index];
+  lane.timer.expires_after(patience);
+  lane.timer.async_wait([self = shared_from_this(), index, stream = lane.stream,
+                         step = lane.step](const ErrorCode& error) {
+    if (error || !self->current(index, stream) || self->lanes_[index].step != step) return;
+    if (!self->said_and_heard(index)) self->connect(index);
+  });
+}
+
+bool LaneDialer::said_and_heard(std::size_t index) const {
+  const Lane& lane = lanes_[index];
+  if (lane.step != Step::kSaid) return false;
+  const auto backlog = net::read_backlog(lane.stream->socket().native_handle());
+  return !backlog || backlog->unacknowledged == 0;
 }
 
 void LaneDialer::secure(std::size_t index) {
   lanes_[index].step = Step::kSecuring;
+  hurry(index, options_.word_patience);
   const auto stream = lanes_[index].stream;
   net::TcpTuner(options_.tuning).begin(stream->socket().native_handle());
   stream->handshake(options_.tls_server_name,
@@ -77,6 +91,7 @@ void LaneDialer::introduce(std::size_t index) {
                   if (!self->current(index, stream)) return;
                   if (error) return self->try_later(index, stream->explain(error, "the manager"));
                   self->lanes_[index].step = Step::kSaid;
+                  self->hurry(index, self->options_.word_patience);
                   self->watch(index);
                 });
 }

@@ -2,7 +2,9 @@
 // each with TLS where that is spoken, on which LANE was said.
 //
 // Where the way loses packets a lost SYN costs a second, and would be taken for a round trip of
-// one: a lane that is not connected soon is tried again. So is one that ends before all are in use.
+// one: a lane that is not connected soon is tried again. So is one on which a handshake or LANE
+// itself gets lost again and again, where TCP waits twice as long each time, and one that ends
+// before all are in use.
 //
 // Thread rule: confined to its io_context's one thread.
 // Owns: the lanes until take(). Held by shared_ptr; pending operations hold it too, until stop() or
@@ -30,7 +32,9 @@ struct LaneDialerOptions {
   std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
   std::string tls_server_name;
   net::SocketTuning tuning;
-  std::chrono::milliseconds connect_patience{300};  // then another try
+  std::chrono::milliseconds connect_patience{300};  // then another try, which has more
+  // For TLS and LANE's acknowledgement, in each of these steps.
+  std::chrono::milliseconds word_patience{2'000};
   std::chrono::milliseconds give_up_after{15'000};  // the manager does so after 10 s
 };
 
@@ -59,6 +63,9 @@ class LaneDialer : public std::enable_shared_from_this<LaneDialer> {
   using Stream = std::shared_ptr<net::Stream>;
 
   void connect(std::size_t lane);
+  // It connects anew if it has not come further by then.
+  void hurry(std::size_t lane, std::chrono::milliseconds patience);
+  bool said_and_heard(std::size_t lane) const;
   void secure(std::size_t lane);
   void introduce(std::size_t lane);
   void watch(std::size_t lane);

@@ -295,7 +295,8 @@ void ManagerLink::handle(proto::Message message) {
 // ---- lanes ------------------------------------------------------------------------------------
 
 void ManagerLink::open_lanes(const proto::Lanes& lanes) {
-  if (dialer_ || lanes_) return;  // a manager asks once
+  if (lanes_) return;
+  if (dialer_) dialer_->stop();  // those of before did not come in time
   ErrorCode error;
   const auto manager = stream_->socket().remote_endpoint(error);
   if (error) return;  // the connection is ending

@@ -406,23 +406,35 @@ TEST_F(LanesOfAWorker, AreUsedWhenAllAreThere) {
   const auto figures = lanes.follow(own);
   EXPECT_EQ(figures.connections, 1 + kLanes);
   EXPECT_GT(figures.congestion_window_bytes.value_or(0), 0u);
-  lanes.on_time(start_ + std::chrono::hours(1));
+  EXPECT_FALSE(lanes.on_time(start_ + std::chrono::hours(1)));
   EXPECT_NE(lanes.sender(), nullptr) << "they stay";
+  EXPECT_FALSE(lanes.ask(start_ + std::chrono::hours(1))) << "and are enough";
 }
 
-TEST_F(LanesOfAWorker, AreGivenUpWhereOneDoesNotCome) {
+TEST_F(LanesOfAWorker, AreGivenUpWhereOneDoesNotComeAndAskedForAgain) {
   WorkerLanes lanes(kLanes, {});
-  ASSERT_TRUE(lanes.ask(start_));
+  const auto first = lanes.ask(start_);
+  ASSERT_TRUE(first);
   EXPECT_FALSE(lanes.add(0, open(far_)));
-  lanes.on_time(start_ + std::chrono::seconds(9));
+  EXPECT_FALSE(lanes.on_time(start_ + std::chrono::seconds(9)));
   EXPECT_NE(lanes.key(), "");
-  lanes.on_time(start_ + std::chrono::seconds(10));
+  EXPECT_TRUE(lanes.on_time(start_ + std::chrono::seconds(10)));
   EXPECT_EQ(lanes.key(), "");
   std::array<char, 1> byte{};
   boost::system::error_code error;
   far_[0].read_some(asio::buffer(byte), error);
   EXPECT_EQ(error, asio::error::eof) << "what came is closed";
   EXPECT_EQ(lanes.follow({}).connections, 1u);
+  EXPECT_EQ(lanes.missing(), 0u) << "none is waited for";
+  EXPECT_FALSE(lanes.on_time(start_ + std::chrono::seconds(11))) << "once";
+
+  EXPECT_FALSE(lanes.ask(start_ + std::chrono::seconds(29)));
+  const auto second = lanes.ask(start_ + std::chrono::seconds(30));
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->key, first->key);
+  EXPECT_FALSE(lanes.on_time(start_ + std::chrono::seconds(39))) << "with as much time";
+  EXPECT_FALSE(lanes.add(0, open(far_)));
+  EXPECT_TRUE(lanes.add(1, open(far_)));
 }
 
 }  // namespace

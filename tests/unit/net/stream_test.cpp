@@ -2,8 +2,6 @@
 #include "net/stream.h"
 
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -13,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/manager_net/run_until.h"
+#include "tests/unit/net/certificates.h"
 
 namespace imgrec::net {
 namespace {
@@ -21,30 +20,9 @@ namespace asio = boost::asio;
 using Tcp = asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 using Role = TlsContext::Role;
+using imgrec::testing::Certificates;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
-
-// A folder with authorities and certificates, made once by tests/support/make_certificates.sh.
-class Certificates {
- public:
-  Certificates() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "imgrec-tls-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-    const std::string command = "bash " IMGREC_SOURCE_DIR "/tests/support/make_certificates.sh " +
-                                folder_ + " >" + folder_ + "/log 2>&1";
-    EXPECT_EQ(std::system(command.c_str()), 0) << "see " << folder_ << "/log";
-  }
-  ~Certificates() { std::filesystem::remove_all(folder_); }
-  std::string file(const std::string& name) const { return folder_ + "/" + name; }
-  // `ours`: "manager" for manager.pem and manager.key; `authority`: "ca" for ca.pem; or empty.
-  TlsFiles files(const std::string& ours, const std::string& authority) const {
-    return {ours.empty() ? "" : file(ours + ".pem"), ours.empty() ? "" : file(ours + ".key"),
-            authority.empty() ? "" : file(authority + ".pem")};
-  }
-
- private:
-  std::string folder_;
-};
 
 class StreamTest : public ::testing::Test {
  protected:
