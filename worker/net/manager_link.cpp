@@ -142,6 +142,7 @@ void ManagerLink::on_secured(const Status& status) {
   phase_ = Phase::kOpen;
   shut_down_ = false;
   manager_ended_ = false;
+  unheard_ = false;
   refusal_.reset();
   session_.emplace(options_.session, hello_, Clock::now());
   session_->set_load(load_);
@@ -203,22 +204,34 @@ void ManagerLink::on_read(const ErrorCode& error, std::size_t bytes) {
     if (error) return end_connection();
     return read();
   }
-  if (lanes_ && net::Stream::is_end(error)) {  // its last words come over the lanes
-    manager_ended_ = true;
-    return;
-  }
-  if (error) {
-    session_->on_disconnect(stream_->explain(error, "the manager"));
-    pump();
-    return end_connection();
-  }
+  if (error) return on_broken(error, net::Stream::is_end(error));
   session_->feed({read_buffer_.data(), bytes}, Clock::now());
   pump();
   if (phase_ == Phase::kOpen || phase_ == Phase::kClosing) read();
 }
 
+// A manager that leaves may reset the connection, and what it has not acknowledged on the lanes
+// comes all the same, its BYE too. So their end is awaited: it comes soon where the manager is
+// gone, and after some silence where its machine is.
+void ManagerLink::on_broken(const ErrorCode& error, bool its_half_only) {
+  if (lanes_) {
+    manager_ended_ = true;
+    unheard_ |= !its_half_only;
+    write();
+    return shut_down_if_flushed();  // where nothing was to be sent
+  }
+  session_->on_disconnect(stream_->explain(error, "the manager"));
+  pump();
+  end_connection();
+}
+
 void ManagerLink::write() {
   if (frames_in_write_ != 0 || outgoing_->empty()) return;
+  if (unheard_) {
+    outgoing_->clear();
+    outgoing_bytes_ = 0;
+    return shut_down_if_flushed();
+  }
   std::vector<asio::const_buffer> buffers;
   for (const proto::OutgoingFrame& frame : *outgoing_) {
     if (buffers.size() + 2 > kMaxGatheredBuffers) break;
@@ -238,11 +251,7 @@ void ManagerLink::on_written(const ErrorCode& error) {
     outgoing_bytes_ -= outgoing_->front().size();
     outgoing_->pop_front();
   }
-  if (error) {
-    session_->on_disconnect(stream_->explain(error, "the manager"));
-    pump();
-    return end_connection();
-  }
+  if (error) return on_broken(error, false);
   if (outgoing_->empty() && std::exchange(answer_queued_, false)) {
     const auto figures = net::read_tcp_figures(stream_->socket().native_handle());
     if (figures) tail_.written(*figures, Clock::now());

@@ -108,6 +108,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   bool worth_logging(const std::string& failure);
   void read();
   void on_read(const ErrorCode& error, std::size_t bytes);
+  void on_broken(const ErrorCode& error, bool its_half_only);
   void write();
   void on_written(const ErrorCode& error);
   void pump();  // after every call of the session
@@ -161,6 +162,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   bool pumping_ = false;
   bool shut_down_ = false;      // our half is closed
   bool manager_ended_ = false;  // its half of the connection itself; the lanes may go on
+  bool unheard_ = false;        // and ours: what is to be sent is dropped
   bool stopping_ = false;
   bool parked_ = false;
   std::optional<proto::Refuse> refusal_;  // of this connection

@@ -15,10 +15,11 @@ namespace imgrec::testing {
 
 class Certificates {
  public:
-  Certificates() {
+  // `repository`: its folder.
+  explicit Certificates(const std::string& repository) {
     std::string pattern = (std::filesystem::temp_directory_path() / "imgrec-tls-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
-    const std::string command = "bash " IMGREC_SOURCE_DIR "/tests/support/make_certificates.sh " +
+    const std::string command = "bash " + repository + "/tests/support/make_certificates.sh " +
                                 folder_ + " >" + folder_ + "/log 2>&1";
     EXPECT_EQ(std::system(command.c_str()), 0) << "see " << folder_ << "/log";
   }

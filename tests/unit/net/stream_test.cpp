@@ -26,7 +26,7 @@ using ::testing::HasSubstr;
 
 class StreamTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { certificates_ = new Certificates; }
+  static void SetUpTestSuite() { certificates_ = new Certificates(IMGREC_SOURCE_DIR); }
   static void TearDownTestSuite() { delete certificates_; }
 
   std::shared_ptr<const TlsContext> context(Role role, const std::string& ours,

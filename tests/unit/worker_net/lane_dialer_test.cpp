@@ -84,7 +84,7 @@ TEST_F(LaneDialerTest, OpensALaneAgainThatTheManagerCloses) {
 
 // As where what was sent last is lost again and again.
 TEST_F(LaneDialerTest, OpensALaneAgainOnWhichNoHandshakeComes) {
-  const imgrec::testing::Certificates certificates;
+  const imgrec::testing::Certificates certificates(IMGREC_SOURCE_DIR);
   auto tls = net::TlsContext::load(net::TlsContext::Role::kWorker, certificates.files("", "ca"));
   ASSERT_TRUE(tls.ok()) << tls.status().to_string();
   options_.tls = *tls;

@@ -1,18 +1,25 @@
 #include "worker/net/worker_runner.h"
 
+#include <array>
 #include <chrono>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/chunk.h"
+#include "proto/frame.h"
+#include "proto/message_codec.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_manager.h"
 #include "tests/unit/worker_net/runner_fixture.h"
@@ -218,6 +225,70 @@ TEST_F(WorkerReconnect, FollowsAManagerThatDrains) {
   EXPECT_EQ(manager.wait_for<proto::Outcome>(1).size(), 1u);  // finished first
   EXPECT_EQ(manager.wait_for<proto::Bye>(1).size(), 1u);
   EXPECT_TRUE(manager.wait_registered(2));
+}
+
+// A manager of one worker, step by step.
+class OneConnection {
+ public:
+  using Tcp = boost::asio::ip::tcp;
+
+  std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+  Tcp::socket accept() { return acceptor_.accept(); }
+  // The next message of this kind; others are skipped.
+  template <class T>
+  static T hear(Tcp::socket& socket) {
+    proto::FrameDecoder decoder;
+    while (true) {
+      std::array<char, 1> byte{};
+      boost::asio::read(socket, boost::asio::buffer(byte));
+      decoder.feed({byte.data(), byte.size()});
+      auto frame = decoder.next();
+      if (!frame.ok()) throw std::runtime_error(frame.status().message());
+      if (!*frame) continue;
+      auto message = proto::decode(*std::move(*frame));
+      if (!message.ok()) throw std::runtime_error(message.status().message());
+      if (const T* wanted = std::get_if<T>(&*message)) return *wanted;
+    }
+  }
+  static void say(Tcp::socket& socket, const proto::Message& message) {
+    boost::asio::write(socket, boost::asio::buffer(proto::encode(message).head));
+  }
+
+ private:
+  boost::asio::io_context io_;
+  Tcp::acceptor acceptor_{io_, {boost::asio::ip::address_v4::loopback(), 0}};
+};
+
+// Where the way loses packets the reset may be there before what the lanes carry.
+TEST_F(WorkerReconnect, HearsOverItsLanesThatTheManagerLeavesThoughTheConnectionIsReset) {
+  options_.link.close_timeout = 20ms;  // the second connection is not answered
+  OneConnection manager;
+  start({manager.port()});
+  auto connection = manager.accept();
+  OneConnection::hear<proto::Hello>(connection);
+  OneConnection::say(connection, proto::Welcome{2, WorkerId{1}, std::string(32, 'a'), 1s, 1 << 20});
+  OneConnection::say(connection, proto::Lanes{1, std::string(32, 'k')});
+  auto lane = manager.accept();
+  EXPECT_EQ(OneConnection::hear<proto::Lane>(lane).key, std::string(32, 'k'));
+  OneConnection::say(connection, proto::Spread{});
+  std::uint64_t position = 0;
+  const auto say_over_lane = [&](const proto::Message& message) {
+    const std::string frame = proto::encode(message).head;
+    const auto header = proto::chunk_header(position, static_cast<std::uint32_t>(frame.size()));
+    boost::asio::write(lane, std::array{boost::asio::buffer(header), boost::asio::buffer(frame)});
+    position += frame.size();
+  };
+  say_over_lane(proto::Ping{});
+  OneConnection::hear<proto::Pong>(connection);  // it has heard SPREAD
+  connection.set_option(boost::asio::socket_base::linger(true, 0));
+  connection.close();                 // with a reset
+  std::this_thread::sleep_for(50ms);  // which is seen, and written into, before the rest comes
+  say_over_lane(proto::Bye{"the manager is shutting down"});
+  lane.shutdown(boost::asio::socket_base::shutdown_send);
+  auto again = manager.accept();
+  EXPECT_EQ(leave().code, 0);
+  EXPECT_THAT(log_.str(), HasSubstr("manager_connection_ended"));
+  EXPECT_THAT(log_.str(), HasSubstr("in good order"));
 }
 
 proto::Refuse refuse(bool retry) {
