@@ -17,11 +17,15 @@ find_package(SQLite3 REQUIRED)
 pkg_check_modules(pistache REQUIRED IMPORTED_TARGET libpistache)
 find_package(prometheus-cpp REQUIRED CONFIG COMPONENTS core)
 
-# Boost.Asio and Beast, headers only, compiled the same way everywhere.
-add_library(imgrec_boost INTERFACE)
-target_link_libraries(imgrec_boost INTERFACE Boost::headers Threads::Threads)
-target_compile_definitions(imgrec_boost INTERFACE BOOST_ASIO_NO_DEPRECATED
-                                                  BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+# Boost.Asio and Beast. What they have that is no template is compiled once, here, and not again in
+# each of the sixty files that include them: a fifth of their time, and a third in the tests.
+add_library(imgrec_boost STATIC cmake/boost/asio.cpp cmake/boost/asio_ssl.cpp
+                                cmake/boost/beast.cpp)
+target_link_libraries(imgrec_boost PUBLIC imgrec_sanitizers Boost::headers Threads::Threads
+                                          OpenSSL::SSL OpenSSL::Crypto)
+target_compile_definitions(
+  imgrec_boost PUBLIC BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE
+                      BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
 
 if(IMGREC_TESTS)
   find_package(GTest REQUIRED)
