@@ -24,11 +24,11 @@ const char* const kTrainHelp =
     "  --classes A,B,...  only these folders (default: all)\n"
     "  --size N           pictures are squashed to N x N, a multiple of 8 (default: 32)\n"
     "  --epochs N         passes over the pictures (default: 30)\n"
-    "  --batch N          pictures a step (default: 128)\n"
+    "  --batch N          pictures a step (default: 256)\n"
     "  --width P          percent of the network's channels: twice as many are up to four times "
     "the\n"
-    "                     work and weights (default: 100, 0.6 million weights)\n"
-    "  --rate R           highest learning rate (default: 0.1)\n"
+    "                     work and weights (default: 100, 1.7 million weights)\n"
+    "  --rate R           highest learning rate (default: 0.375)\n"
     "  --seed N           the same seed, the same training (default: 1)\n"
     "  --precision P      fp32, or bf16: faster on processors with the instructions for it, of\n"
     "                     the same accuracy (default: the faster one)\n"
@@ -171,7 +171,7 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
   options.folders.max_bytes = std::uint64_t{memory_mib} << 20;
   options.sure = sure / 100.0;
   options.trainer.seed = seed;
-  const auto rate = models::parse_numbers("--rate", arguments->value("--rate", "0.1"), 1);
+  const auto rate = models::parse_numbers("--rate", arguments->value("--rate", "0.375"), 1);
   if (!rate.ok()) return rate.status();
   options.trainer.rate = rate->front();
   if (!(options.trainer.rate > 0 && options.trainer.rate <= 10)) {

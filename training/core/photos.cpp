@@ -41,27 +41,32 @@ void normalise(const std::uint8_t* rgb, unsigned size, const Normalisation& how,
   }
 }
 
-void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, bool blanked,
+bool mirrored_in(std::size_t index, unsigned epoch, std::uint64_t seed) {
+  return Random(seed ^ (index * 0x9e3779b97f4a7c15)).coin() != (epoch % 2 == 1);
+}
+
+void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, Augmentation what,
              Random& random, float* out) {
   const int side = static_cast<int>(size);
-  const int reach = side / 8;
+  const int reach = side / 16;
   const auto spread = static_cast<std::uint64_t>(2 * reach + 1);
   const int shift_x = static_cast<int>(random.below(spread)) - reach;
   const int shift_y = static_cast<int>(random.below(spread)) - reach;
-  const bool mirrored = random.coin();
   Square blank;
   blank.side = side / 4;
   blank.left = static_cast<int>(random.below(size)) - blank.side / 2;
   blank.top = static_cast<int>(random.below(size)) - blank.side / 2;
-  if (!blanked) blank.side = 0;
+  if (!what.blanked) blank.side = 0;
+  const auto reflected = [side](int at) {
+    return at < 0 ? -at : at < side ? at : 2 * (side - 1) - at;
+  };
 
   const std::size_t plane = std::size_t{size} * size;
   for (int y = 0; y < side; ++y) {
     for (int x = 0; x < side; ++x) {
-      const int from_x = (mirrored ? side - 1 - x : x) + shift_x;
-      const int from_y = y + shift_y;
-      const bool inside = from_x >= 0 && from_x < side && from_y >= 0 && from_y < side;
-      const bool shown = inside && !blank.has(x, y);
+      const int from_x = reflected((what.mirrored ? side - 1 - x : x) + shift_x);
+      const int from_y = reflected(y + shift_y);
+      const bool shown = !blank.has(x, y);
       const std::size_t from =
           static_cast<std::size_t>(from_y) * size + static_cast<std::size_t>(from_x);
       const std::size_t to = static_cast<std::size_t>(y) * size + static_cast<std::size_t>(x);

@@ -7,7 +7,9 @@ namespace imgrec::training {
 
 double Schedule::rate(std::uint64_t step) const {
   if (step < warm_up) {
-    return peak * static_cast<double>(step + 1) / static_cast<double>(warm_up + 1);
+    constexpr double kFirst = 0.2;
+    return peak *
+           (kFirst + (1 - kFirst) * static_cast<double>(step) / static_cast<double>(warm_up));
   }
   const double done = static_cast<double>(step - warm_up) /
                       static_cast<double>(steps > warm_up ? steps - warm_up : 1);

@@ -1,5 +1,6 @@
-// The learning rate over a training: a linear rise, then half a cosine down to nothing.
-// Loshchilov and Hutter, "SGDR" (2016), without restarts; the rise as in Goyal et al. (2017).
+// The learning rate over a training: a linear rise from a fifth of its peak, then half a cosine
+// down to nothing. Loshchilov and Hutter, "SGDR" (2016), without restarts; the rise as in Goyal et
+// al. (2017).
 //
 // Thread rule: pure functions. Owns: nothing.
 #pragma once

@@ -13,63 +13,72 @@ NetShape NetShape::of_width(unsigned percent, std::int64_t classes) {
   NetShape shape;
   shape.classes = classes;
   if (percent == 100) return shape;
-  for (std::int64_t* stem : {&shape.stem1, &shape.stem2}) scale(*stem);
-  for (BlockShape& block : shape.blocks) {
-    for (std::int64_t* part : {&block.one, &block.narrow_three, &block.three, &block.narrow_five,
-                               &block.five, &block.pool}) {
+  scale(shape.stem);
+  for (StageShape& stage : shape.stages) {
+    BlockShape& block = stage.block;
+    for (std::int64_t* part :
+         {&stage.wide, &block.one, &block.three, &block.narrow_five, &block.five, &block.pool}) {
       scale(*part);
     }
   }
   return shape;
 }
 
-ConvUnitImpl::ConvUnitImpl(std::int64_t in, std::int64_t out, std::int64_t kernel)
-    : conv(register_module(
+ConvUnitImpl::ConvUnitImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, bool halves,
+                           std::int64_t first)
+    : halve(halves),
+      conv(register_module(
           "conv", nn::Conv2d(nn::Conv2dOptions(in, out, kernel).padding(kernel / 2).bias(false)))),
-      norm(register_module("norm", nn::BatchNorm2d(out))) {
-  nn::init::kaiming_normal_(conv->weight, 0.0, torch::kFanOut, torch::kReLU);
+      norm(register_module("norm", nn::BatchNorm2d(nn::BatchNorm2dOptions(out)))) {
+  norm->weight.set_requires_grad(false);
+  const std::int64_t passed = std::min(out, in - first);
+  if (passed <= 0) return;
+  const torch::NoGradGuard no_grad;
+  torch::Tensor weights = conv->weight.narrow(0, 0, passed).zero_();
+  for (std::int64_t i = 0; i < passed; ++i) weights[i][first + i][kernel / 2][kernel / 2] = 1;
 }
 
+// Halving before the normalisation is less work, and the same as after it: it has no scale.
 torch::Tensor ConvUnitImpl::forward(const torch::Tensor& x) {
-  return norm->forward(conv->forward(x)).relu_();
+  torch::Tensor y = conv->forward(x);
+  if (halve) y = torch::max_pool2d(y, 2);
+  return norm->forward(y).relu_();
 }
 
 InceptionBlockImpl::InceptionBlockImpl(std::int64_t in, const BlockShape& s)
     : one(register_module("one", ConvUnit(in, s.one, 1))),
-      narrow_three(register_module("narrow_three", ConvUnit(in, s.narrow_three, 1))),
-      three(register_module("three", ConvUnit(s.narrow_three, s.three, 3))),
-      narrow_five(register_module("narrow_five", ConvUnit(in, s.narrow_five, 1))),
+      three(register_module("three", ConvUnit(in, s.three, 3, false, s.one))),
+      narrow_five(
+          register_module("narrow_five", ConvUnit(in, s.narrow_five, 1, false, s.one + s.three))),
       five_a(register_module("five_a", ConvUnit(s.narrow_five, s.five, 3))),
       five_b(register_module("five_b", ConvUnit(s.five, s.five, 3))),
-      pool(register_module("pool", ConvUnit(in, s.pool, 1))) {}
+      pool(register_module("pool", ConvUnit(in, s.pool, 1, false, s.one + s.three + s.five))) {}
 
 torch::Tensor InceptionBlockImpl::forward(const torch::Tensor& x) {
-  return torch::cat({one->forward(x), three->forward(narrow_three->forward(x)),
+  return torch::cat({one->forward(x), three->forward(x),
                      five_b->forward(five_a->forward(narrow_five->forward(x))),
                      pool->forward(torch::max_pool2d(x, 3, 1, 1))},
                     1);
 }
 
 InceptionNetImpl::InceptionNetImpl(const NetShape& the_shape)
-    : shape(the_shape),
-      stem1(register_module("stem1", ConvUnit(3, shape.stem1, 3))),
-      stem2(register_module("stem2", ConvUnit(shape.stem1, shape.stem2, 3))) {
-  std::int64_t width = shape.stem2;
-  for (std::size_t i = 0; i < shape.blocks.size(); ++i) {
-    blocks.push_back(
-        register_module("block" + std::to_string(i + 1), InceptionBlock(width, shape.blocks[i])));
-    width = shape.blocks[i].out();
+    : shape(the_shape), stem(register_module("stem", ConvUnit(3, shape.stem, 3))) {
+  stem->conv->weight.set_requires_grad(false);
+  std::int64_t width = shape.stem;
+  for (std::size_t i = 0; i < shape.stages.size(); ++i) {
+    const StageShape& stage = shape.stages[i];
+    const std::string number = std::to_string(i + 1);
+    wides.push_back(register_module("wide" + number, ConvUnit(width, stage.wide, 3, true)));
+    blocks.push_back(register_module("block" + number, InceptionBlock(stage.wide, stage.block)));
+    width = stage.block.out();
   }
   head = register_module("head", nn::Linear(width, shape.classes));
 }
 
 torch::Tensor InceptionNetImpl::forward(torch::Tensor x) {
-  x = stem2->forward(stem1->forward(x));
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    if (i % 2 == 0) x = torch::max_pool2d(x, 2);
-    x = blocks[i]->forward(x);
-  }
-  return head->forward(x.mean({2, 3}));
+  x = stem->forward(x);
+  for (std::size_t i = 0; i < blocks.size(); ++i) x = blocks[i]->forward(wides[i]->forward(x));
+  return head->forward(torch::amax(x, {2, 3})) / kHeadDivisor;
 }
 
 InceptionNet copy_of(const InceptionNet& net) {

@@ -1,7 +1,11 @@
-// A small network of the GoogLeNet family for small pictures: two convolutions, four inception
-// blocks with batch normalisation, global average pooling, one linear layer. Blocks as in Szegedy
-// et al., "Going Deeper with Convolutions" (2014), with the 5x5 branch as two 3x3 convolutions and
-// batch normalisation as in "Rethinking the Inception Architecture" (2015).
+// A small network of the GoogLeNet family for small pictures: a first convolution, three stages of
+// a wide 3x3 convolution, halving and an inception block each, the greatest value of each channel,
+// one linear layer. Blocks as in Szegedy et al., "Going Deeper with Convolutions" (2014), figure
+// 2(a): the 3x3 branch sees all of the input; the 5x5 branch is two 3x3 convolutions behind a
+// narrowing one, as in "Rethinking the Inception Architecture" (2015). What makes it learn in few
+// epochs is of Jordan, "94% on CIFAR-10 in 3.29 Seconds" (2024): wide convolutions at low
+// resolution that begin as identities, halving before normalisation, normalisation without a scale,
+// a divided last layer.
 //
 // Thread rule: one thread at a time.
 // Owns: its weights.
@@ -15,52 +19,66 @@
 
 namespace imgrec::training {
 
-// Output channels of a block's four branches, and of what narrows the input before two of them.
+// Output channels of a block's four branches, and of what narrows the input before one of them.
 struct BlockShape {
-  std::int64_t one, narrow_three, three, narrow_five, five, pool;
+  std::int64_t one, three, narrow_five, five, pool;
   std::int64_t out() const { return one + three + five + pool; }
 };
 
+// A convolution of so many channels, and the block behind it.
+struct StageShape {
+  std::int64_t wide;
+  BlockShape block;
+};
+
 struct NetShape {
-  std::int64_t stem1 = 32;
-  std::int64_t stem2 = 40;
-  std::array<BlockShape, 4> blocks{{{32, 32, 48, 16, 24, 24},
-                                    {48, 48, 80, 16, 32, 32},
-                                    {96, 80, 144, 24, 48, 48},
-                                    {128, 96, 176, 32, 64, 64}}};
+  std::int64_t stem = 24;
+  std::array<StageShape, 3> stages{
+      {{64, {8, 40, 8, 8, 8}}, {256, {16, 192, 16, 24, 24}}, {256, {16, 192, 16, 24, 24}}}};
   std::int64_t classes = 10;
 
   // The same network with `percent` of the channels, in whole eights.
   static NetShape of_width(unsigned percent, std::int64_t classes);
 };
 
-// Convolution without bias, batch normalisation, ReLU.
+// How often the picture is halved: its sides must be multiples of 2 to this power.
+inline constexpr int kHalvings = 3;
+
+// Convolution without bias, halving or not, batch normalisation without scale, ReLU. Its outputs
+// begin as its inputs from number `first` on, for as many as there are; the others at random.
 struct ConvUnitImpl : torch::nn::Module {
-  ConvUnitImpl(std::int64_t in, std::int64_t out, std::int64_t kernel);
+  ConvUnitImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, bool halve = false,
+               std::int64_t first = 0);
   torch::Tensor forward(const torch::Tensor& x);
+  bool halve;
   torch::nn::Conv2d conv{nullptr};
   torch::nn::BatchNorm2d norm{nullptr};
 };
 TORCH_MODULE(ConvUnit);
 
+// Begins as what passes its input on, but for the pooling of its last branch.
 struct InceptionBlockImpl : torch::nn::Module {
   InceptionBlockImpl(std::int64_t in, const BlockShape& shape);
   torch::Tensor forward(const torch::Tensor& x);
-  ConvUnit one{nullptr}, narrow_three{nullptr}, three{nullptr}, narrow_five{nullptr},
-      five_a{nullptr}, five_b{nullptr}, pool{nullptr};
+  ConvUnit one{nullptr}, three{nullptr}, narrow_five{nullptr}, five_a{nullptr}, five_b{nullptr},
+      pool{nullptr};
 };
 TORCH_MODULE(InceptionBlock);
 
 struct InceptionNetImpl : torch::nn::Module {
   explicit InceptionNetImpl(const NetShape& shape);
-  // batch x 3 x height x width (at least 8 x 8) -> batch x classes, logits.
+  // batch x 3 x height x width (multiples of 8) -> batch x classes, logits.
   torch::Tensor forward(torch::Tensor x);
   NetShape shape;
-  ConvUnit stem1{nullptr}, stem2{nullptr};
+  ConvUnit stem{nullptr};       // whose kernels stay what they are made
+  std::vector<ConvUnit> wides;  // of each stage
   std::vector<InceptionBlock> blocks;
   torch::nn::Linear head{nullptr};
 };
 TORCH_MODULE(InceptionNet);
+
+// What the last layer's answers are divided by.
+inline constexpr double kHeadDivisor = 9;
 
 // Another one of the same shape, with the same weights and statistics.
 InceptionNet copy_of(const InceptionNet& net);

@@ -14,14 +14,14 @@ class Writer {
   // From here on with mirrored kernels, of the weights that are there.
   void mirror(bool mirrored) { mirrored_ = mirrored; }
 
-  // One line: `to` becomes the unit's output of `from`.
+  // `to` becomes the unit's output of `from`. Without a scale but that of the variance, which is
+  // positive, normalisation before halving is the same as after it.
   void conv(const std::string& to, const std::string& from, const std::string& name,
             const ConvUnit& unit) {
     const std::int64_t pad = unit->conv->weight.size(2) / 2;
     if (!mirrored_) {
       const auto& norm = unit->norm;
-      const torch::Tensor factor =
-          norm->weight / torch::sqrt(norm->running_var + norm->options.eps());
+      const torch::Tensor factor = torch::rsqrt(norm->running_var + norm->options.eps());
       weight(name + "_w", unit->conv->weight * factor.reshape({-1, 1, 1, 1}));
       number(name + "_b", norm->bias - norm->running_mean * factor);
     }
@@ -29,11 +29,11 @@ class Writer {
     if (mirrored_ && pad > 0) kernels = "torch.flip(" + kernels + ", [3])";
     line(to + " = torch.relu(torch.conv2d(" + from + ", " + kernels + ", self." + prefix_ + name +
          "_b, [1, 1], [" + std::to_string(pad) + ", " + std::to_string(pad) + "]))");
+    if (unit->halve) line(to + " = torch.max_pool2d(" + to + ", [2, 2])");
   }
   void block(const std::string& name, const InceptionBlock& block) {
     conv("a", "x", name + "_one", block->one);
-    conv("b", "x", name + "_narrow_three", block->narrow_three);
-    conv("b", "b", name + "_three", block->three);
+    conv("b", "x", name + "_three", block->three);
     conv("c", "x", name + "_narrow_five", block->narrow_five);
     conv("c", "c", name + "_five_a", block->five_a);
     conv("c", "c", name + "_five_b", block->five_b);
@@ -43,19 +43,19 @@ class Writer {
   }
   // `features` become those of `picture`.
   void features(const InceptionNet& net) {
-    conv("x", "picture", "stem1", net->stem1);
-    conv("x", "x", "stem2", net->stem2);
+    conv("x", "picture", "stem", net->stem);
     for (std::size_t i = 0; i < net->blocks.size(); ++i) {
-      if (i % 2 == 0) line("x = torch.max_pool2d(x, [2, 2])");
-      block("block" + std::to_string(i + 1), net->blocks[i]);
+      const std::string number = std::to_string(i + 1);
+      conv("x", "x", "wide" + number, net->wides[i]);
+      block("block" + number, net->blocks[i]);
     }
-    line("features = torch.mean(x, [2, 3])");
+    line("features = torch.amax(x, [2, 3])");
   }
   // `to` becomes the last layer's answer to `features`, divided.
   void head(const std::string& to, const InceptionNet& net, double weight_divisor,
             double bias_divisor) {
-    weight("head_w", net->head->weight / weight_divisor);
-    number("head_b", net->head->bias / bias_divisor);
+    weight("head_w", net->head->weight / (kHeadDivisor * weight_divisor));
+    number("head_b", net->head->bias / (kHeadDivisor * bias_divisor));
     line(to + " = torch.linear(features, " + value("head_w") + ", self." + prefix_ + "head_b)");
   }
   void line(const std::string& text) { source_.text += "    " + text + "\n"; }

@@ -1,6 +1,7 @@
 // Trains an InceptionNet on pictures in memory: stochastic gradient descent with Nesterov momentum,
-// label smoothing, weight decay on convolutions and the last layer, and a running average of the
-// weights, which is what is evaluated and kept (Polyak and Juditsky, 1992).
+// label smoothing, weight decay, and slow weights, towards which the network goes and from which it
+// goes on every few steps; they are what is evaluated and kept (Zhang et al., "Lookahead
+// Optimizer", 2019). The recipe is that of Jordan, "94% on CIFAR-10 in 3.29 Seconds" (2024).
 //
 // Thread rule: one thread at a time; LibTorch is set to use `threads` of its own.
 // Owns: the network, its average, the optimiser's state. Borrows the pictures.
@@ -32,14 +33,15 @@ bool accelerator_there();
 
 struct TrainerOptions {
   unsigned epochs = 30;
-  unsigned batch = 128;
-  unsigned width = 100;  // percent of the network's channels
-  double rate = 0.1;     // peak
-  double warm_up_epochs = 2;
-  double momentum = 0.9;
-  double weight_decay = 5e-4;
-  double label_smoothing = 0.1;
-  double average = 0.998;  // how much of the running average each step keeps
+  unsigned batch = 256;
+  unsigned width = 100;   // percent of the network's channels
+  double rate = 0.375;    // peak
+  double warm_up = 0.23;  // part of the training in which the rate rises
+  double momentum = 0.85;
+  double weight_decay = 1.3e-3;
+  double label_smoothing = 0.2;
+  unsigned look_ahead =
+      20;  // steps between two meetings of the network and its slow weights, at most
   std::uint64_t seed = 1;
   Precision precision = Precision::kFp32;  // on the processor; an accelerator takes kFp32 alone
   unsigned threads = 1;

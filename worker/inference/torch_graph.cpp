@@ -76,9 +76,13 @@ class Reader {
     if (kind == "aten::max_pool2d") return read_max_pooling(op);
     if (kind == "aten::avg_pool2d") return read_average_pooling(op);
     if (kind == "aten::adaptive_avg_pool2d") {
-      return read_global_average(op, numbers(op.input(1)) == std::vector<std::int64_t>{1, 1});
+      if (numbers(op.input(1)) != std::vector<std::int64_t>{1, 1}) {
+        throw Unsupported("an adaptive pooling to more than one value");
+      }
+      return read_global(op, Pooling::Method::kAverage);
     }
-    if (kind == "aten::mean") return read_mean(op);
+    if (kind == "aten::mean") return read_over_all_places(op, Pooling::Method::kAverage);
+    if (kind == "aten::amax") return read_over_all_places(op, Pooling::Method::kMax);
     if (kind == "aten::cat") return read_concatenation(op);
     if (kind == "aten::add" || kind == "aten::add_") return read_addition(op);
     if (kind == "aten::mul") return read_multiplication(op);
@@ -266,21 +270,21 @@ class Reader {
     add(op, Pooling{method, w}, {tensor(op.input(0))});
   }
 
-  void read_global_average(const Operation& op, bool global) {
-    if (!global) throw Unsupported("an adaptive pooling to more than one value");
+  void read_global(const Operation& op, Pooling::Method method) {
     const TensorId input = tensor(op.input(0));
     const Shape in = graph_.shape(input);
-    add(op,
-        Pooling{Pooling::Method::kAverage, window({in.height, in.width}, {1, 1}, {0, 0}, {1, 1})},
-        {input});
+    add(op, Pooling{method, window({in.height, in.width}, {1, 1}, {0, 0}, {1, 1})}, {input});
   }
 
-  void read_mean(const Operation& op) {
+  void read_over_all_places(const Operation& op, Pooling::Method method) {
     if (op.inputs().size() < 3) throw Unsupported("a mean over everything");
     std::vector<std::int64_t> over = numbers(op.input(1));
     for (std::int64_t& dimension : over) dimension += dimension < 0 ? 4 : 0;
     std::sort(over.begin(), over.end());
-    read_global_average(op, over == std::vector<std::int64_t>{2, 3});
+    if (over != std::vector<std::int64_t>{2, 3}) {
+      throw Unsupported("a mean or greatest value of other than all places");
+    }
+    read_global(op, method);
   }
 
   void read_concatenation(const Operation& op) {

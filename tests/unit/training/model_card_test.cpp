@@ -39,7 +39,7 @@ TEST(ModelCard, SaysWhatItIsHowGoodAndHowItWasMade) {
                           HasSubstr("above it are right in 90.0 %"), HasSubstr("| licence | ours"),
                           HasSubstr("cat              9     1    90.0\n")));
   EXPECT_THAT(card, HasSubstr("    imgrec-train --data DIR --test DIR --out pets --size 32 "
-                              "--held-out 4 --width 100 --epochs 7 --batch 128 --rate 0.1 "
+                              "--held-out 4 --width 100 --epochs 7 --batch 256 --rate 0.375 "
                               "--seed 1 --precision fp32 --sure 95\n"));
   EXPECT_THAT(card, Not(HasSubstr("/home/me"))) << "where the pictures are is nobody's business";
 }

@@ -72,36 +72,63 @@ class AugmentTest : public ::testing::Test {
 TEST_F(AugmentTest, ShiftsMirrorsAndBlanksWithinBounds) {
   Random random(3);
   const Normalisation plain{{0, 0, 0}, 1};
-  int mirrored = 0;
+  constexpr int kLast = kSize - 1;
   std::set<int> shifts;
   for (int round = 0; round < 400; ++round) {
-    augment(rgb_.data(), kSize, plain, true, random, out_.data());
+    const bool mirrored = round % 2 == 1;
+    augment(rgb_.data(), kSize, plain, {mirrored, true}, random, out_.data());
     std::size_t shown = 0;
-    std::set<int> dx_plain, dx_mirrored, dy;
-    for (std::size_t y = 0; y < kSize; ++y) {
-      for (std::size_t x = 0; x < kSize; ++x) {
-        if (at(2, x, y) == 0) {
-          EXPECT_EQ(at(0, x, y), 0) << "what is blank is blank in every channel";
+    std::set<int> dx, dy;
+    for (int y = 0; y < int{kSize}; ++y) {
+      for (int x = 0; x < int{kSize}; ++x) {
+        const auto column = static_cast<std::size_t>(x);
+        const auto row = static_cast<std::size_t>(y);
+        if (at(2, column, row) == 0) {
+          EXPECT_EQ(at(0, column, row), 0) << "what is blank is blank in every channel";
           continue;
         }
         ++shown;
-        const int from_x = static_cast<int>(at(0, x, y)) - 1;
-        dx_plain.insert(from_x - static_cast<int>(x));
-        dx_mirrored.insert(from_x - (15 - static_cast<int>(x)));
-        dy.insert(static_cast<int>(at(1, x, y)) - 1 - static_cast<int>(y));
+        if (x == 0 || y == 0 || x == kLast || y == kLast) continue;  // it may come from outside
+        dx.insert(static_cast<int>(at(0, column, row)) - 1 - (mirrored ? kLast - x : x));
+        dy.insert(static_cast<int>(at(1, column, row)) - 1 - y);
       }
     }
+    ASSERT_EQ(dx.size(), 1u) << "all columns move alike";
     ASSERT_EQ(dy.size(), 1u) << "all rows move alike";
-    ASSERT_TRUE(dx_plain.size() == 1 || dx_mirrored.size() == 1);
-    mirrored += dx_plain.size() == 1 ? 0 : 1;
-    EXPECT_LE(std::abs(*dy.begin()), 2);
-    shifts.insert(*dy.begin());
-    EXPECT_GE(shown, 14u * 14 - 16);
+    EXPECT_LE(std::abs(*dx.begin()), 1);
+    EXPECT_LE(std::abs(*dy.begin()), 1);
+    shifts.insert(3 * *dx.begin() + *dy.begin());
+    EXPECT_GE(shown, 16u * 16 - 16);
     EXPECT_LE(shown, 16u * 16 - 4) << "a corner of the blank square is always inside";
   }
-  EXPECT_GT(mirrored, 150);
-  EXPECT_LT(mirrored, 250);
-  EXPECT_EQ(shifts.size(), 5u);
+  EXPECT_EQ(shifts.size(), 9u);
+}
+
+TEST_F(AugmentTest, FillsWithTheReflectionOfWhatIsThere) {
+  Random random(3);
+  const Normalisation plain{{0, 0, 0}, 1};
+  int filled = 0;
+  for (int round = 0; round < 100; ++round) {
+    augment(rgb_.data(), kSize, plain, {}, random, out_.data());
+    EXPECT_TRUE(std::all_of(out_.begin(), out_.end(), [](float each) { return each > 0; }));
+    if (at(0, 1, 0) != 1) continue;  // not moved to the right
+    EXPECT_EQ(at(0, 0, 0), 2) << "column -1 is column 1";
+    ++filled;
+  }
+  EXPECT_GT(filled, 10);
+}
+
+TEST(MirroredIn, IsEveryOtherEpochOfEachPicture) {
+  int mirrored = 0;
+  for (std::size_t picture = 0; picture < 1000; ++picture) {
+    const bool first = mirrored_in(picture, 0, 7);
+    mirrored += first ? 1 : 0;
+    for (unsigned epoch = 1; epoch < 6; ++epoch) {
+      EXPECT_EQ(mirrored_in(picture, epoch, 7), first != (epoch % 2 == 1)) << picture;
+    }
+  }
+  EXPECT_GT(mirrored, 400);
+  EXPECT_LT(mirrored, 600);
 }
 
 TEST_F(AugmentTest, IsTheSameForTheSameRandomNumbers) {
@@ -109,8 +136,8 @@ TEST_F(AugmentTest, IsTheSameForTheSameRandomNumbers) {
   Random b(5);
   std::vector<float> other(out_.size());
   for (int i = 0; i < 10; ++i) {
-    augment(rgb_.data(), kSize, {}, true, a, out_.data());
-    augment(rgb_.data(), kSize, {}, true, b, other.data());
+    augment(rgb_.data(), kSize, {}, {true, true}, a, out_.data());
+    augment(rgb_.data(), kSize, {}, {true, true}, b, other.data());
     EXPECT_EQ(out_, other);
   }
 }
@@ -121,16 +148,16 @@ TEST_F(AugmentTest, LeavesAPictureWholeWhereToldAndDrawsTheSameNumbers) {
   Random blanked(3);
   std::vector<float> other(out_.size());
   for (int round = 0; round < 100; ++round) {
-    augment(rgb_.data(), kSize, plain, true, blanked, other.data());
-    augment(rgb_.data(), kSize, plain, false, whole, out_.data());
+    augment(rgb_.data(), kSize, plain, {false, true}, blanked, other.data());
+    augment(rgb_.data(), kSize, plain, {}, whole, out_.data());
     std::size_t shown = 0;
     for (std::size_t i = 0; i < out_.size(); ++i) {
       if (other[i] != 0) {
-        ASSERT_EQ(out_[i], other[i]) << "shifted and mirrored alike";
+        ASSERT_EQ(out_[i], other[i]) << "shifted alike";
       }
       shown += i >= 2 * kSize * kSize && out_[i] != 0 ? 1 : 0;
     }
-    EXPECT_GE(shown, 14u * 14) << "only what came in from outside is blank";
+    EXPECT_EQ(shown, 16u * 16);
   }
   EXPECT_EQ(whole.next(), blanked.next());
 }

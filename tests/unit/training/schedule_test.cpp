@@ -10,6 +10,7 @@ TEST(Schedule, RisesThenFallsAlongACosine) {
   for (std::uint64_t step = 1; step <= 10; ++step) {
     EXPECT_GT(schedule.rate(step), schedule.rate(step - 1)) << step;
   }
+  EXPECT_DOUBLE_EQ(schedule.rate(0), 0.08) << "a fifth of the peak";
   EXPECT_DOUBLE_EQ(schedule.rate(10), 0.4);
   EXPECT_DOUBLE_EQ(schedule.rate(60), 0.2) << "half way down";
   for (std::uint64_t step = 11; step < 110; ++step) {

@@ -48,8 +48,6 @@ class TrainerTest : public ::testing::Test {
     options_.epochs = 3;
     options_.batch = 16;
     options_.rate = 0.05;
-    options_.warm_up_epochs = 0.5;
-    options_.average = 0.8;
   }
   ~TrainerTest() override { fs::remove_all(dir_); }
 

@@ -255,6 +255,22 @@ TEST_F(NetworkTest, TakesADenseLayerInEitherWayOfWritingIt) {
   EXPECT_TRUE(same_scores(expected, of(addmm, NetworkForm::kCompiled)));
 }
 
+TEST_F(NetworkTest, TakesTheGreatestOrTheMeanOfAllPlaces) {
+  const auto input = fixed_inputs(kShape).front();
+  for (const std::string way : {"amax(x, [2, 3])", "amax(x, [-1, -2])", "mean(x, [2, 3])"}) {
+    const auto file =
+        module("  return torch.linear(torch." + way + ", self.w)\n", {{"w", torch::randn({5, 3})}});
+    const auto expected = scores(file, NetworkForm::kAsSaved, Precision::kFp32, {}, input);
+    const auto compiled = scores(file, NetworkForm::kCompiled, Precision::kFp32, {}, input);
+    EXPECT_TRUE(same_scores(expected, compiled)) << way;
+  }
+  const auto rows =
+      module("  return torch.linear(torch.flatten(torch.amax(x, [2]), 1)[:, 0:5], self.w)\n",
+             {{"w", torch::randn({5, 5})}});
+  const auto refused = load_network(rows, kShape, {NetworkForm::kCompiled});
+  EXPECT_THAT(refused.status().message(), HasSubstr("other than all places"));
+}
+
 // 3x3 kernels over many channels, which oneDNN has in two algorithms and several sizes.
 TEST_F(NetworkTest, LargeConvolutionsAreRight) {
   const auto file = module(
