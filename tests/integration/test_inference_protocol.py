@@ -581,7 +581,7 @@ def test_bad_requests_at_once_take_little_memory(working):
 
 def test_long_json_holds_up_nobody_else(working):
     body = b'{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["' + \
-        b"Z" * (24 * MIB) + b'"]}]}'
+        b"Z" * ((6 if working.manager.sanitized() else 24) * MIB) + b'"]}]}'
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         began = time.monotonic()
         calls = [pool.submit(post, working, body) for _ in range(4)]
@@ -771,7 +771,7 @@ def test_long_requests_of_clients_that_leave_are_bounded(cluster):
     head = (f"POST /v2/models/fake/infer HTTP/1.1\r\nHost: {cluster.http_address}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n").encode()
     before, most = cluster.manager.resident_kib(), 0
-    for _ in range(150):  # 1.8 GiB in all
+    for _ in range(20 if cluster.manager.sanitized() else 150):  # 1.8 GiB in all
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(head + body)
         most = max(most, cluster.manager.resident_kib())

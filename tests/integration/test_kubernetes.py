@@ -19,7 +19,17 @@ NODE_DNS = "10.213.7.2/32"  # CoreDNS runs on the node itself, and not in a Pod
 
 
 @pytest.fixture(scope="module")
-def image_files(tmp_path_factory):
+def components():
+    """Their folder. The first to be asked for: without them the images, which take minutes, are of no use."""
+    script = REPO / "ci" / "kubernetes" / "components.sh"
+    where = subprocess.run([script, "--where"], capture_output=True, text=True, check=False)
+    if where.returncode != 0:
+        pytest.skip("Kubernetes is not built here: ci/kubernetes/components.sh does it")
+    return where.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def image_files(components, tmp_path_factory):  # noqa: ARG001, they come first
     folder = tmp_path_factory.mktemp("images")
     try:
         with DockerEngine(cache_dir() / "docker") as engine:
@@ -33,11 +43,7 @@ def image_files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def node():
-    components = REPO / "ci" / "kubernetes" / "components.sh"
-    where = subprocess.run([components, "--where"], capture_output=True, text=True, check=False)
-    if where.returncode != 0:
-        pytest.skip("Kubernetes is not built here: ci/kubernetes/components.sh does it")
+def node(components):
     up = subprocess.run([NODE, "up"], capture_output=True, text=True, timeout=400, check=False)
     if up.returncode in (3, 4):  # something is missing, or somebody's cluster is up
         pytest.skip(up.stderr.strip())
@@ -46,7 +52,7 @@ def node():
         config = subprocess.run([NODE, "kubeconfig"], capture_output=True, text=True, check=True).stdout.strip()
         # kubectl of the version that the node has.
         yield {**os.environ, "KUBECONFIG": config,
-               "PATH": f"{where.stdout.strip()}:{os.environ['PATH']}"}
+               "PATH": f"{components}:{os.environ['PATH']}"}
     finally:
         subprocess.run([NODE, "down"], capture_output=True, timeout=600, check=False)
 
