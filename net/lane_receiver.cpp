@@ -15,7 +15,8 @@ constexpr std::size_t kMostWaiting = 4u << 20;
 
 }  // namespace
 
-LaneReceiver::LaneReceiver(std::vector<std::shared_ptr<Stream>> lanes) {
+LaneReceiver::LaneReceiver(std::vector<std::shared_ptr<Stream>> lanes, std::size_t surplus)
+    : surplus_(surplus) {
   for (auto& stream : lanes) {
     lanes_.push_back({.stream = std::move(stream), .buffer = std::string(kReadBytes, '\0')});
   }
@@ -50,7 +51,9 @@ void LaneReceiver::on_read(std::size_t index, const Stream::ErrorCode& error, st
   Lane& lane = lanes_[index];
   lane.reading = false;
   if (!on_end_) return;
-  if (Stream::is_end(error)) {
+  const bool none = error && !lane.begun && surplus_ > 0;
+  if (none) --surplus_;
+  if (none || Stream::is_end(error)) {
     lane.ended = true;
     const bool all =
         std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& each) { return each.ended; });
@@ -62,6 +65,7 @@ void LaneReceiver::on_read(std::size_t index, const Stream::ErrorCode& error, st
   if (error) {
     return end(Status(StatusCode::kUnavailable, lane.stream->explain(error, "the manager")));
   }
+  lane.begun = true;
   if (const Status status = take_in(lane, {lane.buffer.data(), bytes}); !status.ok()) {
     return end(status);
   }

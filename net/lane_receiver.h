@@ -27,8 +27,9 @@ class LaneReceiver : public std::enable_shared_from_this<LaneReceiver> {
   // OK: all lanes have ended, and nothing is missing. Else a lane broke, or breaks the protocol.
   using EndHandler = std::function<void(const Status&)>;
 
+  // `surplus`: how many of them may not be lanes, and break before they have brought anything.
   // REQUIRES: as for LaneSender.
-  explicit LaneReceiver(std::vector<std::shared_ptr<Stream>> lanes);
+  explicit LaneReceiver(std::vector<std::shared_ptr<Stream>> lanes, std::size_t surplus = 0);
 
   // The handlers are called until `on_end` was, or close(); both are let go of then.
   void start(BytesHandler on_bytes, EndHandler on_end);
@@ -39,6 +40,7 @@ class LaneReceiver : public std::enable_shared_from_this<LaneReceiver> {
     std::shared_ptr<Stream> stream;
     std::string buffer;
     proto::ChunkReader chunks{};
+    bool begun = false;
     bool reading = false;
     bool ended = false;
   };
@@ -50,6 +52,7 @@ class LaneReceiver : public std::enable_shared_from_this<LaneReceiver> {
   void end(const Status& why);
 
   std::vector<Lane> lanes_;
+  std::size_t surplus_;
   proto::Reassembly stream_;
   BytesHandler on_bytes_;
   EndHandler on_end_;

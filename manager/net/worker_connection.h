@@ -61,7 +61,7 @@ class WorkerConnection : public std::enable_shared_from_this<WorkerConnection> {
   // above. The listener may be called.
   std::optional<net::TcpFigures> follow(bool may_ask);
 
-  // Of the lanes that this connection waits for; empty: it waits for none.
+  // Of the lanes that this connection has or waits for; empty: it has none.
   const std::string& lanes_key() const { return lanes_.key(); }
   // REQUIRES: lanes_key() is not empty.
   void add_lane(std::size_t index, std::shared_ptr<net::Stream> lane);

@@ -33,7 +33,7 @@ WorkerLanes::WorkerLanes(unsigned count, net::SocketTuning tuning)
     : count_(count), tuning_(std::move(tuning)) {}
 
 std::optional<proto::Lanes> WorkerLanes::ask(TimePoint now) {
-  if (count_ == 0 || sender_ || !key_.empty() || now < not_before_) return std::nullopt;
+  if (count_ == 0 || !key_.empty() || now < not_before_) return std::nullopt;
   key_ = net::random_id();
   given_up_at_ = now + kPatience;
   for (unsigned i = 0; i < count_; ++i) {
@@ -48,7 +48,7 @@ std::size_t WorkerLanes::missing() const {
 }
 
 bool WorkerLanes::add(std::size_t index, std::shared_ptr<net::Stream> lane) {
-  if (index >= lanes_.size()) {
+  if (sender_ || index >= lanes_.size()) {
     lane->close();
     return false;
   }
@@ -57,7 +57,6 @@ bool WorkerLanes::add(std::size_t index, std::shared_ptr<net::Stream> lane) {
   place.stream = std::move(lane);
   place.tuner.begin(place.stream->socket().native_handle());
   if (missing() > 0) return false;
-  key_.clear();
   std::vector<std::shared_ptr<net::Stream>> streams;
   for (const Lane& each : lanes_) streams.push_back(each.stream);
   sender_ = std::make_shared<net::LaneSender>(std::move(streams));
@@ -65,7 +64,7 @@ bool WorkerLanes::add(std::size_t index, std::shared_ptr<net::Stream> lane) {
 }
 
 bool WorkerLanes::on_time(TimePoint now) {
-  if (key_.empty() || now < given_up_at_) return false;
+  if (key_.empty() || sender_ || now < given_up_at_) return false;
   close();
   lanes_.clear();
   not_before_ = now + kPause;

@@ -29,12 +29,13 @@ class WorkerLanes {
   // The way needs lanes. Returns what to ask for, unless that is being done or has been; after
   // lanes that did not come, another time.
   std::optional<proto::Lanes> ask(TimePoint now);
-  // Of those that were asked for and may come; empty: none may.
+  // Of those that were asked for, and came or may come; empty: none was, or none may any more.
   const std::string& key() const { return key_; }
   // How many are still to come.
   std::size_t missing() const;
   // One has come; it takes the place of another of its index. True: it was the last, and they can
-  // be sent over. REQUIRES: key() is not empty. An index that was not asked for is closed.
+  // be sent over. REQUIRES: key() is not empty. Closed without a word: an index that was not asked
+  // for, and what comes after all were there.
   bool add(std::size_t index, std::shared_ptr<net::Stream> lane);
   // Lanes that have not all come in time are given up: true.
   bool on_time(TimePoint now);
@@ -59,7 +60,7 @@ class WorkerLanes {
   const net::SocketTuning tuning_;
   TimePoint not_before_ = TimePoint::min();
   TimePoint given_up_at_;
-  std::string key_;          // not empty: they are asked for
+  std::string key_;
   std::vector<Lane> lanes_;  // by index
   std::shared_ptr<net::LaneSender> sender_;
 };

@@ -19,6 +19,7 @@ LaneDialer::LaneDialer(asio::any_io_executor executor, LaneDialerOptions options
     : executor_(std::move(executor)), options_(std::move(options)), end_(executor_) {
   for (std::uint16_t i = 0; i < lanes.count; ++i) {
     lanes_.push_back({.stream = nullptr,
+                      .earlier = {},
                       .greeting = proto::encode(proto::Lane{i, lanes.key}).head,
                       .step = Step::kWaiting,
                       .tries = 0,
@@ -41,7 +42,11 @@ bool LaneDialer::current(std::size_t lane, const Stream& stream) const {
 void LaneDialer::connect(std::size_t index) {
   Lane& lane = lanes_[index];
   ++lane.tries;
-  if (lane.stream) lane.stream->close();
+  if (lane.step == Step::kSaid) {
+    lane.earlier.push_back(std::move(lane.stream));
+  } else if (lane.stream) {
+    lane.stream->close();
+  }
   lane.step = Step::kConnecting;
   lane.stream = std::make_shared<net::Stream>(net::Stream::Tcp::socket(executor_), options_.tls);
   lane.stream->socket().async_connect(
@@ -122,16 +127,21 @@ void LaneDialer::try_later(std::size_t index, const std::string& why) {
 }
 
 bool LaneDialer::complete() const {
-  return !stopped_ && std::all_of(lanes_.begin(), lanes_.end(),
-                                  [](const Lane& lane) { return lane.step == Step::kSaid; });
+  return !stopped_ && std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
+    return lane.step == Step::kSaid || !lane.earlier.empty();
+  });
 }
 
 std::vector<std::shared_ptr<net::Stream>> LaneDialer::take() {
   std::vector<Stream> streams;
   for (Lane& lane : lanes_) {
+    streams.insert(streams.end(), lane.earlier.begin(), lane.earlier.end());
+    lane.earlier.clear();
+    if (lane.step == Step::kSaid) streams.push_back(std::move(lane.stream));
+  }
+  for (const Stream& stream : streams) {
     ErrorCode ignored;
-    lane.stream->socket().cancel(ignored);  // the watch
-    streams.push_back(std::move(lane.stream));
+    stream->socket().cancel(ignored);  // the watch
   }
   stop();
   return streams;
@@ -143,6 +153,7 @@ void LaneDialer::stop() {
   for (Lane& lane : lanes_) {
     lane.timer.cancel();
     if (lane.stream) lane.stream->close();
+    for (const Stream& stream : lane.earlier) stream->close();
   }
 }
 

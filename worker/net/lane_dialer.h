@@ -4,7 +4,8 @@
 // Where the way loses packets a lost SYN costs a second, and would be taken for a round trip of
 // one: a lane that is not connected soon is tried again. So is one on which a handshake or LANE
 // itself gets lost again and again, where TCP waits twice as long each time, and one that ends
-// before all are in use.
+// before all are in use. Of several on which LANE was said for one lane the manager takes any, and
+// closes the others.
 //
 // Thread rule: confined to its io_context's one thread.
 // Owns: the lanes until take(). Held by shared_ptr; pending operations hold it too, until stop() or
@@ -48,14 +49,17 @@ class LaneDialer : public std::enable_shared_from_this<LaneDialer> {
 
   // LANE was said on all of them, and none has ended since.
   bool complete() const;
-  // REQUIRES: complete().
+  // How many there are to be.
+  std::size_t count() const { return lanes_.size(); }
+  // All on which LANE was said, so many at least. REQUIRES: complete().
   std::vector<std::shared_ptr<net::Stream>> take();
 
  private:
   enum class Step { kWaiting, kConnecting, kSecuring, kSaid };
   struct Lane {
     std::shared_ptr<net::Stream> stream;
-    std::string greeting;  // LANE, as bytes
+    std::vector<std::shared_ptr<net::Stream>> earlier;  // LANE was said, and not acknowledged
+    std::string greeting;                               // LANE, as bytes
     Step step = Step::kWaiting;
     unsigned tries = 0;
     boost::asio::steady_timer timer;

@@ -325,7 +325,9 @@ void ManagerLink::receive_over_lanes() {
   if (!dialer_ || !dialer_->complete()) {
     return session_->send_bye("the lanes that SPREAD speaks of are not there");
   }
-  lanes_ = std::make_shared<net::LaneReceiver>(dialer_->take());
+  auto streams = dialer_->take();
+  const std::size_t surplus = streams.size() - dialer_->count();
+  lanes_ = std::make_shared<net::LaneReceiver>(std::move(streams), surplus);
   dialer_.reset();
   spdlog::info("lanes_in_use manager={}", endpoint().text());
   lanes_->start(

@@ -400,7 +400,11 @@ TEST_F(LanesOfAWorker, AreUsedWhenAllAreThere) {
   EXPECT_EQ(lanes.follow({}).connections, 1u) << "they do not count yet";
   EXPECT_TRUE(lanes.add(0, open(far_)));
   EXPECT_NE(lanes.sender(), nullptr);
-  EXPECT_EQ(lanes.key(), "") << "one more is refused";
+  EXPECT_FALSE(lanes.add(0, open(far_))) << "one more is of no use";
+  std::array<char, 1> byte{};
+  boost::system::error_code error;
+  far_.back().read_some(asio::buffer(byte), error);
+  EXPECT_EQ(error, asio::error::eof) << "and is closed without a word";
   net::TcpFigures own;
   own.counters.emplace();
   const auto figures = lanes.follow(own);

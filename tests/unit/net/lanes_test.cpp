@@ -165,6 +165,27 @@ TEST_F(Lanes, EndWithTheFirstThatBreaks) {
   EXPECT_TRUE(error_);
 }
 
+// The third was none, and it ends as its other end likes.
+class LanesAndOneMore : public Lanes, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(LanesAndOneMore, GoOnWithoutTheConnectionThatIsNone) {
+  receiver_ = std::make_shared<LaneReceiver>(far_, 1);
+  sender_ = std::make_shared<LaneSender>(
+      std::vector<std::shared_ptr<Stream>>{near_[0], near_[1], near_[3]});
+  receive();
+  if (GetParam()) near_[2]->socket().set_option(asio::socket_base::linger(true, 0));
+  near_[2]->close();
+  const std::string text = anything(10'000'000);
+  write({asio::buffer(text)});
+  ASSERT_TRUE(eventually([&] { return received_.size() == text.size(); }));
+  EXPECT_TRUE(received_ == text);
+  sender_->shut_down_sending();
+  ASSERT_TRUE(eventually([&] { return end_.has_value(); }));
+  EXPECT_TRUE(end_->ok()) << end_->to_string();
+}
+
+INSTANTIATE_TEST_SUITE_P(ThatEndsOrIsReset, LanesAndOneMore, ::testing::Bool());
+
 TEST_F(Lanes, AnEndInTheMiddleIsALostConnection) {
   receive();
   say(0, 10, "what comes before this is missing");
