@@ -12,8 +12,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/write.hpp>
 
-#include "net/socket_tuning.h"
 #include "net/stream.h"
+#include "net/tcp_tuner.h"
 
 namespace {
 
@@ -62,14 +62,14 @@ double gigabytes_per_s(const std::string& kind, const std::string& folder) {
   Tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
   Tcp::socket client(workers_io);
   client.connect(acceptor.local_endpoint());
-  tune_socket(client.native_handle());
+  TcpTuner().begin(client.native_handle());
   auto worker = std::make_shared<Stream>(
       std::move(client), tls(TlsContext::Role::kWorker, {{}, {}, folder + "/ca.pem"}));
   const std::string head(28, 'h'), body(kFrameBytes, 'b');
   std::thread thread = reader(worker, workers_io);
   const auto began = std::chrono::steady_clock::now();
   Tcp::socket bare = acceptor.accept(io);
-  tune_socket(bare.native_handle());
+  TcpTuner().begin(bare.native_handle());
   std::shared_ptr<Stream> stream;
   if (kind == "bare") {
     send_frames(kFrames, head, body, [&](std::vector<asio::const_buffer> buffers, auto then) {
