@@ -18,7 +18,7 @@ pkg_check_modules(pistache REQUIRED IMPORTED_TARGET libpistache)
 find_package(prometheus-cpp REQUIRED CONFIG COMPONENTS core)
 
 # Boost.Asio and Beast. What they have that is no template is compiled once, here, and not again in
-# each of the sixty files that include them: a fifth of their time, and a third in the tests.
+# each file that includes them: 8 to 31 % of the time of the three that were measured.
 add_library(imgrec_boost STATIC cmake/boost/asio.cpp cmake/boost/asio_ssl.cpp
                                 cmake/boost/beast.cpp)
 target_link_libraries(imgrec_boost PUBLIC imgrec_sanitizers Boost::headers Threads::Threads

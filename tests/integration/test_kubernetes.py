@@ -29,7 +29,7 @@ def components():
 
 
 @pytest.fixture(scope="module")
-def image_files(components, tmp_path_factory):  # noqa: ARG001, they come first
+def image_files(components, tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     try:
         with DockerEngine(cache_dir() / "docker") as engine:

@@ -171,9 +171,11 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
   options.folders.max_bytes = std::uint64_t{memory_mib} << 20;
   options.sure = sure / 100.0;
   options.trainer.seed = seed;
-  const auto rate = models::parse_numbers("--rate", arguments->value("--rate", "0.375"), 1);
-  if (!rate.ok()) return rate.status();
-  options.trainer.rate = rate->front();
+  if (arguments->has("--rate")) {
+    const auto rate = models::parse_numbers("--rate", arguments->value("--rate"), 1);
+    if (!rate.ok()) return rate.status();
+    options.trainer.rate = rate->front();
+  }
   if (!(options.trainer.rate > 0 && options.trainer.rate <= 10)) {
     return wrong("--rate must be above 0 and at most 10");
   }

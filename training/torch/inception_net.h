@@ -41,9 +41,6 @@ struct NetShape {
   static NetShape of_width(unsigned percent, std::int64_t classes);
 };
 
-// How often the picture is halved: its sides must be multiples of 2 to this power.
-inline constexpr int kHalvings = 3;
-
 // Convolution without bias, halving or not, batch normalisation without scale, ReLU. Its outputs
 // begin as its inputs from number `first` on, for as many as there are; the others at random.
 struct ConvUnitImpl : torch::nn::Module {

@@ -45,10 +45,10 @@ constexpr double kOffsetHaste = 64;
 
 std::vector<torch::optim::OptimizerParamGroup> groups_of(torch::nn::Module& net,
                                                          const TrainerOptions& options) {
-  std::vector<torch::Tensor> shrinking;
-  std::vector<torch::Tensor> free;
+  std::vector<torch::Tensor> kernels;
+  std::vector<torch::Tensor> offsets;
   for (torch::Tensor& each : net.parameters()) {
-    if (each.requires_grad()) (each.dim() > 1 ? shrinking : free).push_back(each);
+    if (each.requires_grad()) (each.dim() > 1 ? kernels : offsets).push_back(each);
   }
   const auto group = [&](std::vector<torch::Tensor> parameters, double factor) {
     return torch::optim::OptimizerParamGroup(std::move(parameters),
@@ -58,7 +58,7 @@ std::vector<torch::optim::OptimizerParamGroup> groups_of(torch::nn::Module& net,
                                                      .nesterov(true)
                                                      .weight_decay(options.weight_decay / factor)));
   };
-  return {group(std::move(shrinking), 1), group(std::move(free), kOffsetHaste)};
+  return {group(std::move(kernels), 1), group(std::move(offsets), kOffsetHaste)};
 }
 
 // While it lives, convolutions and matrix products of this thread are made in bfloat16, of operands
@@ -125,14 +125,14 @@ class Trainer::Impl {
     const NetShape shape =
         NetShape::of_width(options_.width, static_cast<std::int64_t>(photos.classes.size()));
     net_ = InceptionNet(shape);
-    average_ = InceptionNet(shape);
+    slow_ = InceptionNet(shape);
     {
       const torch::NoGradGuard no_grad;
       net_->stem->conv->weight.copy_(
           whitening_filters(photos, members_, options_.normalisation, shape.stem));
     }
     settle();
-    follow(0);
+    go_to(*slow_, *net_, 0);
     optimiser_.emplace(groups_of(*net_, options_), torch::optim::SGDOptions(options_.rate));
     steps_each_ = (members_.size() + options_.batch - 1) / options_.batch;
     schedule_.peak = options_.rate;
@@ -163,7 +163,7 @@ class Trainer::Impl {
 
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
     Committee alone(options_.mirror);
-    alone.add(average_);
+    alone.add(slow_);
     return ask(alone, photos, members);
   }
 
@@ -207,7 +207,7 @@ class Trainer::Impl {
         archive.write(name, inner);
       };
       part("net", *net_);
-      part("average", *average_);
+      part("average", *slow_);
       part("optimiser", *optimiser_);
       archive.write("epoch", torch::tensor(static_cast<std::int64_t>(epoch_)));
       archive.write("settings", torch::IValue(settings()));
@@ -238,7 +238,7 @@ class Trainer::Impl {
         what.load(inner);
       };
       part("net", *net_);
-      part("average", *average_);
+      part("average", *slow_);
       part("optimiser", *optimiser_);
       torch::Tensor epoch;
       archive.read("epoch", epoch);
@@ -278,7 +278,7 @@ class Trainer::Impl {
 
   Committee committee() const {
     Committee all(options_.mirror);
-    all.add(average_);
+    all.add(slow_);
     for (const InceptionNet& net : others_) all.add(net);
     if (options_.byte_weights) all.round_to_bytes();
     return all;
@@ -316,7 +316,7 @@ class Trainer::Impl {
 
   // Puts both networks where they are to be computed.
   void settle() {
-    for (InceptionNet net : {net_, average_}) {  // handles
+    for (InceptionNet net : {net_, slow_}) {  // handles
       net->to(device_);
       use_fast_layout(*net);
     }
@@ -332,14 +332,13 @@ class Trainer::Impl {
   // goes on from there.
   void meet(std::uint64_t step) {
     const double done = static_cast<double>(step) / static_cast<double>(schedule_.steps);
-    follow(0.774 * std::pow(done, 3));
-    go_to(*net_, *average_, 0);
+    constexpr double kKeptAtTheEnd = 0.774;  // Jordan's 0.95 to the fifth
+    go_to(*slow_, *net_, kKeptAtTheEnd * std::pow(done, 3));
+    go_to(*net_, *slow_, 0);
   }
 
-  // The slow weights keep `kept` of themselves and take the rest from the network; of what is
-  // counted rather than learned (batch statistics) likewise.
-  void follow(double kept) { go_to(*average_, *net_, kept); }
-
+  // `one` keeps `kept` of itself and takes the rest from `other`; of what is counted rather than
+  // learned (batch statistics) likewise.
   static void go_to(torch::nn::Module& one, const torch::nn::Module& other, double kept) {
     const torch::NoGradGuard no_grad;
     const auto towards = [kept](std::vector<torch::Tensor> to, std::vector<torch::Tensor> from) {
@@ -375,7 +374,7 @@ class Trainer::Impl {
   const std::vector<std::size_t> members_;
   const torch::Device device_;
   InceptionNet net_{nullptr};
-  InceptionNet average_{nullptr};
+  InceptionNet slow_{nullptr};
   std::vector<InceptionNet> others_;  // of other trainings
   std::optional<torch::optim::SGD> optimiser_;
   std::uint64_t steps_each_ = 0;

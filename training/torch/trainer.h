@@ -4,7 +4,7 @@
 // Optimizer", 2019). The recipe is that of Jordan, "94% on CIFAR-10 in 3.29 Seconds" (2024).
 //
 // Thread rule: one thread at a time; LibTorch is set to use `threads` of its own.
-// Owns: the network, its average, the optimiser's state. Borrows the pictures.
+// Owns: the network, its slow weights, the optimiser's state. Borrows the pictures.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,7 @@ struct TrainerOptions {
   double momentum = 0.85;
   double weight_decay = 1.3e-3;
   double label_smoothing = 0.2;
-  unsigned look_ahead =
-      20;  // steps between two meetings of the network and its slow weights, at most
+  unsigned look_ahead = 20;  // at most so many steps, then the network and its slow weights meet
   std::uint64_t seed = 1;
   Precision precision = Precision::kFp32;  // on the processor; an accelerator takes kFp32 alone
   unsigned threads = 1;
@@ -74,7 +73,7 @@ class Trainer {
   bool run_epoch(const std::function<void(const Progress&)>& tell);
   unsigned epochs_done() const;
 
-  // What the average says of the pictures `members`.
+  // What the slow weights say of the pictures `members`.
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members);
 
   // The module is to ask the network of another training, too, as it is in this checkpoint: the

@@ -218,7 +218,7 @@ void ManagerLink::on_broken(const ErrorCode& error, bool its_half_only) {
     manager_ended_ = true;
     unheard_ |= !its_half_only;
     write();
-    return shut_down_if_flushed();  // where nothing was to be sent
+    return shut_down_if_flushed();
   }
   session_->on_disconnect(stream_->explain(error, "the manager"));
   pump();
@@ -226,12 +226,12 @@ void ManagerLink::on_broken(const ErrorCode& error, bool its_half_only) {
 }
 
 void ManagerLink::write() {
-  if (frames_in_write_ != 0 || outgoing_->empty()) return;
+  if (frames_in_write_ != 0) return;
   if (unheard_) {
     outgoing_->clear();
     outgoing_bytes_ = 0;
-    return shut_down_if_flushed();
   }
+  if (outgoing_->empty()) return;
   std::vector<asio::const_buffer> buffers;
   for (const proto::OutgoingFrame& frame : *outgoing_) {
     if (buffers.size() + 2 > kMaxGatheredBuffers) break;
