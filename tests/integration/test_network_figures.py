@@ -95,8 +95,7 @@ def skip_if_busy(figures):
 
 def test_a_link_that_loses_is_measured_as_it_is(tmp_path):
     with EmulatedLink(LINK, seed=3) as link, cluster_over(link, tmp_path) as cluster:
-        bbr = cluster.cluster()["workers"][0]["congestion_control"] == "bbr"
-        ids = cluster.client.upload(list(photos(100 if bbr else 10)))  # others are slow here
+        ids = cluster.client.upload(list(photos(10)))  # more are slow where there is no BBR
         seen = watch(cluster, ids)
         cluster.client.wait_done(ids)
         figures, metrics, worker = settled_figures(cluster, link)
@@ -120,10 +119,11 @@ def test_a_link_that_loses_is_measured_as_it_is(tmp_path):
         lost = out["lost"]["packets"] + out["dropped"]["packets"]
         share = again / metrics["imgrec_worker_data_segments_total"]
         print(f"sent again: {again:.0f}, lost on the link: {lost} of {out['in']['packets']}; "
-              f"share {share:.4f}, {worker['retransmitted_share']} of the last minute; "
-              f"{worker['congestion_control']}")
+              f"share {share:.4f}; {worker['congestion_control']}")
         assert 0.9 * lost <= again <= 1.3 * lost
-        assert worker["retransmitted_share"] == pytest.approx(share, abs=0.03)
+        wait_until(lambda: cluster.cluster()["workers"][0]["retransmitted_share"] ==
+                   pytest.approx(share, abs=0.01),
+                   "the last minute's share, which is taken once a second, to be the whole one")
         assert metrics["imgrec_worker_retransmitted_bytes_total"] <= again * 1448
 
         rtt, least = worker["tcp_rtt_ms"], worker["tcp_least_rtt_ms"]
