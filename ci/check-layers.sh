@@ -37,8 +37,8 @@ link/core         : link/core proto                                            :
 link/app          : link common proto                                          : spdlog yaml-cpp nlohmann net
 training/core     : training/core                                              : -
 training/data     : training/data training/core worker proto                   : opencv2
-training/torch    : training/torch training/core proto                         : torch ATen
-training/app      : training models worker common proto                        : unistd.h
+training/torch    : training/torch training/core proto                         : torch ATen oneapi
+training/app      : training models worker common proto                        : unistd.h malloc.h
 bench             : bench models worker common proto                           : opencv2 dlfcn.h
 '
 
@@ -88,7 +88,7 @@ done <<<"$layers"
 
 # LibTorch defines LOG and CHECK: it must not reach other files through a header. The trainer's network
 # is made of LibTorch's types; its headers are for their own directory and its tests alone.
-inner='training/torch/(byte_weights|committee|inception_net|module_source|whitening)\.h'
+inner='training/torch/(byte_weights|committee|inception_net|module_source|whitening|winograd_convolution)\.h'
 while IFS= read -r file; do
   complain "$file: LibTorch is included in .cpp files only"
 done < <(ci/sources.sh h | grep -vxE "$inner" |

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "training/torch/winograd_convolution.h"
+
 namespace imgrec::training {
 namespace nn = torch::nn;
 
@@ -40,7 +42,8 @@ ConvUnitImpl::ConvUnitImpl(std::int64_t in, std::int64_t out, std::int64_t kerne
 
 // Halving before the normalisation is less work, and the same as after it: it has no scale.
 torch::Tensor ConvUnitImpl::forward(const torch::Tensor& x) {
-  torch::Tensor y = conv->forward(x);
+  torch::Tensor y =
+      winograd_fits(x, conv->weight) ? winograd_convolution(x, conv->weight) : conv->forward(x);
   if (halve) y = torch::max_pool2d(y, 2);
   return norm->forward(y).relu_();
 }
