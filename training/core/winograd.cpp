@@ -140,12 +140,13 @@ IMGREC_INLINE inline void gather(const Pictures& of, const float* pictures, floa
       });
 }
 
-// Adds to what is there.
+// Parts that overlap are added up.
 template <const auto& kMatrix, std::size_t kMargin>
 IMGREC_INLINE inline void scatter(const Pictures& of, const float* planes, float* pictures) {
   constexpr std::size_t kSide = kTile + 2 * kMargin;
   const std::size_t plane = of.tiles() * of.channels;
-  std::fill_n(pictures, of.count * of.values_each(), 0.F);
+  constexpr bool kOverlap = kMargin > 0;
+  if (kOverlap) std::fill_n(pictures, of.count * of.values_each(), 0.F);
   each_tile<kMargin>(
       of, [&](std::size_t tile, std::size_t picture, const Part<kSide>& part) IMGREC_INLINE {
         for (std::size_t channel = 0; channel < of.channels; channel += kLanes) {
@@ -157,10 +158,12 @@ IMGREC_INLINE inline void scatter(const Pictures& of, const float* planes, float
           BothWays<kMatrix>::apply(from.at, to.at);
           part.inside(of, [&](std::size_t place, std::size_t offset) IMGREC_INLINE {
             float* at = pictures + picture + offset + channel;
-            Lanes there;
-            load(at, there);
-            there += to.at[place];
-            store(there, at);
+            if (kOverlap) {
+              Lanes there;
+              load(at, there);
+              to.at[place] += there;
+            }
+            store(to.at[place], at);
           });
         }
       });

@@ -1,7 +1,6 @@
 #include "training/torch/winograd_convolution.h"
 
 #include <algorithm>
-#include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
@@ -19,7 +18,7 @@ constexpr auto kLayout = at::MemoryFormat::ChannelsLast;
 // Tiles whose planes are made, multiplied and summed up before the next ones', while they are in
 // the cache.
 constexpr std::size_t kTilesAtOnce = 128;
-constexpr std::int64_t kFewestChannels = 24;  // with fewer the sums take longer than the products
+constexpr std::int64_t kFewestChannels = 24;  // those with fewer take little time in any case
 
 // 36 x 9: what makes a kernel's planes of its nine numbers.
 torch::Tensor kernel_sums() {

@@ -10,7 +10,7 @@
 namespace imgrec::training {
 
 // x: batch x in x height x width, kernels: out x in x 3 x 3, one place of zeros around x, steps of
-// one. True: winograd_convolution() takes them, and is faster than LibTorch's own.
+// one. True: winograd_convolution() takes them, and they are wide enough to be worth it.
 bool winograd_fits(const torch::Tensor& x, const torch::Tensor& kernels);
 
 // batch x out x height x width, channels last. Differentiable, once. As conv2d, but for rounding:
