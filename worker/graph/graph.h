@@ -45,7 +45,7 @@ struct Window {
 };
 
 // What happens to each value after a node's own work.
-enum class Activation { kNone, kRelu, kRelu6 };
+enum class Activation { kNone, kRelu, kRelu6, kSilu };  // SiLU: x * sigmoid(x)
 
 struct Convolution {
   Window window;

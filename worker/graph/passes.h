@@ -22,7 +22,7 @@ struct Simplifications {
 // channels² multiplications a pixel, the node 5 · channels.
 unsigned recognise_normalisations(Graph& graph);
 
-// A ReLU that alone reads a convolution, dense layer or addition becomes part of it.
+// An activation that alone reads a convolution, dense layer or addition becomes part of it.
 unsigned fuse_activations(Graph& graph);
 
 // Removes nodes that do not lead to the output.

@@ -169,16 +169,28 @@ double seconds_of(const dnnl::engine& engine, const PlannedConvolution& planned,
 
 }  // namespace
 
+Elementwise elementwise_of(Activation activation, float scale) {
+  switch (activation) {
+    case Activation::kRelu6:
+      return {dnnl::algorithm::eltwise_clip, 0, 6 / scale};
+    case Activation::kSilu:
+      return {dnnl::algorithm::eltwise_swish, scale, 0};
+    case Activation::kNone:
+    case Activation::kRelu:
+      break;
+  }
+  return {dnnl::algorithm::eltwise_relu, 0, 0};
+}
+
 primitive_attr plan_attributes(Activation activation, float target_scale) {
   primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   dnnl::post_ops after;
-  if (activation == Activation::kRelu) {
-    after.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
-  } else if (activation == Activation::kRelu6) {
-    after.append_eltwise(1, dnnl::algorithm::eltwise_clip, 0, 6 / target_scale);
+  if (activation != Activation::kNone) {
+    const Elementwise own = elementwise_of(activation, target_scale);
+    after.append_eltwise(1, own.how, own.alpha, own.beta);
+    attributes.set_post_ops(after);
   }
-  if (after.len() > 0) attributes.set_post_ops(after);
   return attributes;
 }
 

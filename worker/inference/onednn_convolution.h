@@ -32,6 +32,14 @@ struct PlannedConvolution {
 PlannedConvolution plan_convolution(const dnnl::engine& engine, const Convolution& convolution,
                                     std::int64_t inputs, const ConvolutionFormats& formats);
 
+// An activation as oneDNN names it, of results that are kept as multiples of `scale`.
+struct Elementwise {
+  dnnl::algorithm how;
+  float alpha, beta;
+};
+// REQUIRES: not kNone.
+Elementwise elementwise_of(Activation activation, float scale = 1);
+
 // What a primitive does to its results, and whose memory it works in: the caller's.
 dnnl::primitive_attr plan_attributes(Activation activation, float target_scale = 1);
 

@@ -235,11 +235,8 @@ class Planner {
   }
 
   void add(const Node& node, const Activate& kind) {
-    if (kind.activation == Activation::kRelu6) {
-      elementwise(node, dnnl::algorithm::eltwise_clip, 0, 6);
-    } else {
-      elementwise(node, dnnl::algorithm::eltwise_relu, 0, 0);
-    }
+    const Elementwise own = elementwise_of(kind.activation);
+    elementwise(node, own.how, own.alpha, own.beta);
   }
   void add(const Node& node, const Power& kind) {
     elementwise(node, dnnl::algorithm::eltwise_pow, 1, kind.exponent);

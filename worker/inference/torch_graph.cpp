@@ -73,6 +73,9 @@ class Reader {
     if (kind == "aten::relu6" || kind == "aten::relu6_") {
       return read_activation(op, Activation::kRelu6);
     }
+    if (kind == "aten::silu" || kind == "aten::silu_") {
+      return read_activation(op, Activation::kSilu);
+    }
     if (kind == "aten::max_pool2d") return read_max_pooling(op);
     if (kind == "aten::avg_pool2d") return read_average_pooling(op);
     if (kind == "aten::adaptive_avg_pool2d") {

@@ -118,6 +118,32 @@ TEST_F(AugmentTest, FillsWithTheReflectionOfWhatIsThere) {
   EXPECT_GT(filled, 10);
 }
 
+TEST_F(AugmentTest, ChangesTheLightWithinBoundsAndOfTheWholePictureAlike) {
+  const Normalisation how{{100, 100, 100}, 1.0 / 50};
+  Random random(3);
+  double least = 10, most = -10;
+  for (int round = 0; round < 400; ++round) {
+    augment(rgb_.data(), kSize, how, {.light = 0.2}, random, out_.data());
+    // The third channel is 200 everywhere, 2 as the network is told: 2 * (0.8 to 1.2), -0.2 to 0.2.
+    const double shown = at(2, 0, 0);
+    EXPECT_GE(shown, 2 * 0.8 - 0.2 - 1e-6);
+    EXPECT_LE(shown, 2 * 1.2 + 0.2 + 1e-6);
+    least = std::min(least, shown);
+    most = std::max(most, shown);
+    for (std::size_t i = 0; i < std::size_t{kSize} * kSize; ++i) {
+      ASSERT_EQ(out_[2 * kSize * kSize + i], at(2, 0, 0)) << "one light for all of a picture";
+    }
+  }
+  EXPECT_LT(least, 1.6);
+  EXPECT_GT(most, 2.4);
+}
+
+TEST_F(AugmentTest, BlanksWhateverTheLight) {
+  Random random(3);
+  augment(rgb_.data(), kSize, {{0, 0, 0}, 1}, {.blanked = true, .light = 0.2}, random, out_.data());
+  EXPECT_GE(std::count(out_.begin(), out_.end(), 0.0F), 3 * 4);
+}
+
 TEST(MirroredIn, IsEveryOtherEpochOfEachPicture) {
   int mirrored = 0;
   for (std::size_t picture = 0; picture < 1000; ++picture) {

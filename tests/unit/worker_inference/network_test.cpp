@@ -59,7 +59,7 @@ class NetworkTest : public ::testing::Test {
         "  d = torch.hardtanh(torch.conv2d(x, self.depth, None, [1, 1], [1, 1], [1, 1], 32), 0.0, "
         "6.0)\n"
         "  x = torch.cat([a, b, torch.relu(c), d], 1)\n"
-        "  y = torch.relu(torch.conv2d(x, self.back, None))\n"
+        "  y = torch.silu(torch.conv2d(x, self.back, None))\n"
         "  x = torch.relu(x + y)\n"
         "  x = torch.max_pool2d(x, [2, 2])\n"
         "  x = torch.mean(x, [2, 3])\n"
@@ -269,6 +269,31 @@ TEST_F(NetworkTest, TakesTheGreatestOrTheMeanOfAllPlaces) {
              {{"w", torch::randn({5, 5})}});
   const auto refused = load_network(rows, kShape, {NetworkForm::kCompiled});
   EXPECT_THAT(refused.status().message(), HasSubstr("other than all places"));
+}
+
+// Where another operation stands between a convolution and its activation, and where none does.
+TEST_F(NetworkTest, ActivationsAreRightOnTheirOwnToo) {
+  for (const std::string activation : {"relu", "silu"}) {
+    const auto file = module(
+        "  x = torch.max_pool2d(torch.conv2d(x, self.a, None, [1, 1], [1, 1]), [2, 2])\n"
+        "  x = torch." +
+            activation +
+            "(x)\n"
+            "  x = torch." +
+            activation +
+            "_(torch.conv2d(x, self.b))\n"
+            "  return torch.linear(torch.mean(x, [2, 3]), self.c)\n",
+        {{"a", torch::randn({16, 3, 3, 3}) / 500},
+         {"b", torch::randn({24, 16, 1, 1}) / 4},
+         {"c", torch::randn({5, 24})}});
+    for (const auto& input : fixed_inputs(kShape)) {
+      const auto expected = scores(file, NetworkForm::kAsSaved, Precision::kFp32, {}, input);
+      EXPECT_LT(largest_difference(
+                    expected, scores(file, NetworkForm::kCompiled, Precision::kFp32, {}, input)),
+                1e-4F)
+          << activation;
+    }
+  }
 }
 
 // 3x3 kernels over many channels, which oneDNN has in two algorithms and several sizes.
