@@ -57,6 +57,8 @@ void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, A
   blank.left = static_cast<int>(random.below(size)) - blank.side / 2;
   blank.top = static_cast<int>(random.below(size)) - blank.side / 2;
   if (!what.blanked) blank.side = 0;
+  const double contrast = 1 + what.light * (2 * random.fraction() - 1);
+  const double brightness = what.light * (2 * random.fraction() - 1);
   const auto reflected = [side](int at) {
     return at < 0 ? -at : at < side ? at : 2 * (side - 1) - at;
   };
@@ -72,7 +74,9 @@ void augment(const std::uint8_t* rgb, unsigned size, const Normalisation& how, A
       const std::size_t to = static_cast<std::size_t>(y) * size + static_cast<std::size_t>(x);
       for (std::size_t c = 0; c < 3; ++c) {
         out[c * plane + to] =
-            shown ? static_cast<float>((rgb[3 * from + c] - how.mean[c]) * how.scale) : 0.0F;
+            shown ? static_cast<float>((rgb[3 * from + c] - how.mean[c]) * how.scale * contrast +
+                                       brightness)
+                  : 0.0F;
       }
     }
   }

@@ -46,6 +46,9 @@ struct Augmentation {
   // With a square of a quarter of its side blanked somewhere: DeVries and Taylor, "Improved
   // Regularization of Convolutional Neural Networks with Cutout" (2017).
   bool blanked = false;
+  // Contrast and brightness are changed by up to so much either way, at random: the one as a part
+  // of itself, the other in units of what the network is told.
+  double light = 0;
 };
 
 // The same, first shifted by up to a sixteenth each way (what comes in is the reflection of what is

@@ -23,6 +23,8 @@ class Random {
   }
   // 0 to `end` - 1, evenly enough for ends below 2^32. REQUIRES: end > 0.
   std::uint64_t below(std::uint64_t end) { return (next() >> 32) * end >> 32; }
+  // 0 to just below 1, evenly.
+  double fraction() { return static_cast<double>(next() >> 11) * 0x1p-53; }
   bool coin() { return (next() >> 63) != 0; }
 
   template <class T>

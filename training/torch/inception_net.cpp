@@ -45,7 +45,7 @@ torch::Tensor ConvUnitImpl::forward(const torch::Tensor& x) {
   torch::Tensor y =
       winograd_fits(x, conv->weight) ? winograd_convolution(x, conv->weight) : conv->forward(x);
   if (halve) y = torch::max_pool2d(y, 2);
-  return norm->forward(y).relu_();
+  return torch::silu(norm->forward(y));
 }
 
 InceptionBlockImpl::InceptionBlockImpl(std::int64_t in, const BlockShape& s)

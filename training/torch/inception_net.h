@@ -41,8 +41,9 @@ struct NetShape {
   static NetShape of_width(unsigned percent, std::int64_t classes);
 };
 
-// Convolution without bias, halving or not, batch normalisation without scale, ReLU. Its outputs
-// begin as its inputs from number `first` on, for as many as there are; the others at random.
+// Convolution without bias, halving or not, batch normalisation without scale, SiLU (x *
+// sigmoid(x); Elfwing et al., 2017). Its kernels begin as what passes its inputs on, from number
+// `first` on, for as many as there are; the others at random.
 struct ConvUnitImpl : torch::nn::Module {
   ConvUnitImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, bool halve = false,
                std::int64_t first = 0);

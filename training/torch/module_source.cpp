@@ -15,7 +15,8 @@ class Writer {
   void mirror(bool mirrored) { mirrored_ = mirrored; }
 
   // `to` becomes the unit's output of `from`. Without a scale but that of the variance, which is
-  // positive, normalisation before halving is the same as after it.
+  // positive, normalisation before halving is the same as after it. The activation is not, as it
+  // does not grow everywhere.
   void conv(const std::string& to, const std::string& from, const std::string& name,
             const ConvUnit& unit) {
     const std::int64_t pad = unit->conv->weight.size(2) / 2;
@@ -27,9 +28,10 @@ class Writer {
     }
     std::string kernels = value(name + "_w");
     if (mirrored_ && pad > 0) kernels = "torch.flip(" + kernels + ", [3])";
-    line(to + " = torch.relu(torch.conv2d(" + from + ", " + kernels + ", self." + prefix_ + name +
-         "_b, [1, 1], [" + std::to_string(pad) + ", " + std::to_string(pad) + "]))");
+    line(to + " = torch.conv2d(" + from + ", " + kernels + ", self." + prefix_ + name +
+         "_b, [1, 1], [" + std::to_string(pad) + ", " + std::to_string(pad) + "])");
     if (unit->halve) line(to + " = torch.max_pool2d(" + to + ", [2, 2])");
+    line(to + " = torch.silu(" + to + ")");
   }
   void block(const std::string& name, const InceptionBlock& block) {
     conv("a", "x", name + "_one", block->one);

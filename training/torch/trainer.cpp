@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t kEvaluationBatch = 250;
 // In a checkpoint's settings; of another network it was another one.
-constexpr std::string_view kWidthWord = ", wide inception network of width ";
+constexpr std::string_view kWidthWord = ", smooth inception network of width ";
 constexpr auto kLayout = at::MemoryFormat::ChannelsLast;  // twice as fast here as the other
 
 torch::Tensor batch_tensor(std::size_t count, unsigned size) {
@@ -299,7 +299,7 @@ class Trainer::Impl {
     const bool blanked = epoch_ + options_.whole_epochs < options_.epochs;
     for (std::size_t i = begin; i < end; ++i) {
       augment(photos_.picture(order[i]), photos_.size, options_.normalisation,
-              {mirrored_in(order[i], epoch_, options_.seed), blanked}, random,
+              {mirrored_in(order[i], epoch_, options_.seed), blanked, options_.light}, random,
               batch.data_ptr<float>() + (i - begin) * photos_.bytes_each());
       labels.data_ptr<std::int64_t>()[i - begin] = photos_.labels[order[i]];
     }

@@ -34,12 +34,13 @@ bool accelerator_there();
 struct TrainerOptions {
   unsigned epochs = 30;
   unsigned batch = 256;
-  unsigned width = 100;   // percent of the network's channels
-  double rate = 0.375;    // peak
-  double warm_up = 0.23;  // part of the training in which the rate rises
+  unsigned width = 100;  // percent of the network's channels
+  double rate = 0.375;   // peak
+  double warm_up = 0.1;  // part of the training in which the rate rises
   double momentum = 0.85;
   double weight_decay = 1.3e-3;
   double label_smoothing = 0.2;
+  double light = 0.2;        // contrast and brightness change by up to so much (Augmentation)
   unsigned look_ahead = 20;  // at most so many steps, then the network and its slow weights meet
   std::uint64_t seed = 1;
   Precision precision = Precision::kFp32;  // on the processor; an accelerator takes kFp32 alone
