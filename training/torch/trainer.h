@@ -1,7 +1,8 @@
 // Trains an InceptionNet on pictures in memory: stochastic gradient descent with Nesterov momentum,
 // label smoothing, weight decay, and slow weights, towards which the network goes and from which it
 // goes on every few steps; they are what is evaluated and kept (Zhang et al., "Lookahead
-// Optimizer", 2019). The recipe is that of Jordan, "94% on CIFAR-10 in 3.29 Seconds" (2024).
+// Optimizer", 2019). The recipe is that of Jordan, "94% on CIFAR-10 in 3.29 Seconds" (2024),
+// but for what docs/decisions/0023-recipe-of-a-small-network.md says.
 //
 // Thread rule: one thread at a time; LibTorch is set to use `threads` of its own.
 // Owns: the network, its slow weights, the optimiser's state. Borrows the pictures.
