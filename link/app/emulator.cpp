@@ -162,6 +162,11 @@ void Emulator::handle(std::uint64_t tag) {
   more_ |= links_[tag / 2]->take_in(tag % 2);
 }
 
+// What was sent before a command came waits in the devices, and the command may be seen first.
+void Emulator::take_in_all() {
+  for (const auto& link : links_) link->take_in_waiting();
+}
+
 // Packets that come and fall due within a tick are then handled together, for the price of one
 // wake.
 void Emulator::sleep_until_tick() const {
@@ -191,6 +196,7 @@ std::string Emulator::answer(std::string_view line) {
   };
   const auto command = parse_command(line);
   if (!command.ok()) return error(command.status());
+  take_in_all();
   if (command->kind == Command::Kind::kStatistics) return statistics().dump();
   if (command->kind == Command::Kind::kReset) {
     reset();

@@ -36,6 +36,7 @@ class Emulator {
   Status listen_for_signals();
   bool watch(int fd, std::uint64_t tag);
   void handle(std::uint64_t tag);
+  void take_in_all();
   void sleep_until_tick() const;
   Status wait(std::optional<TimePoint> until);
   std::optional<TimePoint> next_wake() const;

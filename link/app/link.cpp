@@ -4,7 +4,7 @@ namespace imgrec::link {
 namespace {
 
 // Between two looks at what is due: few, so that reading much holds up no delivery.
-constexpr int kBatch = 32;
+constexpr std::size_t kBatch = 32;
 
 TimePoint clock_now() { return std::chrono::steady_clock::now(); }
 
@@ -26,7 +26,7 @@ Link::Link(const LinkConfig& config, TunDevice a, TunDevice b, std::size_t max_p
 
 bool Link::take_in(std::size_t end) {
   Direction& direction = directions_[end];
-  for (int i = 0; i < kBatch && !broken_; ++i) {
+  for (std::size_t i = 0; i < kBatch && !broken_; ++i) {
     std::size_t bytes = 0;
     const auto outcome = devices_[end].read(direction.buffer(), &bytes);
     if (outcome == TunDevice::Outcome::kNothing) return false;
@@ -36,10 +36,19 @@ bool Link::take_in(std::size_t end) {
   return !broken_;
 }
 
+void Link::take_in_waiting() {
+  for (std::size_t end = 0; end < 2; ++end) {
+    // Bounded, as somebody may send faster than can be read.
+    for (std::size_t taken = 0; taken < TunDevice::kKernelQueue; taken += kBatch) {
+      if (!take_in(end)) break;
+    }
+  }
+}
+
 bool Link::give_out() {
   bool more = false;
   for (std::size_t end = 0; end < 2; ++end) {
-    int given = 0;
+    std::size_t given = 0;
     while (given < kBatch && !broken_ && give_one(end)) ++given;
     more = more || given == kBatch;
   }

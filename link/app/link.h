@@ -28,6 +28,8 @@ class Link {
 
   // Reads what waits at that end, some packets at most; whether there may be more.
   bool take_in(std::size_t end);
+  // Reads what waits at both ends by now, as far as a device keeps packets.
+  void take_in_waiting();
   // Writes what is due, some packets at most for each direction; whether there may be more.
   bool give_out();
   std::optional<TimePoint> next_wake() const;

@@ -15,10 +15,6 @@
 namespace imgrec::link {
 namespace {
 
-// The kernel keeps that many for us. Where we are late for more than it takes to fill it, packets
-// are lost that nobody asked to lose: at 100 Mbit/s of full packets that is half a second.
-constexpr unsigned kKernelQueue = 4096;
-
 Status failed(const Endpoint& end, const std::string& what, int error) {
   return {StatusCode::kUnavailable,
           "device " + end.interface + ": " + what + ": " + std::strerror(error)};

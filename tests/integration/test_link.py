@@ -303,6 +303,26 @@ def test_down_and_up():
             assert link.statistics()["a_to_b"]["cut"]["packets"] == 2
 
 
+def test_what_was_sent_before_a_command_knows_nothing_of_it():
+    """Whatever is read first by the program: the packet, or the command that was given after it."""
+    rounds = 200
+    with EmulatedLink(arguments=["--tick", "1ms"]) as link:
+        sender, receiver = connected_pair(link, "a_to_b")
+        with sender, receiver:
+            for _ in range(rounds):
+                link.command("down link")
+                sender.send(b"while down")
+                link.command("up link")
+            sender.send(b"after")
+            receiver.settimeout(5)
+            assert receiver.recv(100) == b"after"
+            assert link.statistics()["a_to_b"]["cut"]["packets"] == rounds
+            for _ in range(rounds):
+                link.command("reset")
+                sender.send(b"counted at once")
+                assert arrived(link) == 1
+
+
 def test_changes_while_it_runs():
     with EmulatedLink("delay=1ms") as link:
         fast = statistics.median(ping_ms(link, 5, 0))
