@@ -43,7 +43,7 @@ Result<ImageHeader> checked(ImageFormat format, std::optional<std::uint32_t> wid
                             std::optional<std::uint32_t> height) {
   if (!width || !height) return cut(format);
   if (*width == 0 || *height == 0) return damaged(format, "its width or height is zero");
-  return ImageHeader{format, *width, *height};
+  return ImageHeader{format, *width, *height, 0};
 }
 
 // ---- JPEG: ITU T.81, annex B --------------------------------------------------------------------
@@ -106,6 +106,12 @@ Result<ImageHeader> read_webp(std::string_view bytes) {
     return checked(kFormat, (*bits & 0x3fff) + 1, (*bits >> 14 & 0x3fff) + 1);
   }
   if (reader.has(12, "VP8X")) {
+    constexpr std::uint32_t kAnimation = 0x02;
+    const auto flags = reader.u8(kChunk);
+    if (flags && (*flags & kAnimation) != 0) {
+      return Status(StatusCode::kUnsupported,
+                    "this WebP file is an animation; " + std::string(kWhatToSend));
+    }
     const auto width = reader.u24(kChunk + 4);
     const auto height = reader.u24(kChunk + 7);
     if (!width || !height) return cut(kFormat);
@@ -134,8 +140,42 @@ Result<ImageHeader> read_bmp(std::string_view bytes) {
 
 // ---- TIFF 6.0 -----------------------------------------------------------------------------------
 
-constexpr std::uint32_t kTagWidth = 256;
-constexpr std::uint32_t kTagHeight = 257;
+struct TiffSizes {
+  std::optional<std::uint32_t> width;
+  std::optional<std::uint32_t> height;
+  std::optional<std::uint32_t> rows_per_strip;
+  std::optional<std::uint32_t> tile_width;
+  std::optional<std::uint32_t> tile_height;
+
+  // Where the value of this tag goes; null: it is no size.
+  std::optional<std::uint32_t>* of(std::uint32_t tag) {
+    switch (tag) {
+      case 256:
+        return &width;
+      case 257:
+        return &height;
+      case 278:
+        return &rows_per_strip;
+      case 322:
+        return &tile_width;
+      case 323:
+        return &tile_height;
+      default:
+        return nullptr;
+    }
+  }
+
+  // REQUIRES: width and height.
+  std::uint64_t block_pixels() const {
+    constexpr std::uint32_t kAllRows = 0xffffffff;
+    if (tile_width || tile_height) {
+      return std::uint64_t{tile_width.value_or(*width)} * tile_height.value_or(*height);
+    }
+    const std::uint32_t rows = rows_per_strip.value_or(kAllRows);
+    return std::uint64_t{*width} * (rows == kAllRows ? *height : rows);
+  }
+};
+
 constexpr std::uint32_t kTypeShort = 3;
 constexpr std::uint32_t kTypeLong = 4;
 
@@ -147,28 +187,39 @@ Result<ImageHeader> read_tiff(std::string_view bytes) {
   if (!directory) return cut(kFormat);
   const auto entries = reader.u16(*directory);
   if (!entries) return damaged(kFormat, "its directory is beyond its end");
-  std::optional<std::uint32_t> width;
-  std::optional<std::uint32_t> height;
-  for (std::uint32_t i = 0; i < *entries && !(width && height); ++i) {
+  TiffSizes sizes;
+  for (std::uint32_t i = 0; i < *entries; ++i) {
     const std::uint64_t entry = std::uint64_t{*directory} + 2 + std::uint64_t{i} * 12;
     const auto tag = reader.u16(entry);
     const auto type = reader.u16(entry + 2);
     const auto count = reader.u32(entry + 4);
     const auto value_long = reader.u32(entry + 8);
     if (!tag || !type || !count || !value_long) return cut(kFormat);
-    if (*tag != kTagWidth && *tag != kTagHeight) continue;
+    std::optional<std::uint32_t>* size = sizes.of(*tag);
+    if (size == nullptr) continue;
     if (*count != 1 || (*type != kTypeShort && *type != kTypeLong)) {
-      return damaged(kFormat, "its width or height is of no known type");
+      return damaged(kFormat, "a size in it is of no known type");
     }
     // A short stands in the first two bytes of the field, whatever the byte order.
-    const auto value = *type == kTypeShort ? reader.u16(entry + 8) : value_long;
-    (*tag == kTagWidth ? width : height) = value;
+    *size = *type == kTypeShort ? reader.u16(entry + 8) : value_long;
   }
-  if (!width || !height) return damaged(kFormat, "its directory gives no width or no height");
-  return checked(kFormat, width, height);
+  if (!sizes.width || !sizes.height) {
+    return damaged(kFormat, "its directory gives no width or no height");
+  }
+  Result<ImageHeader> header = checked(kFormat, sizes.width, sizes.height);
+  if (header.ok()) header->block_pixels = sizes.block_pixels();
+  return header;
 }
 
 }  // namespace
+
+std::string describe_size(const ImageHeader& header) {
+  std::string text = std::to_string(header.width) + "x" + std::to_string(header.height) + " pixels";
+  if (header.pixels() > std::uint64_t{header.width} * header.height) {
+    text += " in blocks of " + std::to_string(header.block_pixels);
+  }
+  return text;
+}
 
 std::string_view media_type(ImageFormat format) {
   switch (format) {

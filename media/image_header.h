@@ -4,7 +4,9 @@
 // Thread rule: pure functions. Owns nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "proto/status.h"
@@ -17,8 +19,14 @@ struct ImageHeader {
   ImageFormat format = ImageFormat::kJpeg;
   std::uint32_t width = 0;  // pixels as stored, before EXIF rotation
   std::uint32_t height = 0;
-  std::uint64_t pixels() const { return std::uint64_t{width} * height; }
+  // Of a TIFF file: pixels of its tiles, or strips, which may be larger than the picture.
+  std::uint64_t block_pixels = 0;
+  // What a decoder has to make room for at once.
+  std::uint64_t pixels() const { return std::max(std::uint64_t{width} * height, block_pixels); }
 };
+
+// "640x480 pixels", and how large its blocks are where they are larger.
+std::string describe_size(const ImageHeader& header);
 
 // "image/jpeg"
 std::string_view media_type(ImageFormat format);

@@ -13,7 +13,7 @@ using namespace std::string_view_literals;
 constexpr std::uint32_t kApp1 = 0xe1;
 constexpr std::string_view kExif = "Exif\0\0"sv;
 
-// `tiff`: an Exif segment's content, which is a small TIFF file. Only its first directory counts:
+// `tiff`: what an Exif part holds, which is a small TIFF file. Only its first directory counts:
 // the second is the thumbnail's.
 Orientation tiff_orientation(std::string_view tiff) {
   constexpr std::uint32_t kTagOrientation = 274;
@@ -42,6 +42,23 @@ Orientation jpeg_orientation(std::string_view bytes) {
     if (segment->marker != kApp1 || segment->content > bytes.size()) continue;
     const std::string_view content = bytes.substr(segment->content, segment->length);
     if (content.starts_with(kExif)) return tiff_orientation(content.substr(kExif.size()));
+  }
+  return Orientation::kUpright;
+}
+
+Orientation webp_orientation(std::string_view bytes) {
+  const ByteReader reader(bytes, Endian::kLittle);
+  std::uint64_t at = 12;                                      // behind "RIFF", a length and "WEBP"
+  if (!reader.has(at, "VP8X")) return Orientation::kUpright;  // only those have more than pixels
+  while (const auto length = reader.u32(at + 4)) {
+    constexpr std::uint64_t kHead = 8;
+    if (reader.has(at, "EXIF")) {
+      std::string_view content = bytes.substr(at + kHead, *length);
+      // Some programs put in front what a JPEG segment begins with.
+      if (content.starts_with(kExif)) content.remove_prefix(kExif.size());
+      return tiff_orientation(content);
+    }
+    at += kHead + *length + *length % 2;
   }
   return Orientation::kUpright;
 }

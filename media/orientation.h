@@ -1,5 +1,5 @@
-// How a camera was held when it took a JPEG picture, as the file's Exif segment says: how the
-// stored pixels must be turned and mirrored to stand upright.
+// How a camera was held when it took a picture, as the Exif part of a JPEG or WebP file says: how
+// the stored pixels must be turned and mirrored to stand upright.
 //
 // Thread rule: pure functions. Owns nothing.
 #pragma once
@@ -28,5 +28,6 @@ constexpr bool swaps_sides(Orientation orientation) {
 
 // kUpright where the file does not say, or says what makes no sense.
 Orientation jpeg_orientation(std::string_view bytes);
+Orientation webp_orientation(std::string_view bytes);  // RFC 9649, section 2.7.1.5
 
 }  // namespace imgrec::media

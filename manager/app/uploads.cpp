@@ -60,8 +60,7 @@ void take(Upload& upload, std::string name, std::shared_ptr<const std::string> b
     refusal = refusal_of(header.status());
   } else if (header->pixels() > limits.max_pixels) {
     refusal = Refusal{422, "too_many_pixels",
-                      "the picture says it is " + std::to_string(header->width) + " x " +
-                          std::to_string(header->height) + " pixels; at most " +
+                      "the picture says it is " + media::describe_size(*header) + "; at most " +
                           std::to_string(limits.max_pixels / 1'000'000) +
                           " megapixels are taken: send a smaller copy"};
   }

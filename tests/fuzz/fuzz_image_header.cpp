@@ -20,8 +20,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // A copy of exactly this size on the heap: the address sanitizer sees a read past it.
   const std::vector<char> copy(data, data + size);
   const std::string_view bytes(copy.data(), copy.size());
-  const auto orientation = static_cast<unsigned>(media::jpeg_orientation(bytes));
-  require(orientation >= 1 && orientation <= 8);
+  for (const auto held : {media::jpeg_orientation(bytes), media::webp_orientation(bytes)}) {
+    const auto orientation = static_cast<unsigned>(held);
+    require(orientation >= 1 && orientation <= 8);
+  }
   const auto header = media::read_image_header(bytes);
   if (!header.ok()) {
     require(!header.status().message().empty());

@@ -3,7 +3,6 @@
 #include <limits>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -59,10 +58,8 @@ unsigned shrink_factor(cv::Size size, const Shrinking& shrinking) {
   return factor;
 }
 
-// nullopt: of four inks, which OpenCV makes colours of.
-std::optional<EngineResult<Picture>> decode_jpeg(std::string_view bytes,
-                                                 const media::ImageHeader& header,
-                                                 Shrinking shrinking) {
+EngineResult<Picture> decode_jpeg(std::string_view bytes, const media::ImageHeader& header,
+                                  Shrinking shrinking) {
   Picture picture;
   picture.orientation = media::jpeg_orientation(bytes);
   if (media::swaps_sides(picture.orientation)) {
@@ -70,7 +67,7 @@ std::optional<EngineResult<Picture>> decode_jpeg(std::string_view bytes,
     std::swap(shrinking.from.width, shrinking.from.height);
   }
   JpegReader reader(bytes);
-  const auto failed = [&]() -> EngineFailure {
+  const auto failed = [&] {
     if (reader.out_of_memory()) return out_of_memory(header);
     return failure(proto::FailCode::kDamaged,
                    "the JPEG picture cannot be decoded: " + reader.error() +
@@ -78,7 +75,6 @@ std::optional<EngineResult<Picture>> decode_jpeg(std::string_view bytes,
   };
   if (!reader.read_header()) return failed();
   if (reader.width() != header.width || reader.height() != header.height) return of_another_size();
-  if (!reader.has_colours()) return std::nullopt;
   const cv::Size size(static_cast<int>(header.width), static_cast<int>(header.height));
   if (!reader.start(shrink_factor(size, shrinking))) return failed();
   picture.whole = size;
@@ -92,12 +88,16 @@ EngineResult<Picture> decode_by_opencv(std::string_view bytes, const media::Imag
   using proto::FailCode;
   // imdecode takes no const data, and does not write to it.
   const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
-  Picture picture{cv::imdecode(input, cv::IMREAD_COLOR)};  // turns it upright, too
+  Picture picture{cv::imdecode(input, cv::IMREAD_COLOR)};  // turns PNG and TIFF upright
+  if (header.format == media::ImageFormat::kWebp) {
+    picture.orientation = media::webp_orientation(bytes);
+  }
   const cv::Mat& pixels = picture.pixels;
   if (pixels.empty()) {
     return failure(FailCode::kDamaged,
                    "the file starts like " + std::string(media::media_type(header.format)) +
-                       ", but its picture cannot be decoded; it may be damaged");
+                       ", but its picture cannot be decoded; it may be damaged, or of a rare kind: "
+                       "save it as JPEG or PNG and send that");
   }
   if (pixels.type() != CV_8UC3 || !same_size(pixels, header)) return of_another_size();
   return picture;
@@ -117,10 +117,10 @@ EngineResult<Picture> ImageDecoder::decode(std::string_view bytes, Shrinking shr
     return failure(damaged ? FailCode::kDamaged : FailCode::kNotAnImage, header.status().message());
   }
   if (header->pixels() > max_pixels_) {
-    return failure(FailCode::kTooManyPixels,
-                   "the picture has " + std::to_string(header->width) + "x" +
-                       std::to_string(header->height) + " pixels, more than the limit of " +
-                       std::to_string(max_pixels_) + "; send a smaller one");
+    return failure(FailCode::kTooManyPixels, "the picture has " + media::describe_size(*header) +
+                                                 ", more than the limit of " +
+                                                 std::to_string(max_pixels_) +
+                                                 "; send a smaller one");
   }
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
     return failure(FailCode::kNotAnImage, "the file has 2 GB or more; send a smaller one");
@@ -132,7 +132,7 @@ EngineResult<Picture> ImageDecoder::decode(std::string_view bytes, Shrinking shr
   }
   try {
     if (header->format == media::ImageFormat::kJpeg) {
-      if (auto decoded = decode_jpeg(bytes, *header, shrinking)) return *std::move(decoded);
+      return decode_jpeg(bytes, *header, shrinking);
     }
     return decode_by_opencv(bytes, *header);
   } catch (const cv::Exception& error) {

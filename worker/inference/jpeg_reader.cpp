@@ -3,6 +3,7 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
+#include <vector>
 
 #include <jpeglib.h>
 // After jpeglib.h, which it needs.
@@ -14,6 +15,18 @@ namespace {
 // A progressive file comes in some ten scans. Thousands of them, of few bytes each, would keep a
 // decoder busy for minutes: each goes over the whole picture.
 constexpr int kMaxScans = 500;
+
+// Inks to blue, green, red: what one ink and the black leave of the white. Files have them
+// inverted, 0 is all of the ink, as Adobe's programs began it; browsers take every file so.
+void to_colours(const unsigned char* inks, std::size_t count, unsigned char* colours) {
+  constexpr unsigned kWhite = 255;
+  for (std::size_t i = 0; i < count; ++i, inks += 4, colours += 3) {
+    const unsigned black = inks[3];
+    for (int ink = 0; ink < 3; ++ink) {
+      colours[2 - ink] = static_cast<unsigned char>((inks[ink] * black + kWhite / 2) / kWhite);
+    }
+  }
+}
 
 }  // namespace
 
@@ -27,6 +40,7 @@ struct JpegReader::Impl {
   std::array<char, JMSG_LENGTH_MAX> message{};
   int code = 0;
   bool started = false;
+  std::vector<unsigned char> inks;  // a few rows, where the picture is of four
 
   static Impl& of(j_common_ptr jpeg) { return *static_cast<Impl*>(jpeg->client_data); }
 
@@ -73,22 +87,33 @@ bool JpegReader::start(unsigned shrink) {
   if (setjmp(my.leave) != 0) return false;
   my.jpeg.scale_num = 1;
   my.jpeg.scale_denom = shrink;
-  my.jpeg.out_color_space = JCS_EXT_BGR;
+  const bool four_inks =
+      my.jpeg.jpeg_color_space == JCS_CMYK || my.jpeg.jpeg_color_space == JCS_YCCK;
+  my.jpeg.out_color_space = four_inks ? JCS_CMYK : JCS_EXT_BGR;
   my.started = jpeg_start_decompress(&my.jpeg) == TRUE;
   return my.started;
 }
 
 bool JpegReader::read_rows(unsigned char* pixels, std::size_t row_bytes) {
   Impl& my = *impl_;
+  constexpr std::size_t kRows = 4;  // libjpeg makes so many at once, at most
+  const bool four_inks = my.jpeg.out_color_space == JCS_CMYK;
+  const std::size_t inks_of_row = std::size_t{4} * my.jpeg.output_width;
+  if (four_inks) my.inks.resize(kRows * inks_of_row);
   if (setjmp(my.leave) != 0) return false;
   while (my.jpeg.output_scanline < my.jpeg.output_height) {
-    std::array<JSAMPROW, 4> rows{};  // libjpeg makes so many at once, at most
+    std::array<JSAMPROW, kRows> rows{};
+    const JDIMENSION first = my.jpeg.output_scanline;
     JDIMENSION count = 0;
-    for (JDIMENSION y = my.jpeg.output_scanline; y < my.jpeg.output_height && count < rows.size();
-         ++y) {
-      rows[count++] = pixels + y * row_bytes;
+    for (; first + count < my.jpeg.output_height && count < kRows; ++count) {
+      rows[count] =
+          four_inks ? my.inks.data() + count * inks_of_row : pixels + (first + count) * row_bytes;
     }
-    if (jpeg_read_scanlines(&my.jpeg, rows.data(), count) == 0) return false;
+    const JDIMENSION read = jpeg_read_scanlines(&my.jpeg, rows.data(), count);
+    if (read == 0) return false;
+    for (JDIMENSION i = 0; four_inks && i < read; ++i) {
+      to_colours(rows[i], my.jpeg.output_width, pixels + (first + i) * row_bytes);
+    }
   }
   return true;  // what stands behind the picture does not matter
 }
@@ -99,11 +124,6 @@ std::uint32_t JpegReader::width() const {
 
 std::uint32_t JpegReader::height() const {
   return impl_->started ? impl_->jpeg.output_height : impl_->jpeg.image_height;
-}
-
-bool JpegReader::has_colours() const {
-  const J_COLOR_SPACE space = impl_->jpeg.jpeg_color_space;
-  return space == JCS_GRAYSCALE || space == JCS_YCbCr || space == JCS_RGB;
 }
 
 std::string JpegReader::error() const { return impl_->message.data(); }

@@ -29,7 +29,7 @@ class JpegReader {
   // Each: false where the file cannot be decoded, or memory is short; nothing but error() and
   // out_of_memory() may be called then. A scan whose data are damaged is decoded as far as it goes.
   [[nodiscard]] bool read_header();
-  // `shrink`: 1, 2, 4 or 8. REQUIRES: has_colours().
+  // `shrink`: 1, 2, 4 or 8. Pictures of four inks become colours.
   [[nodiscard]] bool start(unsigned shrink);
   // All rows, from the top: blue, green, red, one byte each. `row_bytes`: from row to row.
   [[nodiscard]] bool read_rows(unsigned char* pixels, std::size_t row_bytes);
@@ -37,8 +37,6 @@ class JpegReader {
   // After read_header(): as the file says. After start(): of the rows.
   std::uint32_t width() const;
   std::uint32_t height() const;
-  // Grey, YCbCr or RGB. False: of four inks or of a kind that libjpeg cannot name.
-  bool has_colours() const;
 
   // libjpeg's own words, in English.
   std::string error() const;

@@ -39,6 +39,7 @@ std::vector<Sample> samples() {
       {"tiff_little", ImageFormat::kTiff, tiff(false, 1024, 768), 1024, 768},
       {"tiff_big", ImageFormat::kTiff, tiff(true, 1024, 768), 1024, 768},
       {"tiff_long", ImageFormat::kTiff, tiff(true, 70000, 3), 70000, 3},
+      {"tiff_tiles", ImageFormat::kTiff, tiff(false, 9, 8, {{322, 16}, {323, 32}}), 9, 8},
   };
 }
 
@@ -107,6 +108,26 @@ TEST(ImageHeader, TellsTheSizeOfAPictureThatIsTooLargeToDecode) {
   EXPECT_EQ(huge->pixels(), std::uint64_t{0x7fffffff} * 0x7fffffff);
 }
 
+TEST(ImageHeader, CountsTheTilesOfATiffWhichMayBeLargerThanItsPicture) {
+  constexpr unsigned kRows = 278;
+  constexpr unsigned kTileWidth = 322;
+  constexpr unsigned kTileHeight = 323;
+  const auto pixels = [](const std::string& bytes) { return read_image_header(bytes)->pixels(); };
+  EXPECT_EQ(pixels(tiff(true, 1, 1, {{kTileWidth, 16384}, {kTileHeight, 16384}})), 16384u * 16384);
+  EXPECT_EQ(pixels(tiff(false, 1, 1, {{kTileWidth, 0x80000000}, {kTileHeight, 0x80000000}})),
+            std::uint64_t{1} << 62);
+  EXPECT_EQ(pixels(tiff(false, 1000, 500, {{kTileWidth, 256}, {kTileHeight, 256}})), 500'000u);
+  EXPECT_EQ(pixels(tiff(true, 30, 20, {{kTileHeight, 40}})), 1'200u);
+  EXPECT_EQ(pixels(tiff(true, 30, 20, {{kRows, 1000}})), 30'000u);
+  EXPECT_EQ(pixels(tiff(true, 30, 20, {{kRows, 0xffffffff}})), 600u);  // all in one
+}
+
+TEST(ImageHeader, DescribesTheSize) {
+  EXPECT_EQ(describe_size(*read_image_header(png(30, 20))), "30x20 pixels");
+  EXPECT_EQ(describe_size(*read_image_header(tiff(true, 3, 2, {{322, 64}, {323, 32}}))),
+            "3x2 pixels in blocks of 2048");
+}
+
 TEST(ImageHeader, CallsImpossibleHeadersDamaged) {
   std::string negative_bmp = bmp(7, 5);
   negative_bmp.replace(18, 4, "\xf9\xff\xff\xff");
@@ -153,6 +174,7 @@ TEST(ImageHeader, NamesWhatAnUnsupportedFileSeemsToBe) {
       {std::string("\0\0\0\x18"
                    "ftypisom\0\0\0\0"sv),
        "video"},
+      {webp_extended(20, 10, 2), "animation"},
       {"%PDF-1.7\n", "PDF"},
       {"PK\3\4 a docx", "ZIP"},
       {"<!DOCTYPE html><html></html>", "HTML"},

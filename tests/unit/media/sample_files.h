@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace imgrec::media {
 
@@ -50,6 +52,9 @@ inline std::string png(std::uint32_t width, std::uint32_t height) {
               png_chunk("IDAT", "pixels"), png_chunk("IEND", ""));
 }
 
+inline std::string webp_chunk(std::string_view name, std::string_view content) {
+  return join(name, little(content.size(), 4), content, std::string(content.size() % 2, '\0'));
+}
 inline std::string riff(std::string_view chunk, std::string_view content) {
   return join("RIFF", little(content.size() + 12, 4), "WEBP", chunk, little(content.size(), 4),
               content);
@@ -61,8 +66,13 @@ inline std::string webp_lossy(unsigned width, unsigned height) {
 inline std::string webp_lossless(unsigned width, unsigned height) {
   return riff("VP8L", join("\x2f", little((width - 1) | (height - 1) << 14, 4), "bytes"));
 }
-inline std::string webp_extended(unsigned width, unsigned height) {
-  return riff("VP8X", join("\x10\0\0\0"sv, little(width - 1, 3), little(height - 1, 3)));
+// `flags`: 0x10 alpha, 8 Exif, 2 animation. `chunks` follow.
+inline std::string webp_extended(unsigned width, unsigned height, char flags = '\x10',
+                                 std::string_view chunks = {}) {
+  const std::string head =
+      join(std::string(1, flags), "\0\0\0"sv, little(width - 1, 3), little(height - 1, 3));
+  return join("RIFF", little(4 + 8 + head.size() + chunks.size(), 4), "WEBPVP8X",
+              little(head.size(), 4), head, chunks);
 }
 
 // 24 bits a pixel. `height` may be negative: rows from top to bottom.
@@ -79,7 +89,9 @@ inline std::string bmp_core(unsigned width, unsigned height) {  // OS/2 1.x
               std::string((width * 24 + 31) / 32 * 4 * height, 'p'));
 }
 
-inline std::string tiff(bool big_endian, std::uint32_t width, std::uint32_t height) {
+// `more`: tags and values of LONGs; tags are to be over 279.
+inline std::string tiff(bool big_endian, std::uint32_t width, std::uint32_t height,
+                        const std::vector<std::pair<unsigned, std::uint32_t>>& more = {}) {
   const auto number = [big_endian](std::uint64_t value, int bytes) {
     return big_endian ? big(value, bytes) : little(value, bytes);
   };
@@ -91,10 +103,12 @@ inline std::string tiff(bool big_endian, std::uint32_t width, std::uint32_t heig
   };
   const unsigned type = width > 0xffff || height > 0xffff ? kLong : kShort;
   const std::string pixels = "strip of pixels!";
+  std::string last;
+  for (const auto& [tag, value] : more) last += entry(tag, kLong, value);
   return join(big_endian ? "MM\0*"sv : "II*\0"sv, number(8 + pixels.size(), 4), pixels,
-              number(5, 2), entry(254, kLong, 0), entry(256, type, width), entry(257, type, height),
-              entry(273, kLong, 8), entry(279, kLong, static_cast<std::uint32_t>(pixels.size())),
-              number(0, 4));
+              number(5 + more.size(), 2), entry(254, kLong, 0), entry(256, type, width),
+              entry(257, type, height), entry(273, kLong, 8),
+              entry(279, kLong, static_cast<std::uint32_t>(pixels.size())), last, number(0, 4));
 }
 
 }  // namespace imgrec::media

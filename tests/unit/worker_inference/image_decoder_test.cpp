@@ -1,6 +1,7 @@
 #include "worker/inference/image_decoder.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -50,15 +51,36 @@ std::string png_header(std::uint32_t width, std::uint32_t height) {
          std::string("\xae\x42\x60\x82", 4);
 }
 
-// A JPEG with an EXIF segment that says how the camera was held (6: turn clockwise).
+// Exif's content that says how the camera was held (6: turn clockwise).
+std::string exif_content(int orientation) {
+  return std::string("MM\0\x2a\0\0\0\x08", 8) + std::string("\0\x01", 2) +
+         std::string("\x01\x12\0\x03\0\0\0\x01\0", 9) + char(orientation) +
+         std::string("\0\0\0\0\0\0", 6);
+}
+
+// A JPEG with an Exif segment.
 std::string with_orientation(const std::string& jpeg, int orientation) {
-  const std::string tiff = std::string("MM\0\x2a\0\0\0\x08", 8) + std::string("\0\x01", 2) +
-                           std::string("\x01\x12\0\x03\0\0\0\x01\0", 9) + char(orientation) +
-                           std::string("\0\0\0\0\0\0", 6);
-  const std::string exif = std::string("Exif\0\0", 6) + tiff;
+  const std::string exif = std::string("Exif\0\0", 6) + exif_content(orientation);
   const std::size_t length = exif.size() + 2;
   return jpeg.substr(0, 2) + "\xff\xe1" + char(length >> 8) + char(length & 255) + exif +
          jpeg.substr(2);
+}
+
+std::string little_endian(std::uint32_t value, std::size_t bytes) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes; ++i) text += char(value >> (8 * i));
+  return text;
+}
+
+// A plain WebP file as an extended one with an Exif part.
+std::string webp_with_orientation(const std::string& webp, std::uint32_t width,
+                                  std::uint32_t height, int orientation) {
+  const std::string exif = exif_content(orientation);
+  const std::string chunks = "VP8X" + little_endian(10, 4) + little_endian(8, 4) +
+                             little_endian(width - 1, 3) + little_endian(height - 1, 3) +
+                             webp.substr(12) + "EXIF" +
+                             little_endian(static_cast<std::uint32_t>(exif.size()), 4) + exif;
+  return "RIFF" + little_endian(static_cast<std::uint32_t>(chunks.size() + 4), 4) + "WEBP" + chunks;
 }
 
 const ImageDecoder& decoder() {
@@ -93,8 +115,10 @@ double difference(const cv::Mat& a, const cv::Mat& b) {
   return a.size() == b.size() ? cv::norm(a, b, cv::NORM_INF) : HUGE_VAL;
 }
 
+using Inks = std::array<JSAMPLE, 4>;  // inverted, as in such files: 0 is all of it
+
 // A JPEG of four inks, as printers' programs save them.
-std::string four_inks(int width, int height, JSAMPLE value) {
+std::string four_inks(int width, int height, Inks inks, bool progressive = false) {
   jpeg_compress_struct jpeg{};
   jpeg_error_mgr errors{};
   jpeg.err = jpeg_std_error(&errors);
@@ -107,8 +131,10 @@ std::string four_inks(int width, int height, JSAMPLE value) {
   jpeg.input_components = 4;
   jpeg.in_color_space = JCS_CMYK;
   jpeg_set_defaults(&jpeg);
+  if (progressive) jpeg_simple_progression(&jpeg);
   jpeg_start_compress(&jpeg, TRUE);
-  std::vector<JSAMPLE> row(4 * static_cast<std::size_t>(width), value);
+  std::vector<JSAMPLE> row;
+  for (int x = 0; x < width; ++x) row.insert(row.end(), inks.begin(), inks.end());
   JSAMPROW rows = row.data();
   while (jpeg.next_scanline < jpeg.image_height) jpeg_write_scanlines(&jpeg, &rows, 1);
   jpeg_finish_compress(&jpeg);
@@ -159,18 +185,43 @@ TEST(ImageDecoder, DecodesJpegAsOpenCvDoes) {
   std::vector<unsigned char> progressive;
   cv::imencode(".jpg", photo, progressive,
                {cv::IMWRITE_JPEG_PROGRESSIVE, 1, cv::IMWRITE_JPEG_RST_INTERVAL, 2});
-  for (const std::string& file :
-       {encoded(".jpg", photo), encoded(".jpg", grey),
-        std::string(progressive.begin(), progressive.end()), four_inks(31, 17, 200)}) {
+  for (const std::string& file : {encoded(".jpg", photo), encoded(".jpg", grey),
+                                  std::string(progressive.begin(), progressive.end())}) {
     EXPECT_EQ(difference(decoded(file), by_opencv(file)), 0);
   }
 }
 
-TEST(ImageDecoder, TurnsAPictureOfFourInksOnce) {
-  // OpenCV, which decodes it, turns it upright too.
-  const Picture picture = shrunk(with_orientation(four_inks(30, 20, 128), 6), {});
-  EXPECT_EQ(picture.pixels.size(), cv::Size(20, 30));
-  EXPECT_EQ(picture.orientation, media::Orientation::kUpright);
+TEST(ImageDecoder, MakesColoursOfFourInks) {
+  const auto colour = [](Inks inks) {
+    const cv::Mat pixels = decoded(four_inks(31, 17, inks));
+    EXPECT_EQ(pixels.size(), cv::Size(31, 17));
+    return pixels.at<cv::Vec3b>(16, 30);
+  };
+  const auto near = [](cv::Vec3b a, cv::Vec3b b) { return cv::norm(a, b, cv::NORM_INF) <= 2; };
+  EXPECT_TRUE(near(colour({255, 255, 255, 255}), {255, 255, 255}));
+  EXPECT_TRUE(near(colour({255, 255, 255, 0}), {0, 0, 0}));
+  EXPECT_TRUE(near(colour({0, 255, 255, 255}), {255, 255, 0}));  // cyan
+  EXPECT_TRUE(near(colour({255, 0, 255, 255}), {255, 0, 255}));  // magenta
+  EXPECT_TRUE(near(colour({255, 255, 0, 255}), {0, 255, 255}));  // yellow
+  EXPECT_TRUE(near(colour({200, 100, 50, 128}), {25, 50, 100}));
+  const std::string file = four_inks(31, 17, {200, 90, 30, 160});
+  EXPECT_LE(difference(decoded(file), by_opencv(file)), 1);  // which rounds down
+}
+
+TEST(ImageDecoder, ShrinksAndTurnsAPictureOfFourInksAsAnyOther) {
+  const std::string file = with_orientation(four_inks(800, 600, {200, 90, 30, 160}), 6);
+  const Picture picture = shrunk(file, {150, 200});
+  EXPECT_EQ(picture.orientation, media::Orientation::kTurnRight);
+  EXPECT_EQ(picture.pixels.size(), cv::Size(200, 150));
+  EXPECT_EQ(picture.whole, cv::Size(800, 600));
+}
+
+TEST(ImageDecoder, SaysHowAWebpPictureIsToBeTurned) {
+  const std::string plain = encoded(".webp", two_halves(60, 40));
+  const Picture turned = shrunk(webp_with_orientation(plain, 60, 40, 6), {});
+  EXPECT_EQ(turned.orientation, media::Orientation::kTurnRight);
+  EXPECT_EQ(difference(turned.pixels, decoded(plain)), 0);
+  EXPECT_EQ(shrunk(plain, {}).orientation, media::Orientation::kUpright);
 }
 
 TEST(ImageDecoder, DecodesALargeJpegSmallerButNeverBelowWhatIsWanted) {
@@ -270,14 +321,16 @@ TEST(ImageDecoder, RefusesAJpegOfEndlessScans) {
   // Each scan of a progressive picture goes over all of it: one of few bytes, repeated.
   std::vector<unsigned char> bytes;
   cv::imencode(".jpg", two_halves(64, 64), bytes, {cv::IMWRITE_JPEG_PROGRESSIVE, 1});
-  const std::string picture(bytes.begin(), bytes.end());
-  const std::size_t last = picture.rfind("\xff\xda");
-  const std::string scan = picture.substr(last, picture.size() - last - 2);
-  std::string many = picture.substr(0, last);
-  for (int i = 0; i < 300; ++i) many += scan;
-  EXPECT_EQ(decoder().decode(many + "\xff\xd9").index(), 0U);
-  for (int i = 0; i < 300; ++i) many += scan;
-  EXPECT_THAT(refused(many + "\xff\xd9").text, HasSubstr("more than 500 scans"));
+  for (const std::string& picture : {std::string(bytes.begin(), bytes.end()),
+                                     four_inks(64, 64, {200, 90, 30, 160}, /*progressive=*/true)}) {
+    const std::size_t last = picture.rfind("\xff\xda");
+    const std::string scan = picture.substr(last, picture.size() - last - 2);
+    std::string many = picture.substr(0, last);
+    for (int i = 0; i < 300; ++i) many += scan;
+    EXPECT_EQ(decoder().decode(many + "\xff\xd9").index(), 0U);
+    for (int i = 0; i < 300; ++i) many += scan;
+    EXPECT_THAT(refused(many + "\xff\xd9").text, HasSubstr("more than 500 scans"));
+  }
 }
 
 TEST(ImageDecoder, RefusesAPngWhoseContentIsMissing) {
