@@ -114,7 +114,7 @@ class Bench {
     if (!photos) return photos.status();
     photos_ = std::move(*photos);
     const worker::ModelSpec& spec = folder->spec;
-    read_graph(folder->module_file, {spec.input_width, spec.input_height, spec.classes});
+    read_graph(folder->module, {spec.input_width, spec.input_height, spec.classes});
     if (Status status = gather(); !status.ok()) return status;
     measure_accuracy();
     make_rows();
@@ -128,7 +128,7 @@ class Bench {
   }
 
  private:
-  void read_graph(const std::filesystem::path& module, worker::NetworkShape shape) {
+  void read_graph(const worker::ModuleFile& module, worker::NetworkShape shape) {
     worker::use_one_thread();
     auto graph = worker::read_torch_graph(module, shape);
     if (!graph) {

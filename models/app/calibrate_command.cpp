@@ -25,8 +25,8 @@ const std::string_view kCalibrateHelp =
     "writes how large its values become to DIR/ranges.tsv, and says how often int8 and bf16 then\n"
     "find the same best class as fp32 on all of PHOTOS. The model's digest changes.\n"
     "\n"
-    "  --photos PHOTOS  a directory of photos like those that are to be recognised; some tens\n"
-    "                   are enough\n"
+    "  --photos PHOTOS  a directory of photos, perhaps in folders, like those that are to be\n"
+    "                   recognised; some tens are enough\n"
     "  --count N        calibrate on N of them, evenly chosen (default: 50); with more photos "
     "than\n"
     "                   that, the agreement is a fair judgement\n";
@@ -46,8 +46,10 @@ Result<std::vector<Picture>> read_pictures(const fs::path& directory, unsigned c
                                            worker::Shrinking shrinking) {
   std::error_code error;
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
+  fs::recursive_directory_iterator entries(directory, error);
+  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
+    std::error_code unknown;  // a link to nowhere
+    if (entries->is_regular_file(unknown)) files.push_back(entries->path());
   }
   if (error) return Status(StatusCode::kNotFound, directory.string() + ": " + error.message());
   std::sort(files.begin(), files.end());
@@ -68,11 +70,15 @@ Result<std::vector<Picture>> read_pictures(const fs::path& directory, unsigned c
   return pictures;
 }
 
-Result<worker::Ranges> observe(const worker::ModelFolder& folder,
-                               const std::vector<Picture>& pictures) {
+struct Observed {
+  worker::Ranges ranges;
+  worker::Calibration::Coverage coverage;
+};
+
+Result<Observed> observe(const worker::ModelFolder& folder, const std::vector<Picture>& pictures) {
   const worker::ModelSpec& spec = folder.spec;
   auto calibration = worker::Calibration::begin(
-      folder.module_file, {spec.input_width, spec.input_height, spec.classes});
+      folder.module, {spec.input_width, spec.input_height, spec.classes});
   if (!calibration) return calibration.status();
   const worker::ImageDecoder decoder(100'000'000);
   for (const Picture& picture : pictures) {
@@ -81,7 +87,13 @@ Result<worker::Ranges> observe(const worker::ModelFolder& folder,
     const Status status = (*calibration)->observe(worker::preprocess(std::get<0>(pixels), spec));
     if (!status.ok()) return status;
   }
-  return (*calibration)->ranges();
+  const Observed observed{(*calibration)->ranges(), (*calibration)->coverage()};
+  if (observed.coverage.bytes == 0) {
+    return Status(StatusCode::kUnsupported,
+                  "there is no int8 of this network: each of its convolutions reads values that "
+                  "are negative at times, as after SiLU; use bf16 or fp32");
+  }
+  return observed;
 }
 
 // A copy of the folder with the ranges in it.
@@ -150,16 +162,17 @@ Status calibrate(const fs::path& directory, const fs::path& photos, unsigned cou
   if (!folder) return folder.status();
   const auto pictures = read_pictures(photos, count, worker::shrinking_for(folder->spec));
   if (!pictures) return pictures.status();
-  const auto ranges = observe(*folder, *pictures);
-  if (!ranges) return ranges.status();
+  const auto observed = observe(*folder, *pictures);
+  if (!observed) return observed.status();
   auto target = NewFolder::create(directory, /*replace=*/true);
   if (!target) return target.status();
-  Status status = fill_folder(directory, *target, folder->spec, *ranges);
+  Status status = fill_folder(directory, *target, folder->spec, observed->ranges);
   if (status.ok()) status = print_agreement(target->path(), *pictures);
   if (status.ok()) status = target->commit();
   if (!status.ok()) return status;
   std::cout << "wrote " << (directory / worker::kRangesFile).string() << ": the ranges of "
-            << ranges->size() << " tensors\n";
+            << observed->ranges.size() << " tensors; " << observed->coverage.bytes << " of "
+            << observed->coverage.all << " convolutions count in 8 bits\n";
   return {};
 }
 

@@ -104,6 +104,22 @@ def test_it_answers_as_the_network_does_in_python(exported):
     assert largest <= TOLERANCE
 
 
+SCRIPT = """
+import sys, torch, torchvision
+network = getattr(torchvision.models, sys.argv[1])(weights=None).eval()
+torch.jit.script(network).save("model.pt")
+"""
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_a_scripted_network_is_compiled_as_a_traced_one_is(exported, tmp_path, name):
+    directory, environment = exported
+    run([PYTHON, "-c", SCRIPT, name], tmp_path, env=environment)
+    (tmp_path / "labels.txt").write_bytes((directory / "resnet18" / "labels.txt").read_bytes())
+    said = run(["imgrec-model", "describe", "."], tmp_path, env=environment)
+    assert re.search(r"(?m)^runs +compiled$", said), said
+
+
 def test_what_is_not_there_or_wrong_is_said(exported, tmp_path):
     _, environment = exported
     (tmp_path / "labels.txt").write_text("cat\ndog\n")

@@ -111,6 +111,10 @@ std::optional<Precision> parse_precision(std::string_view text) {
   return std::nullopt;
 }
 
+std::size_t byte_convolutions(const Formats& formats) {
+  return static_cast<std::size_t>(std::count(formats.bytes.begin(), formats.bytes.end(), true));
+}
+
 Formats choose_formats(const Graph& graph, Precision precision, Format reduced,
                        const Ranges& ranges) {
   const Format usual = precision == Precision::kFp32 ? Format::kFloat : reduced;

@@ -9,6 +9,7 @@
 // Owns: nothing.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,6 +39,9 @@ struct Formats {
   std::vector<TensorFormat> tensors;  // by TensorId: how it is written; a reader may convert it
   std::vector<bool> bytes;            // by node: true: a convolution of bytes
 };
+
+// How many convolutions count in bytes. 0: of such a network there is no int8.
+std::size_t byte_convolutions(const Formats& formats);
 
 // `reduced`: what to use where bytes cannot be: kFloat or kReduced. `ranges` is used by kInt8 only;
 // a convolution whose input has no range is computed in `reduced`.

@@ -32,11 +32,11 @@ struct Calibration::Impl {
 Calibration::Calibration(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Calibration::~Calibration() = default;
 
-Result<std::unique_ptr<Calibration>> Calibration::begin(const std::filesystem::path& module_file,
+Result<std::unique_ptr<Calibration>> Calibration::begin(const ModuleFile& file,
                                                         NetworkShape shape) {
   use_one_thread();
   auto impl = std::make_unique<Impl>();
-  Result<Graph> graph = read_torch_graph(module_file, shape);
+  Result<Graph> graph = read_torch_graph(file, shape);
   if (!graph) return graph.status();
   impl->graph = std::move(*graph);
   simplify(impl->graph);
@@ -72,6 +72,16 @@ Ranges Calibration::ranges() const {
     }
   }
   return ranges;
+}
+
+Calibration::Coverage Calibration::coverage() const {
+  const Graph& graph = impl_->graph;
+  const auto is_convolution = [](const Node& node) {
+    return std::holds_alternative<Convolution>(node.kind);
+  };
+  return {byte_convolutions(choose_formats(graph, Precision::kInt8, Format::kFloat, ranges())),
+          static_cast<std::size_t>(
+              std::count_if(graph.nodes.begin(), graph.nodes.end(), is_convolution))};
 }
 
 }  // namespace imgrec::worker

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,8 +18,7 @@ namespace imgrec::worker {
 class Calibration {
  public:
   // kUnsupported: the network cannot be compiled, so there is no int8 form of it.
-  static Result<std::unique_ptr<Calibration>> begin(const std::filesystem::path& module_file,
-                                                    NetworkShape shape);
+  static Result<std::unique_ptr<Calibration>> begin(const ModuleFile& file, NetworkShape shape);
   ~Calibration();
 
   // Runs the network on one photo's input and takes note of its values.
@@ -29,6 +27,13 @@ class Calibration {
   // For each tensor that was never negative: the largest of what each photo left after its highest
   // values, one in 10,000, were cut off. Those few would cost all others their digits.
   Ranges ranges() const;
+
+  // How many of the network's convolutions would count in bytes with these ranges.
+  struct Coverage {
+    std::size_t bytes = 0;
+    std::size_t all = 0;
+  };
+  Coverage coverage() const;
 
  private:
   struct Impl;

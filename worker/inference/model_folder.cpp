@@ -12,6 +12,8 @@
 
 #include <openssl/evp.h>
 
+#include "proto/text.h"
+
 namespace imgrec::worker {
 namespace {
 
@@ -69,13 +71,40 @@ class Sha256 {
   bool good_ = false;
 };
 
-Status check_sum(const std::filesystem::path& file, const std::string& expected) {
-  const Result<std::string> sum = sha256_hex_of_file(file);
-  if (!sum) return sum.status();
-  if (*sum == expected) return {};
+Status check_sum(const std::filesystem::path& file, std::string_view bytes,
+                 const std::string& expected) {
+  const std::string sum = sha256_hex(bytes);
+  if (sum == expected) return {};
   return {StatusCode::kDataLoss, file.string() + " is not the file that " + kSpecFile +
-                                     " describes: its SHA-256 is " + *sum + ", not " + expected +
+                                     " describes: its SHA-256 is " + sum + ", not " + expected +
                                      "; make the folder again with imgrec-model"};
+}
+
+Result<std::vector<std::string>> parse_labels(std::string_view text,
+                                              const std::filesystem::path& file) {
+  std::vector<std::string> labels;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::string place = file.string() + ":" + std::to_string(labels.size() + 1) + ": ";
+    if (line.empty()) return Status(StatusCode::kInvalidArgument, place + "the label is empty");
+    if (line.size() > kMaxLabelBytes) {
+      return Status(StatusCode::kInvalidArgument, place + "the label has more than 1024 bytes");
+    }
+    if (proto::clean_text(line, 3 * line.size()) != line) {
+      return Status(StatusCode::kInvalidArgument,
+                    place + "the label has a control character, or bytes that are no UTF-8");
+    }
+    labels.emplace_back(line);
+    if (labels.size() > kMaxLabels) {
+      return Status(StatusCode::kResourceExhausted, file.string() + " has more than 65535 labels");
+    }
+  }
+  if (labels.empty()) return Status(StatusCode::kInvalidArgument, file.string() + " has no labels");
+  return labels;
 }
 
 }  // namespace
@@ -107,30 +136,7 @@ Result<std::string> sha256_hex_of_file(const std::filesystem::path& file) {
 Result<std::vector<std::string>> read_labels(const std::filesystem::path& file) {
   const Result<std::string> text = read_small_file(file, kMaxLabelsBytes);
   if (!text) return text.status();
-  std::vector<std::string> labels;
-  std::string_view rest = *text;
-  while (!rest.empty()) {
-    const std::size_t end = rest.find('\n');
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    const std::string place = file.string() + ":" + std::to_string(labels.size() + 1) + ": ";
-    if (line.empty()) return Status(StatusCode::kInvalidArgument, place + "the label is empty");
-    if (line.size() > kMaxLabelBytes) {
-      return Status(StatusCode::kInvalidArgument, place + "the label has more than 1024 bytes");
-    }
-    for (const char c : line) {
-      if (static_cast<unsigned char>(c) < 0x20) {
-        return Status(StatusCode::kInvalidArgument, place + "the label has a control character");
-      }
-    }
-    labels.emplace_back(line);
-    if (labels.size() > kMaxLabels) {
-      return Status(StatusCode::kResourceExhausted, file.string() + " has more than 65535 labels");
-    }
-  }
-  if (labels.empty()) return Status(StatusCode::kInvalidArgument, file.string() + " has no labels");
-  return labels;
+  return parse_labels(*text, file);
 }
 
 Result<Ranges> parse_ranges(const std::string& text, const std::string& file) {
@@ -172,34 +178,44 @@ Result<ModelFolder> load_model_folder(const std::filesystem::path& directory) {
                       "; make one with models/get-googlenet.sh --out " + directory.string() +
                       ", or from Caffe files of yours with imgrec-model import-caffe (--help)");
   }
-  const std::filesystem::path spec_file = directory / kSpecFile;
+  const std::filesystem::path folder_path = std::filesystem::canonical(directory, error);
+  if (error) return Status(StatusCode::kNotFound, directory.string() + ": " + error.message());
+  const std::filesystem::path spec_file = folder_path / kSpecFile;
   const Result<std::string> text = read_small_file(spec_file, kMaxSpecBytes);
   if (!text) return text.status();
   Result<ModelSpec> spec = parse_model_spec(*text, spec_file.string());
   if (!spec) return spec.status();
 
   ModelFolder folder;
-  folder.module_file = directory / kModuleFile;
   folder.spec = std::move(*spec);
   folder.digest = sha256_hex(*text);
   if (folder.digest.empty()) {
     return Status(StatusCode::kInternal, "OpenSSL does not offer SHA-256 here");
   }
-  if (Status status = check_sum(folder.module_file, folder.spec.model_sha256); !status.ok()) {
+  Result<ModuleFile> module = read_module_file(folder_path / kModuleFile);
+  if (!module) return module.status();
+  folder.module = std::move(*module);
+  if (Status status = check_sum(folder.module.path, folder.module.bytes, folder.spec.model_sha256);
+      !status.ok()) {
     return status;
   }
-  const std::filesystem::path labels_file = directory / kLabelsFile;
-  if (Status status = check_sum(labels_file, folder.spec.labels_sha256); !status.ok()) {
+  const std::filesystem::path labels_file = folder_path / kLabelsFile;
+  const Result<std::string> label_lines = read_small_file(labels_file, kMaxLabelsBytes);
+  if (!label_lines) return label_lines.status();
+  if (Status status = check_sum(labels_file, *label_lines, folder.spec.labels_sha256);
+      !status.ok()) {
     return status;
   }
-  Result<std::vector<std::string>> labels = read_labels(labels_file);
+  Result<std::vector<std::string>> labels = parse_labels(*label_lines, labels_file);
   if (!labels) return labels.status();
   folder.labels = std::move(*labels);
   if (!folder.spec.ranges_sha256.empty()) {
-    const std::filesystem::path file = directory / kRangesFile;
-    if (Status status = check_sum(file, folder.spec.ranges_sha256); !status.ok()) return status;
+    const std::filesystem::path file = folder_path / kRangesFile;
     const Result<std::string> lines = read_small_file(file, kMaxRangesBytes);
     if (!lines) return lines.status();
+    if (Status status = check_sum(file, *lines, folder.spec.ranges_sha256); !status.ok()) {
+      return status;
+    }
     Result<Ranges> ranges = parse_ranges(*lines, file.string());
     if (!ranges) return ranges.status();
     folder.ranges = std::move(*ranges);

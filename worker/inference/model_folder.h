@@ -15,6 +15,7 @@
 
 #include "proto/status.h"
 #include "worker/graph/formats.h"
+#include "worker/inference/module_file.h"
 
 namespace imgrec::worker {
 
@@ -44,7 +45,7 @@ struct ModelSpec {
 };
 
 struct ModelFolder {
-  std::filesystem::path module_file;  // …/model.pt
+  ModuleFile module;
   ModelSpec spec;
   std::vector<std::string> labels;
   Ranges ranges;       // of calibrate_model(); empty: not calibrated, int8 cannot be had
@@ -57,7 +58,8 @@ constexpr const char* kSpecFile = "model.yaml";
 constexpr const char* kRangesFile = "ranges.tsv";
 
 // Reads and checks a folder: unknown, missing and duplicate keys, wrong types, values out of range
-// (all naming file, line and key), the SHA-256 sums, and the number of labels.
+// (all naming file, line and key), the SHA-256 sums, and the number of labels. All files are of one
+// folder, also where `directory` is a link that is changed meanwhile, and each is read once.
 Result<ModelFolder> load_model_folder(const std::filesystem::path& directory);
 
 // The text of a model.yaml alone; `file` is its name in messages.
@@ -66,7 +68,8 @@ Result<ModelSpec> parse_model_spec(const std::string& text, const std::string& f
 // A model.yaml that parse_model_spec reads back to the same values.
 std::string format_model_spec(const ModelSpec& spec);
 
-// labels.txt: 1 to 65,535 lines, none empty, each at most 1,024 bytes of UTF-8 or ASCII text.
+// labels.txt: 1 to 65,535 lines, none empty, each at most 1,024 bytes of UTF-8 text without control
+// characters.
 Result<std::vector<std::string>> read_labels(const std::filesystem::path& file);
 
 // ranges.tsv: lines of a tensor's name, a tab, and the largest value it takes; sorted by name.

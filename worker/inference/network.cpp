@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
+#include <limits>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -44,6 +45,31 @@ class CompiledForm : public Network {
   const std::vector<float> warm_up_input_;
 };
 
+// Infinite where one is not a number.
+float largest_difference(const std::vector<float>& expected, const std::vector<float>& actual) {
+  float largest = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const float difference = std::abs(expected[i] - actual[i]);
+    if (!std::isfinite(difference)) return std::numeric_limits<float>::infinity();
+    largest = std::max(largest, difference);
+  }
+  return largest;
+}
+
+bool are_probabilities(const std::vector<float>& scores) {
+  constexpr float kRounding = 1e-3F;
+  const auto possible = [](float score) { return score >= 0; };
+  return std::all_of(scores.begin(), scores.end(), possible) &&
+         std::abs(std::accumulate(scores.begin(), scores.end(), 0.0F) - 1) < kRounding;
+}
+
+std::vector<float> logarithms(const std::vector<float>& probabilities) {
+  constexpr float kLeast = 1e-30F;  // less than that is next to what a float can hold
+  std::vector<float> logs;
+  for (const float p : probabilities) logs.push_back(std::log(std::max(p, kLeast)));
+  return logs;
+}
+
 Status unsupported(const std::string& what) { return {StatusCode::kUnsupported, what}; }
 
 // Whether this CPU has the instructions; without them the lower precisions are slower, not faster.
@@ -64,7 +90,8 @@ Result<std::unique_ptr<CompiledNetwork>> compile_at(const Graph& graph, Precisio
   return CompiledNetwork::compile(graph, choose_formats(graph, precision, reduced, ranges), {});
 }
 
-// int8 without ranges would silently be the next higher precision.
+// int8 without ranges, or of a network that has nothing for it, would silently be the next higher
+// precision.
 Status check_ranges(const Graph& graph, const NetworkOptions& options) {
   if (options.precision != Precision::kInt8) return {};
   const std::string remedy =
@@ -82,23 +109,28 @@ Status check_ranges(const Graph& graph, const NetworkOptions& options) {
                          name + "\")" + remedy);
     }
   }
+  const Formats formats = choose_formats(graph, Precision::kInt8, Format::kFloat, options.ranges);
+  if (byte_convolutions(formats) == 0) {
+    return unsupported(
+        "precision int8 cannot be had of this network: each of its convolutions reads values that "
+        "are negative at times, as after SiLU; use bf16 or fp32");
+  }
   return {};
 }
 
 // The graph is proved on fp32, where only rounding may differ; a lower precision then uses the same
 // graph, and its accuracy is a question of photos, which `imgrec-bench inference` answers.
 Result<std::unique_ptr<CompiledNetwork>> compile_proved(
-    const std::filesystem::path& module_file, NetworkShape shape, const NetworkOptions& options,
-    const std::vector<std::vector<float>>& expected) {
+    const ModuleFile& module, NetworkShape shape, const std::vector<std::vector<float>>& probes,
+    const NetworkOptions& options, const std::vector<std::vector<float>>& expected) {
   if (Status status = check_cpu(options.precision); !status.ok()) return status;
-  Result<Graph> graph = read_torch_graph(module_file, shape);
+  Result<Graph> graph = read_torch_graph(module, shape);
   if (!graph) return graph.status();
   simplify(*graph);
   auto network = compile_at(*graph, Precision::kFp32, {});
   if (!network) return network.status();
-  const std::vector<std::vector<float>> inputs = fixed_inputs(shape);
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const auto scores = (*network)->run(inputs[i]);
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    const auto scores = (*network)->run(probes[i]);
     if (!scores) return scores.status();
     if (!same_scores(expected[i], *scores)) return unsupported("the graph gives other scores");
   }
@@ -123,41 +155,27 @@ std::string_view to_string(NetworkForm form) {
   return "unknown";
 }
 
-// Two pictures that are always the same, in the range of real inputs: noise and a slope.
-std::vector<std::vector<float>> fixed_inputs(const NetworkShape& shape) {
-  std::vector<float> noise(shape.input_values());
-  std::vector<float> slope(shape.input_values());
-  std::uint32_t state = 12345;
-  for (std::size_t i = 0; i < noise.size(); ++i) {
-    state = state * 1664525U + 1013904223U;  // Numerical Recipes' generator
-    noise[i] = static_cast<float>(state >> 24) - 128.0F;
-    slope[i] =
-        static_cast<float>(i % shape.width) * 255.0F / static_cast<float>(shape.width) - 128.0F;
-  }
-  return {std::move(noise), std::move(slope)};
-}
-
 bool same_scores(const std::vector<float>& expected, const std::vector<float>& actual) {
   float largest = 0;
-  float difference = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    largest = std::max(largest, std::abs(expected[i]));
-    difference = std::max(difference, std::abs(expected[i] - actual[i]));
-    if (!std::isfinite(actual[i])) return false;
-  }
-  return difference <= kSameScores * largest;
+  for (const float score : expected) largest = std::max(largest, std::abs(score));
+  if (!(largest_difference(expected, actual) <= kSameScores * largest)) return false;
+  if (!are_probabilities(expected)) return true;
+  const std::vector<float> logs = logarithms(expected);
+  const auto [low, high] = std::minmax_element(logs.begin(), logs.end());
+  return largest_difference(logs, logarithms(actual)) <= kSameScores * std::max(1.0F, *high - *low);
 }
 
-Result<LoadedNetwork> load_network(const std::filesystem::path& module_file, NetworkShape shape,
+Result<LoadedNetwork> load_network(const ModuleFile& module, NetworkShape shape,
+                                   const std::vector<std::vector<float>>& probes,
                                    const NetworkOptions& options) {
-  auto torch = TorchNetwork::load(module_file, shape);
+  auto torch = TorchNetwork::load(module, shape, probes);
   if (!torch) return torch.status();
   const NetworkForm wanted = options.form.value_or(NetworkForm::kCompiled);
   if (wanted == NetworkForm::kCompiled) {
-    auto compiled = compile_proved(module_file, shape, options, (*torch)->expected_scores());
+    auto compiled = compile_proved(module, shape, probes, options, (*torch)->expected_scores());
     if (compiled) {
       return LoadedNetwork{
-          std::make_unique<CompiledForm>(std::move(compiled).value(), fixed_inputs(shape).front()),
+          std::make_unique<CompiledForm>(std::move(compiled).value(), probes.front()),
           NetworkForm::kCompiled};
     }
     const bool needed = options.form || options.precision != Precision::kFp32;

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -13,6 +12,7 @@
 
 #include "proto/status.h"
 #include "worker/graph/formats.h"
+#include "worker/inference/module_file.h"
 
 namespace imgrec::worker {
 
@@ -53,17 +53,19 @@ struct LoadedNetwork {
   NetworkForm form = NetworkForm::kAsSaved;
 };
 
-// Loads module_file, checks on fixed inputs that it takes 1 x 3 x height x width and gives
-// 1 x classes finite scores, and takes the form that `options` says. A form is taken only where its
-// fp32 scores are those of the module as saved, to 0.1 % of the largest one.
+// Loads the module, checks on the probes that it takes 1 x 3 x height x width and gives 1 x classes
+// finite scores, and takes the form that `options` says. A form is taken only where its fp32 scores
+// are those of the module as saved: see same_scores().
+// `probes`: inputs as real pictures give them (probe_inputs()). REQUIRES: one at least.
 // kUnsupported: the form or precision asked for cannot be had of this module on this CPU.
-Result<LoadedNetwork> load_network(const std::filesystem::path& module_file, NetworkShape shape,
+Result<LoadedNetwork> load_network(const ModuleFile& module, NetworkShape shape,
+                                   const std::vector<std::vector<float>>& probes,
                                    const NetworkOptions& options);
 
-// Two pictures that are always the same, in the range of real inputs: noise and a slope.
-std::vector<std::vector<float>> fixed_inputs(const NetworkShape& shape);
-
-// Whether two lists of scores differ by rounding only: by 0.1 % of the largest one at most.
+// Whether two lists of scores differ by rounding only: by 0.1 % of the largest one at most. Where
+// they are probabilities their logarithms are compared as well, by 0.1 % of the widest difference
+// between two of them: a softmax that is sure of one class hides what the network gave for all
+// others.
 bool same_scores(const std::vector<float>& expected, const std::vector<float>& actual);
 
 }  // namespace imgrec::worker

@@ -18,6 +18,7 @@ using Tag = memory::format_tag;
 using Type = memory::data_type;
 
 constexpr float kWeightSteps = 127;
+constexpr float kLeastWeight = 1e-12F;
 // A choice that noise could turn round is not worth another layout.
 constexpr double kWorthIt = 0.9;
 
@@ -34,7 +35,9 @@ ByteWeights to_bytes(const std::vector<float>& weights, std::size_t outputs) {
     const float* row = weights.data() + output * each;
     float largest = 0;
     for (std::size_t i = 0; i < each; ++i) largest = std::max(largest, std::abs(row[i]));
-    const float scale = largest > 0 ? largest / kWeightSteps : 1;
+    // A channel of next to no weights, as training leaves them: as zeros they leave its bias right,
+    // which divided by so small a scale would be beyond all numbers.
+    const float scale = largest > kLeastWeight ? largest / kWeightSteps : 1;
     bytes.scales[output] = scale;
     for (std::size_t i = 0; i < each; ++i) {
       bytes.values[output * each + i] = static_cast<std::int8_t>(std::lrint(row[i] / scale));

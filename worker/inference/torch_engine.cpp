@@ -14,6 +14,7 @@
 #include "worker/inference/image_decoder.h"
 #include "worker/inference/model_folder.h"
 #include "worker/inference/preprocess.h"
+#include "worker/inference/probe_inputs.h"
 
 namespace imgrec::worker {
 namespace {
@@ -69,8 +70,8 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
   if (!folder) return folder.status();
   const ModelSpec& spec = folder->spec;
   auto network =
-      load_network(folder->module_file, {spec.input_width, spec.input_height, spec.classes},
-                   {options.form, options.precision, folder->ranges});
+      load_network(folder->module, {spec.input_width, spec.input_height, spec.classes},
+                   probe_inputs(spec), {options.form, options.precision, folder->ranges});
   if (!network) return network.status();
 
   ModelDescription description{spec.name, std::move(folder->digest), std::move(folder->labels),

@@ -7,14 +7,16 @@
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include <torch/script.h>
+#include "worker/inference/torch_module.h"
 
 namespace imgrec::worker {
 namespace {
 
+using torch::jit::IValue;
 using torch::jit::Value;
 using Operation = torch::jit::Node;
 
@@ -53,9 +55,17 @@ class Reader {
 
  private:
   void read(const Operation& op) {
+    read_kind(op);
+    note_rank(op);
+  }
+
+  void read_kind(const Operation& op) {
     const std::string kind = op.kind().toQualString();
     if (kind == "prim::Constant") return;
     if (kind == "prim::ListConstruct") return read_list(op);
+    if (kind == "prim::If") return read_choice(op);
+    if (kind == "prim::RaiseException") throw Unsupported("it raises an error");
+    if (kind == "aten::size") return read_size(op);
     if (kind == "aten::conv2d") return read_convolution(op, 3, 4, 5, std::nullopt, 6);
     if (kind == "aten::_convolution") {
       if (flag(op.input(6))) throw Unsupported("a transposed convolution");
@@ -78,12 +88,7 @@ class Reader {
     }
     if (kind == "aten::max_pool2d") return read_max_pooling(op);
     if (kind == "aten::avg_pool2d") return read_average_pooling(op);
-    if (kind == "aten::adaptive_avg_pool2d") {
-      if (numbers(op.input(1)) != std::vector<std::int64_t>{1, 1}) {
-        throw Unsupported("an adaptive pooling to more than one value");
-      }
-      return read_global(op, Pooling::Method::kAverage);
-    }
+    if (kind == "aten::adaptive_avg_pool2d") return read_adaptive_pooling(op);
     if (kind == "aten::mean") return read_over_all_places(op, Pooling::Method::kAverage);
     if (kind == "aten::amax") return read_over_all_places(op, Pooling::Method::kMax);
     if (kind == "aten::cat") return read_concatenation(op);
@@ -95,13 +100,27 @@ class Reader {
       return add(op, Power{static_cast<float>(number(op.input(1)))}, {tensor(op.input(0))});
     }
     if (kind == "aten::softmax") return read_softmax(op);
-    if (kind == "aten::flatten") return read_flatten(op);
+    if (kind == "aten::flatten" || kind == "aten::view" || kind == "aten::reshape") {
+      return read_flatten(op);
+    }
     if (kind == "aten::dropout" || kind == "aten::dropout_" || kind == "aten::feature_dropout") {
       if (flag(op.input(2))) throw Unsupported("a dropout that is at work");
       tensors_[op.output()] = tensor(op.input(0));
       return;
     }
-    throw Unsupported("the operation " + kind);
+    if (!computed(op)) throw Unsupported("the operation " + kind);
+  }
+
+  // Which values are batches of lists, not of pictures.
+  void note_rank(const Operation& op) {
+    const std::string kind = op.kind().toQualString();
+    const bool pooled = kind == "aten::mean" || kind == "aten::amax";
+    bool flat = kind == "aten::linear" || kind == "aten::addmm" || kind == "aten::flatten" ||
+                kind == "aten::view" || kind == "aten::reshape" || (pooled && !flag(op.input(2)));
+    for (const Value* input : op.inputs()) flat = flat || flat_.contains(input);
+    for (const Value* output : op.outputs()) {
+      if (flat && kind != "prim::If") flat_.insert(output);
+    }
   }
 
   // ---- values -----------------------------------------------------------------------------------
@@ -114,32 +133,41 @@ class Reader {
     return found->second;
   }
 
-  static torch::jit::IValue constant(const Value* value) {
-    const auto held = torch::jit::toIValue(value);
+  TensorId layer_input(const Operation& op, std::size_t index) const {
+    if (known(op.input(index))) {
+      throw Unsupported("an " + std::string(op.kind().toUnqualString()) + " of a constant");
+    }
+    return tensor(op.input(index));
+  }
+
+  std::optional<IValue> known(const Value* value) const {
+    const auto found = known_.find(value);
+    if (found != known_.end()) return found->second;
+    if (const auto held = torch::jit::toIValue(value)) return *held;
+    return std::nullopt;
+  }
+
+  IValue constant(const Value* value) const {
+    const auto held = known(value);
     if (!held) throw Unsupported("a computed setting of a layer: " + value->debugName());
     return *held;
   }
 
-  static bool flag(const Value* value) {
-    const torch::jit::IValue held = constant(value);
+  bool flag(const Value* value) const {
+    const IValue held = constant(value);
     return held.isBool() ? held.toBool() : held.toInt() != 0;
   }
-  static std::int64_t whole(const Value* value) { return constant(value).toInt(); }
-  static double number(const Value* value) { return constant(value).toScalar().toDouble(); }
+  std::int64_t whole(const Value* value) const { return constant(value).toInt(); }
+  double number(const Value* value) const { return constant(value).toScalar().toDouble(); }
 
-  static std::vector<std::int64_t> numbers(const Value* value) {
-    if (const auto held = torch::jit::toIValue(value)) return held->toIntVector();
-    const Operation* op = value->node();
-    if (op->kind() != torch::jit::prim::ListConstruct) {
-      throw Unsupported("a computed size: " + value->debugName());
-    }
-    std::vector<std::int64_t> list;
-    for (const Value* input : op->inputs()) list.push_back(whole(input));
-    return list;
+  std::vector<std::int64_t> numbers(const Value* value) const {
+    const IValue held = constant(value);
+    if (!held.isIntList()) throw Unsupported("a setting that is no list of whole numbers");
+    return held.toIntVector();
   }
 
   // One number for both directions, or two.
-  static std::array<std::int64_t, 2> pair(const Value* value) {
+  std::array<std::int64_t, 2> pair(const Value* value) const {
     const std::vector<std::int64_t> list = numbers(value);
     if (list.size() == 1) return {list[0], list[0]};
     if (list.size() != 2)
@@ -160,8 +188,63 @@ class Reader {
 
   // ---- operations -------------------------------------------------------------------------------
 
-  // Lists of tensors are read by their users; lists of numbers too.
-  void read_list(const Operation&) const {}
+  // Lists of tensors are read by their users.
+  void read_list(const Operation& op) {
+    if (!op.output()->type()->isSubtypeOf(*c10::ListType::ofInts())) return;
+    c10::List<std::int64_t> list;
+    for (const Value* input : op.inputs()) list.push_back(whole(input));
+    known_[op.output()] = list;
+  }
+
+  // ---- what scripted modules compute of sizes, which are always the same here
+  // --------------------
+
+  void read_size(const Operation& op) {
+    if (flat_.contains(op.input(0))) throw Unsupported("the size of a list");
+    const Shape shape = graph_.shape(tensor(op.input(0)));
+    const std::array<std::int64_t, 4> sizes{1, shape.channels, shape.height, shape.width};
+    if (op.inputs().size() == 1) {
+      known_[op.output()] = c10::List<std::int64_t>(sizes);
+      return;
+    }
+    const std::int64_t dimension = whole(op.input(1));
+    if (dimension < -4 || dimension > 3) throw Unsupported("a size of a fifth dimension");
+    known_[op.output()] =
+        sizes[static_cast<std::size_t>(dimension < 0 ? dimension + 4 : dimension)];
+  }
+
+  void read_choice(const Operation& op) {
+    const torch::jit::Block* taken = op.blocks().at(flag(op.input(0)) ? 0 : 1);
+    for (const Operation* operation : taken->nodes()) read(*operation);
+    for (std::size_t i = 0; i < op.outputs().size(); ++i) {
+      const Value* from = taken->outputs()[i];
+      const Value* to = op.output(i);
+      if (const auto held = known(from)) {
+        known_[to] = *held;
+      } else {
+        tensors_[to] = tensor(from);
+        if (flat_.contains(from)) flat_.insert(to);
+      }
+    }
+  }
+
+  // Sums and comparisons of numbers that are known: what they give.
+  bool computed(const Operation& op) {
+    torch::jit::Stack stack;
+    for (const Value* input : op.inputs()) {
+      const auto held = known(input);
+      if (!held || held->isTensor()) return false;
+      stack.push_back(*held);
+    }
+    if (op.outputs().size() != 1 || op.inputs().empty()) return false;
+    op.getOperation()(stack);
+    if (stack.back().isTensor()) return false;
+    known_[op.output()] = stack.back();
+    return true;
+  }
+
+  // ---- layers
+  // ------------------------------------------------------------------------------------
 
   void read_convolution(const Operation& op, std::size_t stride, std::size_t padding,
                         std::size_t dilation, std::optional<std::size_t> output_padding,
@@ -183,8 +266,8 @@ class Reader {
     add(op, std::move(node), {tensor(op.input(0))});
   }
 
-  static Weights bias(const Value* value, std::int64_t outputs) {
-    const torch::jit::IValue held = constant(value);
+  Weights bias(const Value* value, std::int64_t outputs) const {
+    const IValue held = constant(value);
     return held.isNone() ? zeros(outputs) : weights_of(held.toTensor());
   }
 
@@ -225,7 +308,16 @@ class Reader {
   void read_activation(const Operation& op, Activation activation) {
     add(op, Activate{activation}, {tensor(op.input(0))});
     const std::string name = op.kind().toUnqualString();
-    if (name.ends_with('_')) tensors_[op.input(0)] = tensor(op.output());
+    if (name.ends_with('_')) replace(op.input(0), op.output());
+  }
+
+  // Under whatever name it is read later: flattened, for instance, it is still the same memory.
+  void replace(const Value* changed, const Value* by) {
+    const TensorId before = tensor(changed);
+    const TensorId after = tensor(by);
+    for (auto& [value, id] : tensors_) {
+      if (id == before) id = after;
+    }
   }
 
   // Torch's windows with ceil_mode: one more where the last begins inside the picture or its
@@ -273,6 +365,18 @@ class Reader {
     add(op, Pooling{method, w}, {tensor(op.input(0))});
   }
 
+  // Where the sides can be divided all windows are alike; without a rest they do not overlap.
+  void read_adaptive_pooling(const Operation& op) {
+    const Shape in = graph_.shape(tensor(op.input(0)));
+    const auto [height, width] = pair(op.input(1));
+    if (height < 1 || width < 1 || in.height % height != 0 || in.width % width != 0) {
+      throw Unsupported("an adaptive pooling to sides that do not divide the picture's");
+    }
+    const std::array<std::int64_t, 2> each{in.height / height, in.width / width};
+    add(op, Pooling{Pooling::Method::kAverage, window(each, each, {0, 0}, {1, 1})},
+        {tensor(op.input(0))});
+  }
+
   void read_global(const Operation& op, Pooling::Method method) {
     const TensorId input = tensor(op.input(0));
     const Shape in = graph_.shape(input);
@@ -302,13 +406,13 @@ class Reader {
 
   void read_addition(const Operation& op) {
     if (op.inputs().size() == 3 && number(op.input(2)) != 1) throw Unsupported("a scaled addition");
-    add(op, Add{}, {tensor(op.input(0)), tensor(op.input(1))});
+    add(op, Add{}, {tensor(op.input(0)), layer_input(op, 1)});
     const std::string name = op.kind().toUnqualString();
-    if (name.ends_with('_')) tensors_[op.input(0)] = tensor(op.output());
+    if (name.ends_with('_')) replace(op.input(0), op.output());
   }
 
   void read_multiplication(const Operation& op) {
-    add(op, Multiply{}, {tensor(op.input(0)), tensor(op.input(1))});
+    add(op, Multiply{}, {tensor(op.input(0)), layer_input(op, 1)});
   }
 
   void read_softmax(const Operation& op) {
@@ -321,11 +425,19 @@ class Reader {
     add(op, Softmax{}, {tensor(op.input(0))});
   }
 
+  static bool is_list(const std::vector<std::int64_t>& sizes, const Shape& in) {
+    return sizes.size() == 2 && (sizes[0] == 1 || (sizes[0] == -1 && sizes[1] != -1)) &&
+           (sizes[1] == -1 || sizes[1] == in.channels * in.height * in.width);
+  }
+
   // Dense layers read a picture as the list that it becomes; others read lists only.
   void read_flatten(const Operation& op) {
-    if (whole(op.input(1)) != 1 || whole(op.input(2)) != -1) throw Unsupported("a flatten");
     const TensorId input = tensor(op.input(0));
     const Shape in = graph_.shape(input);
+    const bool all = op.kind() == c10::Symbol::fromQualString("aten::flatten")
+                         ? whole(op.input(1)) == 1 && whole(op.input(2)) == -1
+                         : is_list(numbers(op.input(1)), in);
+    if (!all) throw Unsupported("a flatten of other than all but the batch");
     const bool for_dense_layers =
         std::all_of(op.output()->uses().begin(), op.output()->uses().end(), [](const auto& use) {
           const std::string user = use.user->kind().toQualString();
@@ -339,21 +451,18 @@ class Reader {
 
   Graph graph_;
   std::unordered_map<const Value*, TensorId> tensors_;
+  std::unordered_map<const Value*, IValue> known_;  // numbers that are computed of sizes
+  std::unordered_set<const Value*> flat_;
 };
 
 }  // namespace
 
-Result<Graph> read_torch_graph(const std::filesystem::path& module_file, NetworkShape shape) {
+Result<Graph> read_torch_graph(const ModuleFile& file, NetworkShape shape) {
   try {
-    torch::jit::Module module = torch::jit::load(module_file.string(), at::kCPU);
-    module.eval();
+    torch::jit::Module module = load_module(file);
     return Reader(shape).read(torch::jit::freeze(module));
-  } catch (const Unsupported& error) {
-    return Status(StatusCode::kUnsupported, error.what());
-  } catch (const c10::Error& error) {
-    return Status(StatusCode::kUnsupported, error.what_without_backtrace());
   } catch (const std::exception& error) {
-    return Status(StatusCode::kUnsupported, error.what());
+    return Status(StatusCode::kUnsupported, message_of(error));
   }
 }
 

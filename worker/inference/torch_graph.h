@@ -1,10 +1,8 @@
 // Reads a TorchScript classifier as a Graph.
 //
-// Thread rule: pure function of the module's file.
+// Thread rule: pure function.
 // Owns: nothing.
 #pragma once
-
-#include <filesystem>
 
 #include "proto/status.h"
 #include "worker/graph/graph.h"
@@ -16,6 +14,6 @@ namespace imgrec::worker {
 // tensors come from the module, which model.yaml's sum pins down.
 // kUnsupported: it does something that a Graph has no node for; the text names it. Such a module
 // runs in LibTorch itself.
-Result<Graph> read_torch_graph(const std::filesystem::path& module_file, NetworkShape shape);
+Result<Graph> read_torch_graph(const ModuleFile& file, NetworkShape shape);
 
 }  // namespace imgrec::worker

@@ -11,7 +11,8 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <spdlog/spdlog.h>
-#include <torch/script.h>
+
+#include "worker/inference/torch_module.h"
 
 namespace imgrec::worker {
 namespace {
@@ -19,22 +20,14 @@ namespace {
 // Measured: the first run in a new thread takes twice as long, the second as long as any later one.
 constexpr int kWarmUpRuns = 3;
 
-// Torch's errors carry a C++ backtrace, which is for its developers.
-std::string message_of(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  constexpr std::size_t kMaxBytes = 500;
-  if (text.size() > kMaxBytes) text = text.substr(0, kMaxBytes) + "…";
-  return text;
-}
-
 // run() for any module; throws what Torch throws.
 std::vector<float> run_module(torch::jit::Module& module, const std::vector<float>& input,
                               const NetworkShape& shape) {
   const c10::InferenceMode inference;
+  // A copy: a module may change what it is given.
   const at::Tensor x = torch::from_blob(const_cast<float*>(input.data()),
-                                        {1, 3, shape.height, shape.width}, at::kFloat);
+                                        {1, 3, shape.height, shape.width}, at::kFloat)
+                           .clone();
   const at::Tensor y = module.forward({x}).toTensor().to(at::kFloat).contiguous();
   if (y.dim() != 2 || y.size(0) != 1 || y.size(1) != shape.classes) {
     std::string sizes;
@@ -68,15 +61,15 @@ struct TorchNetwork::Impl {
   NetworkShape shape;
   NetworkForm form = NetworkForm::kAsSaved;
 
-  std::vector<std::vector<float>> inputs;    // fixed ones
+  std::vector<std::vector<float>> probes;
   std::vector<std::vector<float>> expected;  // what the module as saved gives for them
 
   // Takes `candidate` where it gives the scores of the module as saved, also in later runs, which
   // execute differently from the first.
   bool take_if_same(torch::jit::Module candidate, NetworkForm candidate_form) {
     for (int run = 0; run < 3; ++run) {
-      for (std::size_t i = 0; i < inputs.size(); ++i) {
-        if (!same_scores(expected[i], run_module(candidate, inputs[i], shape))) return false;
+      for (std::size_t i = 0; i < probes.size(); ++i) {
+        if (!same_scores(expected[i], run_module(candidate, probes[i], shape))) return false;
       }
     }
     module = std::move(candidate);
@@ -113,28 +106,27 @@ struct TorchNetwork::Impl {
 TorchNetwork::TorchNetwork(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TorchNetwork::~TorchNetwork() = default;
 
-Result<std::unique_ptr<TorchNetwork>> TorchNetwork::load(const std::filesystem::path& module_file,
-                                                         NetworkShape shape) {
+Result<std::unique_ptr<TorchNetwork>> TorchNetwork::load(const ModuleFile& file, NetworkShape shape,
+                                                         std::vector<std::vector<float>> probes) {
   use_one_thread();
   try {
     auto impl = std::make_unique<Impl>();
     impl->shape = shape;
-    impl->module = torch::jit::load(module_file.string(), at::kCPU);
-    impl->module.eval();
-    impl->inputs = fixed_inputs(shape);
-    for (const std::vector<float>& input : impl->inputs) {
+    impl->module = load_module(file);
+    impl->probes = std::move(probes);
+    for (const std::vector<float>& input : impl->probes) {
       impl->expected.push_back(run_module(impl->module, input, shape));
       const std::vector<float>& scores = impl->expected.back();
       const auto finite = [](float score) { return std::isfinite(score); };
       if (!std::all_of(scores.begin(), scores.end(), finite)) {
         return Status(StatusCode::kDataLoss,
-                      module_file.string() + " gives scores that are no numbers");
+                      file.path.string() + " gives scores that are no numbers");
       }
     }
     return std::unique_ptr<TorchNetwork>(new TorchNetwork(std::move(impl)));
   } catch (const std::exception& error) {
     return Status(StatusCode::kDataLoss,
-                  "cannot use " + module_file.string() + ": " + message_of(error));
+                  "cannot use " + file.path.string() + ": " + message_of(error));
   }
 }
 
@@ -148,7 +140,7 @@ const std::vector<std::vector<float>>& TorchNetwork::expected_scores() const {
 
 Status TorchNetwork::prepare_thread() {
   use_one_thread();
-  const std::vector<float> input = fixed_inputs(impl_->shape).front();
+  const std::vector<float>& input = impl_->probes.front();
   for (int i = 0; i < kWarmUpRuns; ++i) {
     if (Result<std::vector<float>> scores = run(input); !scores) return scores.status();
   }

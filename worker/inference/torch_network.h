@@ -4,7 +4,6 @@
 // Owns: the module.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,15 +15,15 @@ namespace imgrec::worker {
 
 class TorchNetwork : public Network {
  public:
-  // Loads module_file as it was saved and runs it once on each fixed input.
-  static Result<std::unique_ptr<TorchNetwork>> load(const std::filesystem::path& module_file,
-                                                    NetworkShape shape);
+  // Loads the module as it was saved and runs it once on each probe. REQUIRES: one at least.
+  static Result<std::unique_ptr<TorchNetwork>> load(const ModuleFile& file, NetworkShape shape,
+                                                    std::vector<std::vector<float>> probes);
   ~TorchNetwork() override;
 
   // Takes the fastest form up to `limit` whose scores are those of the module as saved.
   void optimize(NetworkForm limit);
 
-  // What the module as saved gives for each of fixed_inputs().
+  // What the module as saved gives for each probe.
   const std::vector<std::vector<float>>& expected_scores() const;
 
   NetworkForm form() const;

@@ -59,7 +59,8 @@ float difference_from_opencv(const CaffeFiles& files, const std::filesystem::pat
   for (const NetworkForm form :
        {NetworkForm::kAsSaved, NetworkForm::kOptimized, NetworkForm::kCompiled}) {
     const auto loaded =
-        worker::load_network(directory / "model.pt", {kWidth, kHeight, kClasses}, {form});
+        worker::load_network(worker::read_module_file(directory / "model.pt").value(),
+                             {kWidth, kHeight, kClasses}, {input}, {form});
     if (form == NetworkForm::kCompiled && !compiles) {
       EXPECT_EQ(loaded.status().code(), StatusCode::kUnsupported);
       continue;
@@ -301,7 +302,8 @@ std::vector<float> run_layer_on(const std::string& layer, const std::string& inp
   const Status written = write_torchscript(*network, directory.path() / "model.pt");
   if (!written.ok()) throw std::runtime_error(written.message());
   const auto loaded =
-      worker::load_network(directory.path() / "model.pt", {size.width, size.height, 3}, {form});
+      worker::load_network(worker::read_module_file(directory.path() / "model.pt").value(),
+                           {size.width, size.height, 3}, {values}, {form});
   if (!loaded) throw std::runtime_error(loaded.status().message());
   return loaded->network->run(values).value();
 }

@@ -162,6 +162,23 @@ TEST_F(ModelFolderTest, NoticesAChangedByte) {
   EXPECT_THAT(complaint(), HasSubstr("labels.txt is not the file that model.yaml describes"));
 }
 
+TEST_F(ModelFolderTest, HoldsWhatItChecked) {
+  const Result<ModelFolder> folder = load_model_folder(directory_.path());
+  write_text(directory_.path() / kModuleFile, "another module");
+  EXPECT_EQ(folder->module.bytes, "stands for a module");
+  EXPECT_EQ(sha256_hex(folder->module.bytes), folder->spec.model_sha256);
+}
+
+// Rollouts change a link (docs/model-rollout.md), perhaps while somebody reads what it led to.
+TEST_F(ModelFolderTest, ReadsAllOfOneFolderAlsoThroughALink) {
+  const TemporaryDirectory links;
+  const auto link = links.path() / "current";
+  std::filesystem::create_directory_symlink(directory_.path(), link);
+  const Result<ModelFolder> folder = load_model_folder(link);
+  ASSERT_TRUE(folder.ok()) << folder.status().message();
+  EXPECT_EQ(folder->module.path.parent_path(), std::filesystem::canonical(directory_.path()));
+}
+
 TEST_F(ModelFolderTest, CountsTheLabels) {
   complete_folder(directory_.path(), tiny_spec(), "ant\nbee\n");
   EXPECT_THAT(complaint(), HasSubstr("has 2 labels, but"));
@@ -178,6 +195,9 @@ TEST_F(ModelFolderTest, ReadsLabelsWithAndWithoutALastLineEnd) {
   EXPECT_EQ(*read("ant\r\nbee\r\n"), expected);
   EXPECT_THAT(read("ant\n\nbee\n").status().message(), HasSubstr("labels:2: the label is empty"));
   EXPECT_THAT(read("ant\na\tb\n").status().message(), HasSubstr(":2: the label has a control"));
+  EXPECT_THAT(read("ant\ncaf\xe9\n").status().message(), HasSubstr(":2: the label has a control"));
+  EXPECT_THAT(read("\x7f\n").status().message(), HasSubstr("or bytes that are no UTF-8"));
+  EXPECT_EQ(read("caf\xc3\xa9")->front(), "caf\xc3\xa9");
   EXPECT_THAT(read(std::string(1025, 'a')).status().message(), HasSubstr("more than 1024 bytes"));
   EXPECT_FALSE(read("").ok());
   std::string many;
