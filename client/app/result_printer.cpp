@@ -103,6 +103,7 @@ std::string ResultPrinter::last_words(const RunResult& result, const std::string
               "; check --server, and that it runs";
       break;
     case Ending::kRefused:
+    case Ending::kNoOutput:
       words = "stopped: " + harmless(result.end.reason);
       break;
     case Ending::kTimedOut:

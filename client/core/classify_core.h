@@ -129,6 +129,7 @@ enum class Ending {
   kTimedOut,     // the server answers, and nothing moves
   kUnreachable,  // the server does not answer
   kRefused,      // the server will not serve us
+  kNoOutput,     // nobody takes what it tells
   kInterrupted,
 };
 struct End {  // nothing follows

@@ -211,6 +211,7 @@ int exit_code(Ending ending, const Progress& progress) {
     case Ending::kRefused:
       return 3;
     case Ending::kTimedOut:
+    case Ending::kNoOutput:
       return 1;
     case Ending::kComplete:
       break;

@@ -156,7 +156,7 @@ void ClientRunner::perform(DeleteImage&& action) {
 
 void ClientRunner::perform(TellOutcome&& action) {
   if (listener_.on_outcome(action)) return;
-  result_.end = {Ending::kTimedOut, "the results cannot be written"};
+  result_.end = {Ending::kNoOutput, "standard output takes no more results"};
   io_.stop();
 }
 

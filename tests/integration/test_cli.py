@@ -432,6 +432,7 @@ def test_an_output_that_is_closed_ends_the_run(cluster, tmp_path):
     os.close(writer)
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == SOME_FAILED and b"standard output" in err
+    assert b"--timeout" not in err, "nothing took too long"
 
 
 # ---- tries and retries, against the script ----
