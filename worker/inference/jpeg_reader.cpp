@@ -31,7 +31,8 @@ void to_colours(const unsigned char* inks, std::size_t count, unsigned char* col
 }  // namespace
 
 // libjpeg reports errors by a function that must not return; it leaves by longjmp to the member
-// function that called. Those functions have no object with a destructor among their locals.
+// function that called. Those functions, and what they call, have no object with a destructor among
+// their locals.
 struct JpegReader::Impl {
   jpeg_decompress_struct jpeg{};
   jpeg_error_mgr errors{};
@@ -41,6 +42,29 @@ struct JpegReader::Impl {
   int code = 0;
   bool started = false;
   std::vector<unsigned char> inks;  // a few rows, where the picture is of four
+
+  static constexpr std::size_t kRows = 4;  // libjpeg makes so many at once, at most
+
+  bool four_inks() const { return jpeg.out_color_space == JCS_CMYK; }
+  std::size_t inks_of_row() const { return std::size_t{4} * jpeg.output_width; }
+
+  bool read_rows(unsigned char* pixels, std::size_t row_bytes) {
+    while (jpeg.output_scanline < jpeg.output_height) {
+      std::array<JSAMPROW, kRows> rows{};
+      const JDIMENSION first = jpeg.output_scanline;
+      JDIMENSION count = 0;
+      for (; first + count < jpeg.output_height && count < kRows; ++count) {
+        rows[count] = four_inks() ? inks.data() + count * inks_of_row()
+                                  : pixels + (first + count) * row_bytes;
+      }
+      const JDIMENSION read = jpeg_read_scanlines(&jpeg, rows.data(), count);
+      if (read == 0) return false;
+      for (JDIMENSION i = 0; four_inks() && i < read; ++i) {
+        to_colours(rows[i], jpeg.output_width, pixels + (first + i) * row_bytes);
+      }
+    }
+    return true;
+  }
 
   static Impl& of(j_common_ptr jpeg) { return *static_cast<Impl*>(jpeg->client_data); }
 
@@ -96,26 +120,9 @@ bool JpegReader::start(unsigned shrink) {
 
 bool JpegReader::read_rows(unsigned char* pixels, std::size_t row_bytes) {
   Impl& my = *impl_;
-  constexpr std::size_t kRows = 4;  // libjpeg makes so many at once, at most
-  const bool four_inks = my.jpeg.out_color_space == JCS_CMYK;
-  const std::size_t inks_of_row = std::size_t{4} * my.jpeg.output_width;
-  if (four_inks) my.inks.resize(kRows * inks_of_row);
+  if (my.four_inks()) my.inks.resize(Impl::kRows * my.inks_of_row());
   if (setjmp(my.leave) != 0) return false;
-  while (my.jpeg.output_scanline < my.jpeg.output_height) {
-    std::array<JSAMPROW, kRows> rows{};
-    const JDIMENSION first = my.jpeg.output_scanline;
-    JDIMENSION count = 0;
-    for (; first + count < my.jpeg.output_height && count < kRows; ++count) {
-      rows[count] =
-          four_inks ? my.inks.data() + count * inks_of_row : pixels + (first + count) * row_bytes;
-    }
-    const JDIMENSION read = jpeg_read_scanlines(&my.jpeg, rows.data(), count);
-    if (read == 0) return false;
-    for (JDIMENSION i = 0; four_inks && i < read; ++i) {
-      to_colours(rows[i], my.jpeg.output_width, pixels + (first + i) * row_bytes);
-    }
-  }
-  return true;  // what stands behind the picture does not matter
+  return my.read_rows(pixels, row_bytes);  // what stands behind the picture does not matter
 }
 
 std::uint32_t JpegReader::width() const {
