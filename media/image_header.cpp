@@ -214,7 +214,8 @@ Result<ImageHeader> read_tiff(std::string_view bytes) {
 }  // namespace
 
 std::string describe_size(const ImageHeader& header) {
-  std::string text = std::to_string(header.width) + "x" + std::to_string(header.height) + " pixels";
+  std::string text =
+      std::to_string(header.width) + " x " + std::to_string(header.height) + " pixels";
   if (header.pixels() > std::uint64_t{header.width} * header.height) {
     text += " in blocks of " + std::to_string(header.block_pixels);
   }

@@ -25,7 +25,7 @@ struct ImageHeader {
   std::uint64_t pixels() const { return std::max(std::uint64_t{width} * height, block_pixels); }
 };
 
-// "640x480 pixels", and how large its blocks are where they are larger.
+// "640 x 480 pixels", and how large its blocks are where they are larger.
 std::string describe_size(const ImageHeader& header);
 
 // "image/jpeg"

@@ -148,11 +148,15 @@ void add_pictures(Corpus& corpus) {
   corpus.add("webp_lossy", media::webp_lossy(8, 6));
   corpus.add("webp_lossless", media::webp_lossless(8, 6));
   corpus.add("webp_extended", media::webp_extended(8, 6));
+  corpus.add("webp_animation", media::webp_extended(8, 6, 2));
+  const std::string held = std::string("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0", 20);
+  corpus.add("webp_with_exif", media::webp_extended(8, 6, 8, media::webp_chunk("EXIF", held)));
   corpus.add("bmp", media::bmp(8, 6));
   corpus.add("bmp_top_down", media::bmp(8, -6));
   corpus.add("bmp_os2", media::bmp_core(8, 6));
   corpus.add("tiff_little_endian", media::tiff(false, 8, 6));
   corpus.add("tiff_big_endian", media::tiff(true, 8, 6));
+  corpus.add("tiff_of_tiles", media::tiff(true, 8, 6, {{322, 64}, {323, 32}}));
   corpus.add("gif", "GIF89a");
   corpus.add("pdf", "%PDF-1.7");
   corpus.add("text", "no picture");

@@ -14,6 +14,13 @@ from sockets import HELLO, exchange_with_worker_port, frame
 MIB = 1 << 20
 
 
+def tile_bomb():
+    """A TIFF file of one pixel, in one tile of 16384 x 16384."""
+    entries = [(256, 1), (257, 1), (322, 16384), (323, 16384)]
+    directory = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4)
+
+
 def check_still_well(cluster):
     """A good picture is recognised right after."""
     files = [("good.png", png(4711))]
@@ -41,6 +48,8 @@ BAD_UPLOADS = {
                                   "damaged_image", r"\w+ \w+"),
     "144 megapixels in 140 KB": (("file", "a.png", bomb()), 422, "too_many_pixels",
                                  r"12000 x 12000.*megapixels"),
+    "a pixel in a tile of 268 megapixels": (("file", "a.tif", tile_bomb()), 422,
+                                            "too_many_pixels", r"1 x 1 .*blocks of 268435456"),
     "one image over the limit": (("file", "a.png", png(1) + b"\0" * (21 * MIB)), 413,
                                  "image_too_large", r"21\.\d MiB.*20\.0 MiB"),
     "wrong field name": (("photo", "a.png", png(1)), 400, "no_file_part", r"'file'.*'photo'"),

@@ -123,9 +123,9 @@ TEST(ImageHeader, CountsTheTilesOfATiffWhichMayBeLargerThanItsPicture) {
 }
 
 TEST(ImageHeader, DescribesTheSize) {
-  EXPECT_EQ(describe_size(*read_image_header(png(30, 20))), "30x20 pixels");
+  EXPECT_EQ(describe_size(*read_image_header(png(30, 20))), "30 x 20 pixels");
   EXPECT_EQ(describe_size(*read_image_header(tiff(true, 3, 2, {{322, 64}, {323, 32}}))),
-            "3x2 pixels in blocks of 2048");
+            "3 x 2 pixels in blocks of 2048");
 }
 
 TEST(ImageHeader, CallsImpossibleHeadersDamaged) {
