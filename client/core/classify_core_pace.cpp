@@ -152,7 +152,7 @@ void ClassifyCore::start_deletions() {
 
 void ClassifyCore::start_sweep(TimePoint now) {
   if (sweep_ || by_id_.empty() || now < sweep_at_) return;
-  sweep_.emplace();
+  sweep_.emplace(Sweep{});  // emplace() alone does not compile with clang 14
   for (const auto& [id, file] : by_id_) sweep_->missing.insert(id);
   actions_.push_back(ReadPage{});
 }
