@@ -87,7 +87,7 @@ Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& p
     const unsigned epoch = trainer.epochs_done() + 1;
     Trainer::Progress last;
     const auto first_step = std::uint64_t{epoch - 1};
-    trainer.run_epoch([&](const Trainer::Progress& p) {
+    const Status trained = trainer.run_epoch([&](const Trainer::Progress& p) {
       last = p;
       const double each = p.steps / static_cast<double>(options.trainer.epochs);
       const double done = static_cast<double>(p.step) - static_cast<double>(first_step) * each;
@@ -96,8 +96,11 @@ Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& p
                   options.trainer.epochs, 100 * done / each, p.loss, left / 60);
     });
     const double spent = seconds_since(start);
-    const Confusion confusion(trainer.evaluate(photos, held_out));
     ticker.clear();
+    if (!trained.ok()) return trained;
+    const auto answers = trainer.evaluate(photos, held_out);
+    if (!answers.ok()) return answers.status();
+    const Confusion confusion(*answers);
     std::printf("epoch %u of %u: loss %.4f, held-out accuracy %.2f %%, rate %.4f, %.0f s\n", epoch,
                 options.trainer.epochs, last.loss, 100 * confusion.accuracy(), last.rate, spent);
     std::fflush(stdout);
@@ -194,12 +197,13 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
   if (Status status = run_epochs(trainer, options, *photos, split.held_out, stop); !status.ok()) {
     return status;
   }
-  const Answers held_out = trainer.evaluate_module(*photos, split.held_out);
+  const auto held_out = trainer.evaluate_module(*photos, split.held_out);
+  if (!held_out.ok()) return held_out.status();
   const bool apart = !options.test.empty();
-  const Judgement judgement =
-      judge(held_out, apart ? trainer.evaluate_module(test, everything(test)) : held_out, apart,
-            split.train.size(), options.sure);
-  if (Status status = write_folder(trainer, options, *photos, judgement, held_out, split.held_out);
+  const auto judging = apart ? trainer.evaluate_module(test, everything(test)) : held_out;
+  if (!judging.ok()) return judging.status();
+  const Judgement judgement = judge(*held_out, *judging, apart, split.train.size(), options.sure);
+  if (Status status = write_folder(trainer, options, *photos, judgement, *held_out, split.held_out);
       !status.ok()) {
     return status;
   }

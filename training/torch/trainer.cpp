@@ -7,6 +7,7 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -15,6 +16,7 @@
 #include <torch/script.h>
 #include <torch/torch.h>
 
+#include "training/core/batches.h"
 #include "training/core/schedule.h"
 #include "training/torch/committee.h"
 #include "training/torch/inception_net.h"
@@ -108,10 +110,13 @@ Status write(const std::string& bytes, const std::filesystem::path& file) {
   return {StatusCode::kInternal, "cannot write " + file.string() + ": " + std::strerror(errno)};
 }
 
-Status failed(const std::string& what, const std::exception& error) {
+std::string words_of(const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  return {StatusCode::kInternal,
-          what + ": " + (torch_error ? torch_error->what_without_backtrace() : error.what())};
+  return torch_error ? torch_error->what_without_backtrace() : error.what();
+}
+
+Status failed(const std::string& what, const std::exception& error) {
+  return {StatusCode::kInternal, what + ": " + words_of(error)};
 }
 
 }  // namespace
@@ -134,31 +139,31 @@ class Trainer::Impl {
     settle();
     go_to(*slow_, *net_, 0);
     optimiser_.emplace(groups_of(*net_, options_), torch::optim::SGDOptions(options_.rate));
-    steps_each_ = (members_.size() + options_.batch - 1) / options_.batch;
+    batches_ = {members_.size(), options_.batch};
     schedule_.peak = options_.rate;
-    schedule_.steps = steps_each_ * options_.epochs;
+    schedule_.steps = batches_.steps() * options_.epochs;
     schedule_.warm_up =
         static_cast<std::uint64_t>(options_.warm_up * static_cast<double>(schedule_.steps));
     // A short training has its fifty meetings too.
     look_ahead_ = std::clamp<std::uint64_t>(schedule_.steps / 50, 1, options_.look_ahead);
   }
 
-  bool run_epoch(const std::function<void(const Progress&)>& tell) {
-    if (epoch_ >= options_.epochs) return false;
+  // REQUIRES: an epoch is left.
+  void run_epoch(const std::function<void(const Progress&)>& tell) {
     Random random(options_.seed * 1'000'003 + epoch_);
     std::vector<std::size_t> order = members_;
     random.shuffle(order);
     net_->train();
     double loss = 0;
-    for (std::uint64_t step = 0; step < steps_each_; ++step) {
-      const std::uint64_t number = epoch_ * steps_each_ + step;
+    const std::size_t steps = batches_.steps();
+    for (std::size_t step = 0; step < steps; ++step) {
+      const std::uint64_t number = epoch_ * steps + step;
       const double rate = schedule_.rate(number);
       loss += train_batch(order, step, rate, random);
       if ((number + 1) % look_ahead_ == 0 || number + 1 == schedule_.steps) meet(number + 1);
       tell({number + 1, schedule_.steps, loss / static_cast<double>(step + 1), rate});
     }
     ++epoch_;
-    return true;
   }
 
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
@@ -268,6 +273,7 @@ class Trainer::Impl {
   }
 
   unsigned epoch() const { return epoch_; }
+  bool over() const { return epoch_ >= options_.epochs; }
 
  private:
   Answers ask(Committee& committee, const Photos& photos, const std::vector<std::size_t>& members) {
@@ -290,10 +296,10 @@ class Trainer::Impl {
     return settings.toStringRef();
   }
 
-  double train_batch(const std::vector<std::size_t>& order, std::uint64_t step, double rate,
+  double train_batch(const std::vector<std::size_t>& order, std::size_t step, double rate,
                      Random& random) {
-    const std::size_t begin = step * options_.batch;
-    const std::size_t end = std::min(order.size(), begin + options_.batch);
+    const std::size_t begin = batches_.begin(step);
+    const std::size_t end = batches_.begin(step + 1);
     torch::Tensor batch = batch_tensor(end - begin, photos_.size);
     torch::Tensor labels = torch::empty({static_cast<std::int64_t>(end - begin)}, torch::kLong);
     const bool blanked = epoch_ + options_.whole_epochs < options_.epochs;
@@ -377,7 +383,7 @@ class Trainer::Impl {
   InceptionNet slow_{nullptr};
   std::vector<InceptionNet> others_;  // of other trainings
   std::optional<torch::optim::SGD> optimiser_;
-  std::uint64_t steps_each_ = 0;
+  Batches batches_;  // of an epoch
   std::uint64_t look_ahead_ = 1;
   Schedule schedule_;
   unsigned epoch_ = 0;
@@ -396,19 +402,39 @@ bool accelerator_there() { return torch::cuda::is_available(); }
 
 const char* name_of(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
 
-Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
-    : impl_(std::make_unique<Impl>(options, photos, std::move(members))) {}
+Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members) {
+  try {
+    impl_ = std::make_unique<Impl>(options, photos, std::move(members));
+  } catch (const c10::Error& error) {
+    throw std::runtime_error(words_of(error));
+  }
+}
 Trainer::~Trainer() = default;
 
-bool Trainer::run_epoch(const std::function<void(const Progress&)>& tell) {
-  return impl_->run_epoch(tell);
+Status Trainer::run_epoch(const std::function<void(const Progress&)>& tell) {
+  if (impl_->over()) return {StatusCode::kFailedPrecondition, "the training is over"};
+  try {
+    impl_->run_epoch(tell);
+    return {};
+  } catch (const std::exception& error) {
+    return failed("epoch " + std::to_string(impl_->epoch() + 1) + " failed", error);
+  }
 }
 unsigned Trainer::epochs_done() const { return impl_->epoch(); }
-Answers Trainer::evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
-  return impl_->evaluate(photos, members);
+Result<Answers> Trainer::evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
+  try {
+    return impl_->evaluate(photos, members);
+  } catch (const std::exception& error) {
+    return failed("the evaluation failed", error);
+  }
 }
-Answers Trainer::evaluate_module(const Photos& photos, const std::vector<std::size_t>& members) {
-  return impl_->evaluate_module(photos, members);
+Result<Answers> Trainer::evaluate_module(const Photos& photos,
+                                         const std::vector<std::size_t>& members) {
+  try {
+    return impl_->evaluate_module(photos, members);
+  } catch (const std::exception& error) {
+    return failed("the evaluation failed", error);
+  }
 }
 Status Trainer::join(const std::filesystem::path& checkpoint) { return impl_->join(checkpoint); }
 Status Trainer::save(const std::filesystem::path& file) const { return impl_->save(file); }
