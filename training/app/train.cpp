@@ -12,6 +12,7 @@
 #include "models/app/new_folder.h"
 #include "training/app/model_card.h"
 #include "training/core/evaluation.h"
+#include "training/data/photo_digest.h"
 #include "worker/inference/model_folder.h"
 
 namespace imgrec::training {
@@ -182,7 +183,9 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
     if (!read.ok()) return read.status();
     test = *std::move(read);
   }
-  Trainer trainer(options.trainer, *photos, split.train);
+  const auto digest = digest_of(*photos, split);
+  if (!digest.ok()) return digest.status();
+  Trainer trainer(options.trainer, *photos, split.train, *digest);
   if (!options.restart && fs::exists(options.checkpoint)) {
     if (Status status = trainer.load(options.checkpoint); !status.ok()) return status;
     std::printf("going on after epoch %u, from %s\n", trainer.epochs_done(),

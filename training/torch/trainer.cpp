@@ -1,14 +1,10 @@
 #include "training/torch/trainer.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -17,8 +13,11 @@
 #include <torch/torch.h>
 
 #include "training/core/batches.h"
+#include "training/core/provenance.h"
 #include "training/core/schedule.h"
+#include "training/torch/checkpoint.h"
 #include "training/torch/committee.h"
+#include "training/torch/files.h"
 #include "training/torch/inception_net.h"
 #include "training/torch/module_source.h"
 #include "training/torch/whitening.h"
@@ -27,8 +26,6 @@ namespace imgrec::training {
 namespace {
 
 constexpr std::size_t kEvaluationBatch = 250;
-// In a checkpoint's settings; of another network it was another one.
-constexpr std::string_view kWidthWord = ", smooth inception network of width ";
 constexpr auto kLayout = at::MemoryFormat::ChannelsLast;  // twice as fast here as the other
 
 torch::Tensor batch_tensor(std::size_t count, unsigned size) {
@@ -101,15 +98,6 @@ Answers answers_of(const Photos& photos, const std::vector<std::size_t>& members
   return answers;
 }
 
-// LibTorch's own writing ends the program where the disk is full.
-Status write(const std::string& bytes, const std::filesystem::path& file) {
-  std::ofstream stream(file, std::ios::binary);
-  stream << bytes;
-  stream.close();
-  if (stream) return {};
-  return {StatusCode::kInternal, "cannot write " + file.string() + ": " + std::strerror(errno)};
-}
-
 std::string words_of(const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
   return torch_error ? torch_error->what_without_backtrace() : error.what();
@@ -119,12 +107,30 @@ Status failed(const std::string& what, const std::exception& error) {
   return {StatusCode::kInternal, what + ": " + words_of(error)};
 }
 
+// `why`: what is wrong with this checkpoint, and what to do.
+Status refused(const std::filesystem::path& file, const std::string& why) {
+  return {StatusCode::kFailedPrecondition, "the checkpoint " + file.string() + " " + why};
+}
+
+Status damaged(const std::filesystem::path& file, const std::exception& error,
+               const std::string& remedy) {
+  const Status status = failed("cannot read the checkpoint " + file.string(), error);
+  return {StatusCode::kDataLoss, status.message() + "; " + remedy};
+}
+
+constexpr const char* kNotSaid = "does not say what it was trained on; it is of an earlier version";
+
 }  // namespace
 
 class Trainer::Impl {
  public:
-  Impl(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
-      : options_(options), photos_(photos), members_(std::move(members)), device_(options.device) {
+  Impl(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members,
+       std::string digest)
+      : options_(options),
+        photos_(photos),
+        members_(std::move(members)),
+        digest_(std::move(digest)),
+        device_(options.device) {
     at::set_num_threads(static_cast<int>(options_.threads));
     torch::manual_seed(options_.seed);
     const NetShape shape =
@@ -178,18 +184,18 @@ class Trainer::Impl {
   }
 
   Status join(const std::filesystem::path& file) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored)) {
+      return {StatusCode::kNotFound, "there is no checkpoint " + file.string()};
+    }
     try {
       torch::serialize::InputArchive archive;
       archive.load_from(file.string(), device_);
-      const std::string theirs = settings_in(archive);
-      const std::size_t end = theirs.find(kWidthWord);
-      if (end == std::string::npos || theirs.substr(0, end) != pictures()) {
-        return {StatusCode::kFailedPrecondition, "the checkpoint " + file.string() +
-                                                     " is of a training with " + theirs +
-                                                     ", this one has " + settings()};
-      }
-      const unsigned long width = std::stoul(theirs.substr(end + kWidthWord.size()));
-      InceptionNet net(NetShape::of_width(static_cast<unsigned>(width), net_->shape.classes));
+      const auto theirs = read_provenance(archive);
+      const std::string why = theirs ? why_not_together(*theirs, provenance()) : kNotSaid;
+      if (!why.empty())
+        return refused(file, why + "; only trainings of the same pictures go together");
+      InceptionNet net(NetShape::of_width(theirs->width, net_->shape.classes));
       torch::serialize::InputArchive inner;
       archive.read("average", inner);
       net->load(inner);
@@ -198,12 +204,11 @@ class Trainer::Impl {
       others_.push_back(net);
       return {};
     } catch (const std::exception& error) {
-      return failed("cannot read the checkpoint " + file.string(), error);
+      return damaged(file, error, "train that network again");
     }
   }
 
   Status save(const std::filesystem::path& file) const {
-    const std::filesystem::path beside = file.string() + ".new";
     try {
       torch::serialize::OutputArchive archive;
       const auto part = [&archive](const std::string& name, const auto& what) {
@@ -215,12 +220,10 @@ class Trainer::Impl {
       part("average", *slow_);
       part("optimiser", *optimiser_);
       archive.write("epoch", torch::tensor(static_cast<std::int64_t>(epoch_)));
-      archive.write("settings", torch::IValue(settings()));
+      write(provenance(), archive);
       std::ostringstream bytes;
       archive.save_to(bytes);
-      if (Status status = write(bytes.str(), beside); !status.ok()) return status;
-      std::filesystem::rename(beside, file);
-      return {};
+      return replace_file(bytes.str(), file);
     } catch (const std::exception& error) {
       return failed("cannot write the checkpoint " + file.string(), error);
     }
@@ -230,12 +233,11 @@ class Trainer::Impl {
     try {
       torch::serialize::InputArchive archive;
       archive.load_from(file.string(), device_);
-      const std::string theirs = settings_in(archive);
-      if (theirs != settings()) {
-        return {StatusCode::kFailedPrecondition,
-                "the checkpoint " + file.string() + " is of a training with " + theirs +
-                    ", this one has " + settings() +
-                    "; give the same flags, or begin anew with --restart"};
+      const auto theirs = read_provenance(archive);
+      if (!theirs) return refused(file, std::string(kNotSaid) + "; begin anew with --restart");
+      if (const std::string why = why_not_go_on(*theirs, provenance()); !why.empty()) {
+        return refused(file,
+                       why + "; give the same folders and flags, or begin anew with --restart");
       }
       const auto part = [&archive](const std::string& name, auto& what) {
         torch::serialize::InputArchive inner;
@@ -251,7 +253,7 @@ class Trainer::Impl {
       settle();
       return {};
     } catch (const std::exception& error) {
-      return failed("cannot read the checkpoint " + file.string(), error);
+      return damaged(file, error, "begin anew with --restart");
     }
   }
 
@@ -266,7 +268,7 @@ class Trainer::Impl {
       module.eval();
       std::ostringstream bytes;
       module.save(bytes);
-      return write(bytes.str(), file);
+      return write_file(bytes.str(), file);
     } catch (const std::exception& error) {
       return failed("cannot write " + file.string(), error);
     }
@@ -288,12 +290,6 @@ class Trainer::Impl {
     for (const InceptionNet& net : others_) all.add(net);
     if (options_.byte_weights) all.round_to_bytes();
     return all;
-  }
-
-  static std::string settings_in(torch::serialize::InputArchive& archive) {
-    torch::IValue settings;
-    archive.read("settings", settings);
-    return settings.toStringRef();
   }
 
   double train_batch(const std::vector<std::size_t>& order, std::size_t step, double rate,
@@ -360,24 +356,21 @@ class Trainer::Impl {
     towards(one.buffers(), other.buffers());
   }
 
-  // What must be the same for a checkpoint to be of this training.
-  std::string settings() const {
-    const auto number = [](double value) {
-      std::string text = std::to_string(value);
-      return text;
-    };
-    return pictures() + std::string(kWidthWord) + std::to_string(options_.width) + ", batches of " +
-           std::to_string(options_.batch) + ", rate " + number(options_.rate) + ", seed " +
-           std::to_string(options_.seed);
-  }
-  std::string pictures() const {
-    return std::to_string(members_.size()) + " pictures of " + std::to_string(photos_.size) +
-           " pixels in " + std::to_string(photos_.classes.size()) + " classes";
+  Provenance provenance() const {
+    return {.classes = photos_.classes,
+            .digest = digest_,
+            .pictures = members_.size(),
+            .size = photos_.size,
+            .width = options_.width,
+            .batch = options_.batch,
+            .rate = options_.rate,
+            .seed = options_.seed};
   }
 
   const TrainerOptions options_;
   const Photos& photos_;
   const std::vector<std::size_t> members_;
+  const std::string digest_;
   const torch::Device device_;
   InceptionNet net_{nullptr};
   InceptionNet slow_{nullptr};
@@ -402,9 +395,10 @@ bool accelerator_there() { return torch::cuda::is_available(); }
 
 const char* name_of(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
 
-Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members) {
+Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members,
+                 std::string digest) {
   try {
-    impl_ = std::make_unique<Impl>(options, photos, std::move(members));
+    impl_ = std::make_unique<Impl>(options, photos, std::move(members), std::move(digest));
   } catch (const c10::Error& error) {
     throw std::runtime_error(words_of(error));
   }

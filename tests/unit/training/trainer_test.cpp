@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <utility>
 
 #include <gmock/gmock.h>
+#include <torch/serialize/archive.h>
 
 namespace imgrec::training {
 namespace {
@@ -139,7 +142,41 @@ TEST_F(TrainerTest, RefusesACheckpointOfAnotherTraining) {
   EXPECT_THAT(refused.message(), HasSubstr("batches of 16"));
   EXPECT_THAT(refused.message(), HasSubstr("batches of 32"));
   EXPECT_THAT(refused.message(), HasSubstr("width 150"));
-  EXPECT_FALSE(other.load(dir_ / "nothing").ok());
+  EXPECT_THAT(refused.message(), HasSubstr("begin anew with --restart"));
+}
+
+TEST_F(TrainerTest, RefusesACheckpointOfOtherPicturesOrClasses) {
+  Trainer first(options_, photos_, everything(photos_), "of these");
+  run(first, 1);
+  ASSERT_TRUE(first.save(dir_ / "state").ok());
+  Trainer same(options_, photos_, everything(photos_), "of these");
+  EXPECT_TRUE(same.load(dir_ / "state").ok());
+  EXPECT_TRUE(same.join(dir_ / "state").ok());
+  Trainer others(options_, photos_, everything(photos_), "of those");
+  EXPECT_THAT(others.load(dir_ / "state").message(),
+              AllOf(HasSubstr("was trained on other pictures"), HasSubstr("--restart")));
+  EXPECT_EQ(others.join(dir_ / "state").code(), StatusCode::kFailedPrecondition);
+  Photos swapped = photos_;
+  std::swap(swapped.classes[0], swapped.classes[1]);
+  Trainer other_way(options_, swapped, everything(swapped), "of these");
+  EXPECT_THAT(other_way.load(dir_ / "state").message(),
+              HasSubstr("other classes: bright above, dark above; this training has dark above"));
+  EXPECT_EQ(other_way.join(dir_ / "state").code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(TrainerTest, SaysWhatToDoAboutACheckpointThatCannotBeUsed) {
+  std::ofstream(dir_ / "damaged") << "no checkpoint";
+  Trainer learner = trainer();
+  EXPECT_THAT(learner.load(dir_ / "damaged").message(),
+              AllOf(HasSubstr("cannot read the checkpoint"), HasSubstr("--restart")));
+  EXPECT_THAT(learner.join(dir_ / "damaged").message(), HasSubstr("train that network again"));
+  EXPECT_EQ(learner.join(dir_ / "none").code(), StatusCode::kNotFound);
+  torch::serialize::OutputArchive old;  // as they were before they said what they are of
+  old.write("settings", torch::IValue("128 pictures of 16 pixels in 2 classes"));
+  old.save_to((dir_ / "old").string());
+  EXPECT_THAT(learner.load(dir_ / "old").message(),
+              AllOf(HasSubstr("does not say what it was trained on"), HasSubstr("--restart")));
+  EXPECT_THAT(learner.join(dir_ / "old").message(), HasSubstr("does not say what"));
 }
 
 TEST_F(TrainerTest, GoesOnWithAnotherNumberOfEpochs) {
@@ -332,7 +369,6 @@ TEST_F(CommitteeTest, RefusesANetworkOfOtherPictures) {
   Trainer learner(options_, others, everything(others));
   EXPECT_THAT(learner.join(dir_ / "other").message(),
               AllOf(HasSubstr("128 pictures"), HasSubstr("this one has 120 pictures")));
-  EXPECT_THAT(learner.join(dir_ / "none").message(), HasSubstr("cannot read"));
 }
 
 TEST_F(TrainerTest, AFullDiskIsAFailureInWords) {
@@ -340,7 +376,7 @@ TEST_F(TrainerTest, AFullDiskIsAFailureInWords) {
   EXPECT_THAT(full.message(), HasSubstr("cannot write /dev/full: No space left"));
   fs::create_symlink("/dev/full", dir_ / "state.new");
   EXPECT_THAT(trainer().save(dir_ / "state").message(), HasSubstr("No space left"));
-  EXPECT_FALSE(fs::exists(dir_ / "state")) << "no half a checkpoint";
+  EXPECT_TRUE(fs::is_empty(dir_)) << "no half a checkpoint";
 }
 
 }  // namespace
