@@ -205,7 +205,9 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
   const bool apart = !options.test.empty();
   const auto judging = apart ? trainer.evaluate_module(test, everything(test)) : held_out;
   if (!judging.ok()) return judging.status();
-  const Judgement judgement = judge(*held_out, *judging, apart, split.train.size(), options.sure);
+  Judgement judgement = judge(*held_out, *judging, apart, options.sure);
+  judgement.trained = split.train.size();
+  judgement.epochs = trainer.epochs_done();
   if (Status status = write_folder(trainer, options, *photos, judgement, *held_out, split.held_out);
       !status.ok()) {
     return status;
