@@ -50,13 +50,17 @@ class Ticker {
   Clock::time_point last_{};
 };
 
-Result<Photos> read_photos(const fs::path& directory, const FolderOptions& options) {
+// `flag`: the one that named the directory, for messages.
+Result<Photos> read_photos(const char* flag, const fs::path& directory,
+                           const FolderOptions& options) {
   Ticker ticker;
   auto read = read_photo_folders(directory, options, [&](std::size_t done, std::size_t all) {
     ticker.tell("reading %s: %zu of %zu", directory.c_str(), done, all);
   });
   ticker.clear();
-  if (!read.ok()) return read.status();
+  if (!read.ok()) {
+    return Status(read.status().code(), std::string(flag) + ": " + read.status().message());
+  }
   std::printf("read %s: %zu pictures of %zu classes", directory.c_str(), read->photos.count(),
               read->photos.classes.size());
   std::printf(read->left_out.empty() ? "\n" : ", %zu files left out:\n", read->left_out.size());
@@ -172,14 +176,14 @@ Status write_folder(const Trainer& trainer, const TrainOptions& options, const P
 }  // namespace
 
 Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
-  auto photos = read_photos(options.data, options.folders);
+  auto photos = read_photos("--data", options.data, options.folders);
   if (!photos.ok()) return photos.status();
   const Split split = split_photos(*photos, options.held_out, kSplitSeed);
   Photos test;
   if (!options.test.empty()) {
     FolderOptions same = options.folders;
     same.classes = photos->classes;
-    auto read = read_photos(options.test, same);
+    auto read = read_photos("--test", options.test, same);
     if (!read.ok()) return read.status();
     test = *std::move(read);
   }
