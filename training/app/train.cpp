@@ -5,13 +5,17 @@
 #include <cmath>
 #include <cstdio>
 #include <numeric>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <unistd.h>
 
 #include "models/app/new_folder.h"
 #include "training/app/model_card.h"
+#include "training/app/surroundings.h"
 #include "training/core/evaluation.h"
+#include "training/core/held_out.h"
 #include "training/data/photo_digest.h"
 #include "worker/inference/model_folder.h"
 
@@ -79,15 +83,24 @@ std::vector<std::size_t> everything(const Photos& photos) {
   return members;
 }
 
-Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& photos,
+// `kept`: the checkpoint's file is of this training.
+Status interrupted(unsigned epochs, bool kept, const TrainOptions& options) {
+  if (!kept) {
+    return {StatusCode::kCancelled,
+            "interrupted before the first epoch was done; nothing of this training is kept"};
+  }
+  return {StatusCode::kCancelled, "interrupted after epoch " + std::to_string(epochs) +
+                                      "; the same command" +
+                                      (options.restart ? " without --restart" : "") +
+                                      " goes on from " + options.checkpoint.string()};
+}
+
+// `kept`: the checkpoint's file is of this training already.
+Status run_epochs(Trainer& trainer, bool kept, const TrainOptions& options, const Photos& photos,
                   const std::vector<std::size_t>& held_out, const std::atomic<bool>& stop) {
   Ticker ticker;
   while (trainer.epochs_done() < options.trainer.epochs) {
-    if (stop) {
-      return {StatusCode::kCancelled,
-              "interrupted after epoch " + std::to_string(trainer.epochs_done()) +
-                  "; the same command goes on from " + options.checkpoint.string()};
-    }
+    if (stop) return interrupted(trainer.epochs_done(), kept, options);
     const auto start = Clock::now();
     const unsigned epoch = trainer.epochs_done() + 1;
     Trainer::Progress last;
@@ -110,11 +123,12 @@ Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& p
                 options.trainer.epochs, last.loss, 100 * confusion.accuracy(), last.rate, spent);
     std::fflush(stdout);
     if (Status status = trainer.save(options.checkpoint); !status.ok()) return status;
+    kept = true;
   }
   return {};
 }
 
-worker::ModelSpec spec_of(const TrainOptions& options, const Photos& photos, double threshold) {
+worker::ModelSpec spec_of(const TrainOptions& options, std::size_t classes, double threshold) {
   worker::ModelSpec spec;
   const unsigned size = options.folders.size;
   spec.name = options.name;
@@ -126,7 +140,7 @@ worker::ModelSpec spec_of(const TrainOptions& options, const Photos& photos, dou
   spec.scale.fill(how.scale);
   spec.outputs = worker::OutputKind::kProbabilities;
   spec.unsure_below = threshold;
-  spec.classes = static_cast<unsigned>(photos.classes.size());
+  spec.classes = static_cast<unsigned>(classes);
   spec.source = options.source;
   spec.licence = options.licence;
   return spec;
@@ -167,8 +181,10 @@ Status write_folder(const Trainer& trainer, const TrainOptions& options, const P
     status = check_module(module, photos, members, held_out, options, judgement.temperature);
   }
   if (status.ok()) {
-    status = folder->describe(photos.classes, spec_of(options, photos, judgement.threshold.score));
+    status = folder->describe(photos.classes,
+                              spec_of(options, photos.classes.size(), judgement.threshold.score));
   }
+  if (status.ok()) status = check_folder(*folder, photos.classes);
   if (status.ok()) status = folder->write("README.md", model_card(options, photos, judgement));
   return status.ok() ? folder->commit() : status;
 }
@@ -176,9 +192,15 @@ Status write_folder(const Trainer& trainer, const TrainOptions& options, const P
 }  // namespace
 
 Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
+  if (Status status = check_surroundings(options, spec_of(options, 0, 0)); !status.ok()) {
+    return status;
+  }
   auto photos = read_photos("--data", options.data, options.folders);
   if (!photos.ok()) return photos.status();
   const Split split = split_photos(*photos, options.held_out, kSplitSeed);
+  if (const std::string why = why_nothing_can_be_said(split); !why.empty()) {
+    return {StatusCode::kInvalidArgument, options.data.string() + ": " + why};
+  }
   Photos test;
   if (!options.test.empty()) {
     FolderOptions same = options.folders;
@@ -190,7 +212,9 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
   const auto digest = digest_of(*photos, split);
   if (!digest.ok()) return digest.status();
   Trainer trainer(options.trainer, *photos, split.train, *digest);
-  if (!options.restart && fs::exists(options.checkpoint)) {
+  std::error_code ignored;
+  const bool go_on = !options.restart && fs::exists(options.checkpoint, ignored);
+  if (go_on) {
     if (Status status = trainer.load(options.checkpoint); !status.ok()) return status;
     std::printf("going on after epoch %u, from %s\n", trainer.epochs_done(),
                 options.checkpoint.c_str());
@@ -200,8 +224,12 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
   }
   std::printf("learning from %zu pictures, %zu held out\n", split.train.size(),
               split.held_out.size());
+  for (const std::string& doubt : doubts_about(*photos, split)) {
+    std::printf("note: %s\n", doubt.c_str());
+  }
   std::fflush(stdout);
-  if (Status status = run_epochs(trainer, options, *photos, split.held_out, stop); !status.ok()) {
+  if (Status status = run_epochs(trainer, go_on, options, *photos, split.held_out, stop);
+      !status.ok()) {
     return status;
   }
   const auto held_out = trainer.evaluate_module(*photos, split.held_out);
