@@ -118,7 +118,8 @@ Status damaged(const std::filesystem::path& file, const std::exception& error,
   return {StatusCode::kDataLoss, status.message() + "; " + remedy};
 }
 
-constexpr const char* kNotSaid = "does not say what it was trained on; it is of an earlier version";
+constexpr const char* kNotSaid =
+    "does not say what it was trained on; it is of an earlier version, or none";
 
 }  // namespace
 
