@@ -149,6 +149,11 @@ void report(const training::Answers& answers, const worker::ModelDescription& mo
   print("calibration error %.2f %%", 100 * training::calibration_error(answers, 1));
   if (model.unsure_below <= 0) return;
   const auto kept = training::part_above(answers, 1, static_cast<double>(model.unsure_below));
+  if (!(kept.answered > 0)) {
+    print("sure from score %.2f on, which no answer reaches",
+          static_cast<double>(model.unsure_below));
+    return;
+  }
   print("sure from score %.2f on: %.1f %% of the answers, %.1f %% of them right",
         static_cast<double>(model.unsure_below), 100 * kept.answered, 100 * kept.right);
 }

@@ -74,8 +74,10 @@ std::string report(const Photos& photos, const Judgement& j) {
          j.confusion.table(photos.classes) +
          text("temperature %.3f: calibration error %.2f %%, without it %.2f %%\n", j.temperature,
               100 * j.error_after, 100 * j.error_before) +
-         text("sure from score %.2f on: %.1f %% of the answers, %.1f %% of them right\n",
-              j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right);
+         (j.kept.answered > 0
+              ? text("sure from score %.2f on: %.1f %% of the answers, %.1f %% of them right\n",
+                     j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right)
+              : text("sure from score %.2f on, which no answer reaches\n", j.threshold.score));
 }
 
 std::string model_card(const TrainOptions& options, const Photos& photos, const Judgement& j) {
@@ -97,8 +99,12 @@ std::string model_card(const TrainOptions& options, const Photos& photos, const 
              "| scores | softmax at temperature %.3f, chosen on %zu held-out pictures; expected "
              "calibration error %.2f %% (without: %.2f %%) |\n",
              j.temperature, j.held_out, 100 * j.error_after, 100 * j.error_before) +
-         text("| not sure | below %.2f. The %.1f %% of answers above it are right in %.1f %% |\n",
-              j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right) +
+         (j.kept.answered > 0
+              ? text(
+                    "| not sure | below %.2f. The %.1f %% of answers above it are right in %.1f %% "
+                    "|\n",
+                    j.threshold.score, 100 * j.kept.answered, 100 * j.kept.right)
+              : text("| not sure | below %.2f, which no answer reached |\n", j.threshold.score)) +
          "| licence | " + options.licence + " |\n\n```\n" + j.confusion.table(photos.classes) +
          "```\n\n## How it was made\n\n    " + command(options, j.epochs) +
          "\n\n## What it cannot do\n\n"

@@ -67,7 +67,7 @@ Result<Photos> read_photos(const char* flag, const fs::path& directory,
   }
   std::printf("read %s: %zu pictures of %zu classes", directory.c_str(), read->photos.count(),
               read->photos.classes.size());
-  std::printf(read->left_out.empty() ? "\n" : ", %zu files left out:\n", read->left_out.size());
+  std::printf(read->left_out.empty() ? "\n" : ", %zu left out:\n", read->left_out.size());
   constexpr std::size_t kShown = 10;
   for (std::size_t i = 0; i < std::min(kShown, read->left_out.size()); ++i) {
     std::printf("  %s\n", read->left_out[i].c_str());

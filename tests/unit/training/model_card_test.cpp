@@ -57,6 +57,20 @@ TEST(ModelCard, ItsCommandIsWhatAShellTakes) {
               HasSubstr("--out 'Ann'\\''s pets' --classes 'cat,dog,guinea pig' --size"));
 }
 
+TEST(ModelCard, HasNoFigureOfNoAnswers) {
+  const auto options = parse_train_options({"--data", "pets", "--out", "models/pets"});
+  ASSERT_TRUE(options.ok());
+  Photos photos;
+  photos.size = 32;
+  photos.classes = {"cat", "dog"};
+  Answers wrong = nine_of_ten();
+  for (std::uint32_t& label : wrong.labels) label = 1 - label;
+  Judgement judgement = judge(wrong, wrong, false, /*sure=*/0.95);
+  judgement.kept = part_above(wrong, 1, 1.1);
+  EXPECT_THAT(report(photos, judgement), HasSubstr("on, which no answer reaches\n"));
+  EXPECT_THAT(model_card(*options, photos, judgement), HasSubstr(", which no answer reached |\n"));
+}
+
 TEST(ModelCard, SaysWhichNetworksAreAsked) {
   const auto options =
       parse_train_options({"--data", "pets", "--out", "models/pets", "--mirror", "--bytes",
