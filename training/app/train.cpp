@@ -189,31 +189,32 @@ Status write_folder(const Trainer& trainer, const TrainOptions& options, const P
   return status.ok() ? folder->commit() : status;
 }
 
-}  // namespace
+struct Material {
+  Photos photos;
+  Split split;
+  Photos test;  // none: what is held out judges, too
+};
 
-Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
-  if (Status status = check_surroundings(options, spec_of(options, 0, 0)); !status.ok()) {
-    return status;
-  }
+Result<Material> gather(const TrainOptions& options) {
+  Material material;
   auto photos = read_photos("--data", options.data, options.folders);
   if (!photos.ok()) return photos.status();
-  const Split split = split_photos(*photos, options.held_out, kSplitSeed);
-  if (const std::string why = why_nothing_can_be_said(split); !why.empty()) {
-    return {StatusCode::kInvalidArgument, options.data.string() + ": " + why};
+  material.photos = *std::move(photos);
+  material.split = split_photos(material.photos, options.held_out, kSplitSeed);
+  if (const std::string why = why_nothing_can_be_said(material.split); !why.empty()) {
+    return Status(StatusCode::kInvalidArgument, options.data.string() + ": " + why);
   }
-  Photos test;
-  if (!options.test.empty()) {
-    FolderOptions same = options.folders;
-    same.classes = photos->classes;
-    auto read = read_photos("--test", options.test, same);
-    if (!read.ok()) return read.status();
-    test = *std::move(read);
-  }
-  const auto digest = digest_of(*photos, split);
-  if (!digest.ok()) return digest.status();
-  Trainer trainer(options.trainer, *photos, split.train, *digest);
-  std::error_code ignored;
-  const bool go_on = !options.restart && fs::exists(options.checkpoint, ignored);
+  if (options.test.empty()) return material;
+  FolderOptions same = options.folders;
+  same.classes = material.photos.classes;
+  auto test = read_photos("--test", options.test, same);
+  if (!test.ok()) return test.status();
+  material.test = *std::move(test);
+  return material;
+}
+
+// Goes on from the checkpoint where `go_on`, and brings the other networks in.
+Status take_up(Trainer& trainer, const TrainOptions& options, bool go_on) {
   if (go_on) {
     if (Status status = trainer.load(options.checkpoint); !status.ok()) return status;
     std::printf("going on after epoch %u, from %s\n", trainer.epochs_done(),
@@ -222,30 +223,57 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
   for (const fs::path& other : options.committee) {
     if (Status status = trainer.join(other); !status.ok()) return status;
   }
+  return {};
+}
+
+// Judges what was learned, and makes the model folder of it.
+Status finish(Trainer& trainer, const TrainOptions& options, const Material& material) {
+  const Photos& photos = material.photos;
+  const auto held_out = trainer.evaluate_module(photos, material.split.held_out);
+  if (!held_out.ok()) return held_out.status();
+  const bool apart = !options.test.empty();
+  const auto judging =
+      apart ? trainer.evaluate_module(material.test, everything(material.test)) : held_out;
+  if (!judging.ok()) return judging.status();
+  Judgement judgement = judge(*held_out, *judging, apart, options.sure);
+  judgement.trained = material.split.train.size();
+  judgement.epochs = trainer.epochs_done();
+  if (Status status =
+          write_folder(trainer, options, photos, judgement, *held_out, material.split.held_out);
+      !status.ok()) {
+    return status;
+  }
+  std::printf("%s\nwrote %s\n", report(photos, judgement).c_str(), options.out.c_str());
+  return {};
+}
+
+}  // namespace
+
+Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
+  if (Status status = check_surroundings(options, spec_of(options, 0, 0)); !status.ok()) {
+    return status;
+  }
+  const auto material = gather(options);
+  if (!material.ok()) return material.status();
+  const Photos& photos = material->photos;
+  const Split& split = material->split;
+  const auto digest = digest_of(photos, split);
+  if (!digest.ok()) return digest.status();
+  Trainer trainer(options.trainer, photos, split.train, *digest);
+  std::error_code ignored;
+  const bool go_on = !options.restart && fs::exists(options.checkpoint, ignored);
+  if (Status status = take_up(trainer, options, go_on); !status.ok()) return status;
   std::printf("learning from %zu pictures, %zu held out\n", split.train.size(),
               split.held_out.size());
-  for (const std::string& doubt : doubts_about(*photos, split)) {
+  for (const std::string& doubt : doubts_about(photos, split)) {
     std::printf("note: %s\n", doubt.c_str());
   }
   std::fflush(stdout);
-  if (Status status = run_epochs(trainer, go_on, options, *photos, split.held_out, stop);
+  if (Status status = run_epochs(trainer, go_on, options, photos, split.held_out, stop);
       !status.ok()) {
     return status;
   }
-  const auto held_out = trainer.evaluate_module(*photos, split.held_out);
-  if (!held_out.ok()) return held_out.status();
-  const bool apart = !options.test.empty();
-  const auto judging = apart ? trainer.evaluate_module(test, everything(test)) : held_out;
-  if (!judging.ok()) return judging.status();
-  Judgement judgement = judge(*held_out, *judging, apart, options.sure);
-  judgement.trained = split.train.size();
-  judgement.epochs = trainer.epochs_done();
-  if (Status status = write_folder(trainer, options, *photos, judgement, *held_out, split.held_out);
-      !status.ok()) {
-    return status;
-  }
-  std::printf("%s\nwrote %s\n", report(*photos, judgement).c_str(), options.out.c_str());
-  return {};
+  return finish(trainer, options, *material);
 }
 
 }  // namespace imgrec::training

@@ -194,8 +194,9 @@ class Trainer::Impl {
       archive.load_from(file.string(), device_);
       const auto theirs = read_provenance(archive);
       const std::string why = theirs ? why_not_together(*theirs, provenance()) : kNotSaid;
-      if (!why.empty())
+      if (!why.empty()) {
         return refused(file, why + "; only trainings of the same pictures go together");
+      }
       InceptionNet net(NetShape::of_width(theirs->width, net_->shape.classes));
       torch::serialize::InputArchive inner;
       archive.read("average", inner);
