@@ -88,7 +88,7 @@ done <<<"$layers"
 
 # LibTorch defines LOG and CHECK: it must not reach other files through a header. The trainer's network
 # is made of LibTorch's types; its headers are for their own directory and its tests alone.
-inner='training/torch/(byte_weights|committee|inception_net|module_source|whitening|winograd_convolution)\.h'
+inner='training/torch/(byte_weights|checkpoint|committee|inception_net|module_source|whitening|winograd_convolution)\.h'
 while IFS= read -r file; do
   complain "$file: LibTorch is included in .cpp files only"
 done < <(ci/sources.sh h | grep -vxE "$inner" |

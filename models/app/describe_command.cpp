@@ -133,6 +133,18 @@ std::optional<std::string> text_of(const fs::path& file) {
   return text.str();
 }
 
+// What to do about LibTorch's commonest complaints of a module; empty for others.
+std::string advice_on(const std::string& complaint) {
+  const auto has = [&](const char* words) { return complaint.find(words) != std::string::npos; };
+  if (has("Expected Tensor but got")) {
+    return "; forward must return one tensor; try torch.jit.trace";
+  }
+  if (has("PytorchStreamReader") || has("'forward' is not defined")) {
+    return "; this is no TorchScript: save it with torch.jit.save";
+  }
+  return {};
+}
+
 Status describe(const fs::path& directory, worker::ModelSpec spec, bool force) {
   const fs::path file = directory / worker::kSpecFile;
   const std::optional<std::string> before = text_of(file);
@@ -152,7 +164,8 @@ Status describe(const fs::path& directory, worker::ModelSpec spec, bool force) {
   } else if (Status status = write_file(file, *before); !status.ok()) {
     return status;
   }
-  return {engine.status().code(), "no model.yaml is written: " + engine.status().message()};
+  const std::string why = engine.status().message();
+  return {engine.status().code(), "no model.yaml is written: " + why + advice_on(why)};
 }
 
 }  // namespace

@@ -3,15 +3,16 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "models/app/arguments.h"
 #include "models/app/commands.h"
+#include "models/app/folder_match.h"
 #include "training/core/evaluation.h"
+#include "training/data/picture_files.h"
 #include "worker/inference/torch_engine.h"
 
 namespace imgrec::models {
@@ -23,8 +24,9 @@ const std::string_view kEvaluateHelp =
     "are.\n"
     "\n"
     "  --model DIR   model folder\n"
-    "  --photos DIR  one folder a class, named as the line of labels.txt or as its first word;\n"
-    "                classes without a folder are left out\n"
+    "  --photos DIR  one folder a class, named as the line of labels.txt, or as its first word\n"
+    "                where no other line begins with that; classes without a folder and folders\n"
+    "                without a class are left out and named\n"
     "  --each N      only N photos of each class, the first by name (default: all)\n"
     "\n"
     "Prints the accuracy, a table of what was taken for what, the expected calibration error of "
@@ -40,18 +42,36 @@ struct Photo {
   std::uint32_t label = 0;
 };
 
-std::string first_word(const std::string& label) { return label.substr(0, label.find(' ')); }
-
-bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
-
-std::vector<fs::path> files_below(const fs::path& folder, std::size_t most) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file() && !hidden(entry.path())) files.push_back(entry.path());
+std::vector<std::string> folders_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    std::error_code error;
+    if (!training::hidden(entry.path()) && fs::is_directory(entry.path(), error)) {
+      names.push_back(entry.path().filename().string());
+    }
   }
-  std::sort(files.begin(), files.end());
-  if (files.size() > most) files.resize(most);
-  return files;
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<fs::path> photos_below(const fs::path& folder, std::size_t most) {
+  training::FoundFiles found = training::files_below(folder);
+  for (const training::LeftOut& each : found.left_out) {
+    std::cerr << each.path.string() << ": left out: " << each.why << "\n";
+  }
+  if (found.files.size() > most) found.files.resize(most);
+  return std::move(found.files);
+}
+
+// "what (2): one, two"; nothing where there are none.
+void list(const char* what, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  constexpr std::size_t kShown = 10;
+  std::cout << what << " (" << names.size() << "): ";
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) {
+    std::cout << (i == 0 ? "" : ", ") << names[i];
+  }
+  std::cout << (names.size() > kShown ? " and others\n" : "\n");
 }
 
 Result<std::vector<Photo>> find_photos(const fs::path& directory,
@@ -59,14 +79,11 @@ Result<std::vector<Photo>> find_photos(const fs::path& directory,
   if (!fs::is_directory(directory)) {
     return Status(StatusCode::kNotFound, "there is no directory " + directory.string());
   }
+  const FolderMatch match = match_folders(labels, folders_in(directory));
   std::vector<Photo> photos;
-  for (std::uint32_t label = 0; label < labels.size(); ++label) {
-    for (const std::string& name : {labels[label], first_word(labels[label])}) {
-      if (name.find('/') != std::string::npos || !fs::is_directory(directory / name)) continue;
-      for (fs::path& file : files_below(directory / name, each)) {
-        photos.push_back({std::move(file), label});
-      }
-      break;
+  for (const auto& [label, folder] : match.folder_of) {
+    for (fs::path& file : photos_below(directory / folder, each)) {
+      photos.push_back({std::move(file), label});
     }
   }
   if (photos.empty()) {
@@ -75,15 +92,22 @@ Result<std::vector<Photo>> find_photos(const fs::path& directory,
                                              std::to_string(labels.size()) +
                                              " classes, such as \"" + labels.front() + "\"");
   }
+  std::vector<std::string> without;
+  for (const std::uint32_t label : match.without) without.push_back(labels[label]);
+  list("folders that are no class, or one of several", match.strange);
+  list("classes without a folder", without);
   return photos;
 }
 
 // The scores of every class, in their order; empty where the picture cannot be read, which is told.
 std::vector<float> scores_of(worker::Engine& engine, const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  const auto bytes = training::read_whole_file(file);
+  if (!bytes) {
+    std::cerr << file.string() << ": " << bytes.status().message() << "\n";
+    return {};
+  }
   const auto classes = static_cast<unsigned>(engine.model().labels.size());
-  auto prepared = engine.prepare(bytes);
+  auto prepared = engine.prepare(*bytes);
   auto answer = prepared.index() == 0
                     ? engine.infer(*std::get<0>(prepared), classes)
                     : worker::EngineResult<std::vector<proto::ScoredClass>>(std::get<1>(prepared));
@@ -125,6 +149,11 @@ void report(const training::Answers& answers, const worker::ModelDescription& mo
   print("calibration error %.2f %%", 100 * training::calibration_error(answers, 1));
   if (model.unsure_below <= 0) return;
   const auto kept = training::part_above(answers, 1, static_cast<double>(model.unsure_below));
+  if (!(kept.answered > 0)) {
+    print("sure from score %.2f on, which no answer reaches",
+          static_cast<double>(model.unsure_below));
+    return;
+  }
   print("sure from score %.2f on: %.1f %% of the answers, %.1f %% of them right",
         static_cast<double>(model.unsure_below), 100 * kept.answered, 100 * kept.right);
 }

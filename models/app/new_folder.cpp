@@ -47,6 +47,9 @@ Result<NewFolder> NewFolder::create(const fs::path& place, bool replace) {
   fs::path full = fs::absolute(place, error).lexically_normal();
   if (!full.has_filename()) full = full.parent_path();  // "models/googlenet/"
   const fs::file_status there = fs::symlink_status(full, error);
+  if (fs::is_symlink(there)) {
+    return Status(StatusCode::kAlreadyExists, full.string() + " is a link; name a folder");
+  }
   if (fs::exists(there)) {
     if (!replace) {
       return Status(StatusCode::kAlreadyExists,

@@ -17,7 +17,7 @@ namespace imgrec::models {
 class NewFolder {
  public:
   // replace: an existing model folder (one with a model.yaml, or empty) may be replaced. Any other
-  // existing thing at `place` is refused.
+  // existing thing at `place` is refused, and so is a link, wherever it leads.
   static Result<NewFolder> create(const std::filesystem::path& place, bool replace);
   ~NewFolder();
   NewFolder(NewFolder&& other) noexcept;

@@ -97,8 +97,13 @@ def test_evaluate_counts_what_it_can_read_and_names_what_it_cannot(tmp_path):
         for number in range(count):
             (tmp_path / name / f"{number}.png").write_bytes(png(number))
     (tmp_path / "cat" / ".hidden").write_bytes(b"")
+    (tmp_path / "cat" / ".thumbnails").mkdir()
+    (tmp_path / "cat" / ".thumbnails" / "0.png").write_bytes(png(0))
+    (tmp_path / "cat" / "itself.png").symlink_to("itself.png")
     said = imgrec_model("evaluate", "--model", FOLDER, "--photos", tmp_path)
     assert " of 5 photos" in said
+    assert "folders that are no class, or one of several (1): no class\n" in said
+    assert "classes without a folder (8): airplane, automobile, bird, deer, dog," in said
     assert " of 4 photos" in imgrec_model("evaluate", "--model", FOLDER, "--photos", tmp_path,
                                           "--each", 2)
     (tmp_path / "cat" / "notes.jpg").write_bytes(b"these are my notes")

@@ -45,6 +45,16 @@ print(json.dumps([best.indices.tolist(), best.values.tolist()]))
 """
 
 
+SAVE_WEIGHTS = 'import torch; torch.save({"weight": torch.zeros(2)}, "model.pt")'
+SAVE_A_PAIR = """
+import torch
+class Pair(torch.nn.Module):
+    def forward(self, x):
+        return x.mean([2, 3])[:, :2], x
+torch.jit.save(torch.jit.trace(Pair(), torch.zeros(1, 3, 224, 224)), "model.pt")
+"""
+
+
 def documented(language):
     section = README.read_text().split("## From torchvision", 1)[1].split("\n## ", 1)[0]
     return textwrap.dedent(re.search(rf"```{language}\n(.*?)```", section, re.S)[1])
@@ -135,7 +145,13 @@ def test_what_is_not_there_or_wrong_is_said(exported, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"no network")
     code, said = describe(".", "--name", "broken")
     assert code == 1 and "no model.yaml is written" in said, said
+    assert "this is no TorchScript: save it with torch.jit.save" in said, said
     assert not (tmp_path / "model.yaml").exists()
+    for lines, advice in ((SAVE_WEIGHTS, "this is no TorchScript"),
+                          (SAVE_A_PAIR, "forward must return one tensor; try torch.jit.trace")):
+        run([PYTHON, "-c", lines], tmp_path, env=environment)
+        code, said = describe(".")
+        assert code == 1 and advice in said, said
     (tmp_path / "model.yaml").write_text("kept")
     code, said = describe(".")
     assert code == 1 and "--force" in said, said

@@ -1,13 +1,16 @@
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include "common/logging.h"
 #include "common/options.h"
@@ -35,9 +38,18 @@ void keep_freed_memory() {
   ::mallopt(M_ARENA_MAX, 1);  // further ones end at 64 MiB, and map what does not fit
 }
 
-// The first signal ends the training after this epoch, the second one at once.
+// The first signal ends the training after this epoch, the second one at once. In a handler nothing
+// but write() may speak.
 void stop(int signal) {
-  if (g_stop.exchange(true)) std::signal(signal, SIG_DFL), std::raise(signal);
+  if (g_stop.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+    return;
+  }
+  constexpr std::string_view kWords = "\nimgrec-train: ending after this epoch; again: at once\n";
+  const int error = errno;
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kWords.data(), kWords.size());
+  errno = error;
 }
 
 int complain(const imgrec::Status& status, int code) {

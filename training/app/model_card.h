@@ -14,6 +14,7 @@ namespace imgrec::training {
 struct Judgement {
   Confusion confusion;       // of the judging pictures
   std::size_t trained = 0;   // pictures learned from
+  unsigned epochs = 0;       // times that each of them was
   std::size_t held_out = 0;  // pictures that chose temperature and threshold
   std::size_t judged = 0;    // pictures of the confusion
   bool apart = false;        // were those neither learned from nor chosen by?
@@ -24,8 +25,8 @@ struct Judgement {
   Threshold kept{};       // what it does on the judging pictures
 };
 
-Judgement judge(const Answers& held_out, const Answers& judging, bool apart, std::size_t trained,
-                double sure);
+// `sure`: how often (0…1) an answer is to be right that is not called unsure.
+Judgement judge(const Answers& held_out, const Answers& judging, bool apart, double sure);
 
 // For the terminal: accuracy, table, calibration.
 std::string report(const Photos& photos, const Judgement& judgement);

@@ -5,13 +5,18 @@
 #include <cmath>
 #include <cstdio>
 #include <numeric>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <unistd.h>
 
 #include "models/app/new_folder.h"
 #include "training/app/model_card.h"
+#include "training/app/surroundings.h"
 #include "training/core/evaluation.h"
+#include "training/core/held_out.h"
+#include "training/data/photo_digest.h"
 #include "worker/inference/model_folder.h"
 
 namespace imgrec::training {
@@ -49,16 +54,20 @@ class Ticker {
   Clock::time_point last_{};
 };
 
-Result<Photos> read_photos(const fs::path& directory, const FolderOptions& options) {
+// `flag`: the one that named the directory, for messages.
+Result<Photos> read_photos(const char* flag, const fs::path& directory,
+                           const FolderOptions& options) {
   Ticker ticker;
   auto read = read_photo_folders(directory, options, [&](std::size_t done, std::size_t all) {
     ticker.tell("reading %s: %zu of %zu", directory.c_str(), done, all);
   });
   ticker.clear();
-  if (!read.ok()) return read.status();
+  if (!read.ok()) {
+    return Status(read.status().code(), std::string(flag) + ": " + read.status().message());
+  }
   std::printf("read %s: %zu pictures of %zu classes", directory.c_str(), read->photos.count(),
               read->photos.classes.size());
-  std::printf(read->left_out.empty() ? "\n" : ", %zu files left out:\n", read->left_out.size());
+  std::printf(read->left_out.empty() ? "\n" : ", %zu left out:\n", read->left_out.size());
   constexpr std::size_t kShown = 10;
   for (std::size_t i = 0; i < std::min(kShown, read->left_out.size()); ++i) {
     std::printf("  %s\n", read->left_out[i].c_str());
@@ -74,20 +83,29 @@ std::vector<std::size_t> everything(const Photos& photos) {
   return members;
 }
 
-Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& photos,
+// `kept`: the checkpoint's file is of this training.
+Status interrupted(unsigned epochs, bool kept, const TrainOptions& options) {
+  if (!kept) {
+    return {StatusCode::kCancelled,
+            "interrupted before the first epoch was done; nothing of this training is kept"};
+  }
+  return {StatusCode::kCancelled, "interrupted after epoch " + std::to_string(epochs) +
+                                      "; the same command" +
+                                      (options.restart ? " without --restart" : "") +
+                                      " goes on from " + options.checkpoint.string()};
+}
+
+// `kept`: the checkpoint's file is of this training already.
+Status run_epochs(Trainer& trainer, bool kept, const TrainOptions& options, const Photos& photos,
                   const std::vector<std::size_t>& held_out, const std::atomic<bool>& stop) {
   Ticker ticker;
   while (trainer.epochs_done() < options.trainer.epochs) {
-    if (stop) {
-      return {StatusCode::kCancelled,
-              "interrupted after epoch " + std::to_string(trainer.epochs_done()) +
-                  "; the same command goes on from " + options.checkpoint.string()};
-    }
+    if (stop) return interrupted(trainer.epochs_done(), kept, options);
     const auto start = Clock::now();
     const unsigned epoch = trainer.epochs_done() + 1;
     Trainer::Progress last;
     const auto first_step = std::uint64_t{epoch - 1};
-    trainer.run_epoch([&](const Trainer::Progress& p) {
+    const Status trained = trainer.run_epoch([&](const Trainer::Progress& p) {
       last = p;
       const double each = p.steps / static_cast<double>(options.trainer.epochs);
       const double done = static_cast<double>(p.step) - static_cast<double>(first_step) * each;
@@ -96,17 +114,21 @@ Status run_epochs(Trainer& trainer, const TrainOptions& options, const Photos& p
                   options.trainer.epochs, 100 * done / each, p.loss, left / 60);
     });
     const double spent = seconds_since(start);
-    const Confusion confusion(trainer.evaluate(photos, held_out));
     ticker.clear();
+    if (!trained.ok()) return trained;
+    const auto answers = trainer.evaluate(photos, held_out);
+    if (!answers.ok()) return answers.status();
+    const Confusion confusion(*answers);
     std::printf("epoch %u of %u: loss %.4f, held-out accuracy %.2f %%, rate %.4f, %.0f s\n", epoch,
                 options.trainer.epochs, last.loss, 100 * confusion.accuracy(), last.rate, spent);
     std::fflush(stdout);
     if (Status status = trainer.save(options.checkpoint); !status.ok()) return status;
+    kept = true;
   }
   return {};
 }
 
-worker::ModelSpec spec_of(const TrainOptions& options, const Photos& photos, double threshold) {
+worker::ModelSpec spec_of(const TrainOptions& options, std::size_t classes, double threshold) {
   worker::ModelSpec spec;
   const unsigned size = options.folders.size;
   spec.name = options.name;
@@ -118,7 +140,7 @@ worker::ModelSpec spec_of(const TrainOptions& options, const Photos& photos, dou
   spec.scale.fill(how.scale);
   spec.outputs = worker::OutputKind::kProbabilities;
   spec.unsure_below = threshold;
-  spec.classes = static_cast<unsigned>(photos.classes.size());
+  spec.classes = static_cast<unsigned>(classes);
   spec.source = options.source;
   spec.licence = options.licence;
   return spec;
@@ -159,28 +181,41 @@ Status write_folder(const Trainer& trainer, const TrainOptions& options, const P
     status = check_module(module, photos, members, held_out, options, judgement.temperature);
   }
   if (status.ok()) {
-    status = folder->describe(photos.classes, spec_of(options, photos, judgement.threshold.score));
+    status = folder->describe(photos.classes,
+                              spec_of(options, photos.classes.size(), judgement.threshold.score));
   }
+  if (status.ok()) status = check_folder(*folder, photos.classes);
   if (status.ok()) status = folder->write("README.md", model_card(options, photos, judgement));
   return status.ok() ? folder->commit() : status;
 }
 
-}  // namespace
+struct Material {
+  Photos photos;
+  Split split;
+  Photos test;  // none: what is held out judges, too
+};
 
-Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
-  auto photos = read_photos(options.data, options.folders);
+Result<Material> gather(const TrainOptions& options) {
+  Material material;
+  auto photos = read_photos("--data", options.data, options.folders);
   if (!photos.ok()) return photos.status();
-  const Split split = split_photos(*photos, options.held_out, kSplitSeed);
-  Photos test;
-  if (!options.test.empty()) {
-    FolderOptions same = options.folders;
-    same.classes = photos->classes;
-    auto read = read_photos(options.test, same);
-    if (!read.ok()) return read.status();
-    test = *std::move(read);
+  material.photos = *std::move(photos);
+  material.split = split_photos(material.photos, options.held_out, kSplitSeed);
+  if (const std::string why = why_nothing_can_be_said(material.split); !why.empty()) {
+    return Status(StatusCode::kInvalidArgument, options.data.string() + ": " + why);
   }
-  Trainer trainer(options.trainer, *photos, split.train);
-  if (!options.restart && fs::exists(options.checkpoint)) {
+  if (options.test.empty()) return material;
+  FolderOptions same = options.folders;
+  same.classes = material.photos.classes;
+  auto test = read_photos("--test", options.test, same);
+  if (!test.ok()) return test.status();
+  material.test = *std::move(test);
+  return material;
+}
+
+// Goes on from the checkpoint where `go_on`, and brings the other networks in.
+Status take_up(Trainer& trainer, const TrainOptions& options, bool go_on) {
+  if (go_on) {
     if (Status status = trainer.load(options.checkpoint); !status.ok()) return status;
     std::printf("going on after epoch %u, from %s\n", trainer.epochs_done(),
                 options.checkpoint.c_str());
@@ -188,23 +223,57 @@ Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
   for (const fs::path& other : options.committee) {
     if (Status status = trainer.join(other); !status.ok()) return status;
   }
-  std::printf("learning from %zu pictures, %zu held out\n", split.train.size(),
-              split.held_out.size());
-  std::fflush(stdout);
-  if (Status status = run_epochs(trainer, options, *photos, split.held_out, stop); !status.ok()) {
-    return status;
-  }
-  const Answers held_out = trainer.evaluate_module(*photos, split.held_out);
+  return {};
+}
+
+// Judges what was learned, and makes the model folder of it.
+Status finish(Trainer& trainer, const TrainOptions& options, const Material& material) {
+  const Photos& photos = material.photos;
+  const auto held_out = trainer.evaluate_module(photos, material.split.held_out);
+  if (!held_out.ok()) return held_out.status();
   const bool apart = !options.test.empty();
-  const Judgement judgement =
-      judge(held_out, apart ? trainer.evaluate_module(test, everything(test)) : held_out, apart,
-            split.train.size(), options.sure);
-  if (Status status = write_folder(trainer, options, *photos, judgement, held_out, split.held_out);
+  const auto judging =
+      apart ? trainer.evaluate_module(material.test, everything(material.test)) : held_out;
+  if (!judging.ok()) return judging.status();
+  Judgement judgement = judge(*held_out, *judging, apart, options.sure);
+  judgement.trained = material.split.train.size();
+  judgement.epochs = trainer.epochs_done();
+  if (Status status =
+          write_folder(trainer, options, photos, judgement, *held_out, material.split.held_out);
       !status.ok()) {
     return status;
   }
-  std::printf("%s\nwrote %s\n", report(*photos, judgement).c_str(), options.out.c_str());
+  std::printf("%s\nwrote %s\n", report(photos, judgement).c_str(), options.out.c_str());
   return {};
+}
+
+}  // namespace
+
+Status train(const TrainOptions& options, const std::atomic<bool>& stop) {
+  if (Status status = check_surroundings(options, spec_of(options, 0, 0)); !status.ok()) {
+    return status;
+  }
+  const auto material = gather(options);
+  if (!material.ok()) return material.status();
+  const Photos& photos = material->photos;
+  const Split& split = material->split;
+  const auto digest = digest_of(photos, split);
+  if (!digest.ok()) return digest.status();
+  Trainer trainer(options.trainer, photos, split.train, *digest);
+  std::error_code ignored;
+  const bool go_on = !options.restart && fs::exists(options.checkpoint, ignored);
+  if (Status status = take_up(trainer, options, go_on); !status.ok()) return status;
+  std::printf("learning from %zu pictures, %zu held out\n", split.train.size(),
+              split.held_out.size());
+  for (const std::string& doubt : doubts_about(photos, split)) {
+    std::printf("note: %s\n", doubt.c_str());
+  }
+  std::fflush(stdout);
+  if (Status status = run_epochs(trainer, go_on, options, photos, split.held_out, stop);
+      !status.ok()) {
+    return status;
+  }
+  return finish(trainer, options, *material);
 }
 
 }  // namespace imgrec::training

@@ -10,7 +10,8 @@
 
 namespace imgrec::training {
 
-// Says what it does on stdout. kCancelled: `stop` became true; the checkpoint is there.
+// Says what it does on stdout. kCancelled: `stop` became true; the message says whether there is a
+// checkpoint from which it goes on.
 Status train(const TrainOptions& options, const std::atomic<bool>& stop);
 
 }  // namespace imgrec::training

@@ -24,14 +24,16 @@ const char* const kTrainHelp =
     "  --classes A,B,...  only these folders (default: all)\n"
     "  --size N           pictures are squashed to N x N, a multiple of 8 (default: 32)\n"
     "  --epochs N         passes over the pictures (default: 30)\n"
-    "  --batch N          pictures a step (default: 256)\n"
+    "  --batch N          at most so many pictures a step; an epoch is divided evenly\n"
+    "                     (default: 256)\n"
     "  --width P          percent of the network's channels: twice as many are up to four times "
     "the\n"
     "                     work and weights (default: 100, 1.7 million weights)\n"
     "  --rate R           highest learning rate (default: 0.375)\n"
     "  --seed N           the same seed, the same training (default: 1)\n"
-    "  --precision P      fp32, or bf16: faster on processors with the instructions for it, of\n"
-    "                     the same accuracy (default: the faster one)\n"
+    "  --precision P      fp32, or bf16 where the processor has the instructions (avx512_bf16),\n"
+    "                     of the same accuracy and mostly faster; try both for an epoch\n"
+    "                     (default: bf16 where it can be had)\n"
     "  --device D         cpu, or cuda where LibTorch was built with it (default: cpu)\n"
     "  --whole N          in the last N epochs no part of a picture is blanked (default: 0)\n"
     "  --mirror           the model looks at each picture and its mirror image, and takes the "
@@ -68,6 +70,34 @@ std::vector<std::string> split(const std::string& text) {
     if (!part.empty()) parts.push_back(part);
   }
   return parts;
+}
+
+// The classes that are named, sorted, as their folders are. Nothing: all there are.
+Result<std::vector<std::string>> read_classes(const Arguments& arguments) {
+  if (!arguments.has("--classes")) return std::vector<std::string>();
+  std::vector<std::string> classes = split(arguments.value("--classes"));
+  std::sort(classes.begin(), classes.end());
+  if (const auto twice = std::adjacent_find(classes.begin(), classes.end());
+      twice != classes.end()) {
+    return wrong("--classes names \"" + *twice + "\" twice");
+  }
+  for (const std::string& name : classes) {
+    if (name.find('/') != std::string::npos || name.starts_with('.')) {
+      return wrong("--classes: \"" + name +
+                   "\" is no class: give the names of folders in --data, without / and with no dot "
+                   "in front");
+    }
+  }
+  if (classes.size() < 2) {
+    return wrong("--classes names fewer than two classes, and there is nothing to tell apart");
+  }
+  return classes;
+}
+
+// What people call a directory: "pets" of "data/pets/", and of "." within it.
+std::string name_of_directory(const std::filesystem::path& directory) {
+  const std::filesystem::path full = std::filesystem::absolute(directory).lexically_normal();
+  return (full.has_filename() ? full : full.parent_path()).filename().string();
 }
 
 // Reads the whole numbers, each to its place.
@@ -152,10 +182,12 @@ Result<TrainOptions> parse_train_options(const std::vector<std::string>& words) 
   for (const std::string& file : split(arguments->value("--with"))) {
     options.committee.emplace_back(file);
   }
-  options.folders.classes = split(arguments->value("--classes"));
-  options.name = arguments->value("--name", options.out.filename().string());
-  options.source = arguments->value(
-      "--source", "trained by imgrec-train on " + options.data.filename().string());
+  auto classes = read_classes(*arguments);
+  if (!classes.ok()) return classes.status();
+  options.folders.classes = *std::move(classes);
+  options.name = arguments->value("--name", name_of_directory(options.out));
+  options.source =
+      arguments->value("--source", "trained by imgrec-train on " + name_of_directory(options.data));
   options.licence = arguments->value("--licence", "not stated");
   options.trainer.threads = std::max(1u, std::thread::hardware_concurrency());
   Status status = read_device(*arguments, options.trainer.device);

@@ -30,8 +30,16 @@ Verdict verdict(const float* row, std::size_t classes, double temperature) {
   return {static_cast<std::size_t>(best - scores.begin()), *best};
 }
 
+// Characters of UTF-8: bytes that go on with one do not count.
+std::size_t length(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
 std::string padded(const std::string& text, std::size_t width) {
-  return text.size() >= width ? text : text + std::string(width - text.size(), ' ');
+  const std::size_t taken = length(text);
+  return taken >= width ? text : text + std::string(width - taken, ' ');
 }
 
 std::string right_aligned(const std::string& text, std::size_t width) {
@@ -66,21 +74,31 @@ double Confusion::accuracy() const {
   return all == 0 ? 0 : static_cast<double>(right) / static_cast<double>(all);
 }
 
-double Confusion::recall(std::size_t truth) const {
+std::size_t Confusion::all_of(std::size_t truth) const {
   std::size_t all = 0;
   for (std::size_t said = 0; said < classes_; ++said) all += at(truth, said);
+  return all;
+}
+
+std::size_t Confusion::all_said(std::size_t said) const {
+  std::size_t all = 0;
+  for (std::size_t truth = 0; truth < classes_; ++truth) all += at(truth, said);
+  return all;
+}
+
+double Confusion::recall(std::size_t truth) const {
+  const std::size_t all = all_of(truth);
   return all == 0 ? 0 : static_cast<double>(at(truth, truth)) / static_cast<double>(all);
 }
 
 double Confusion::precision(std::size_t said) const {
-  std::size_t all = 0;
-  for (std::size_t truth = 0; truth < classes_; ++truth) all += at(truth, said);
+  const std::size_t all = all_said(said);
   return all == 0 ? 0 : static_cast<double>(at(said, said)) / static_cast<double>(all);
 }
 
 std::string Confusion::table(const std::vector<std::string>& names) const {
   std::size_t widest = 12;
-  for (const auto& name : names) widest = std::max(widest, name.size());
+  for (const auto& name : names) widest = std::max(widest, length(name));
   std::string text = padded("is / said", widest);
   for (std::size_t c = 0; c < classes_; ++c) text += right_aligned(std::to_string(c), 6);
   text += "  recall\n";
@@ -89,10 +107,11 @@ std::string Confusion::table(const std::vector<std::string>& names) const {
     for (std::size_t said = 0; said < classes_; ++said) {
       text += right_aligned(std::to_string(at(truth, said)), 6);
     }
-    text += right_aligned(percent(recall(truth)), 8) + "\n";
+    text += right_aligned(all_of(truth) == 0 ? "-" : percent(recall(truth)), 8) + "\n";
   }
   text += padded("precision", widest);
-  for (std::size_t c = 0; c < classes_; ++c) text += right_aligned(percent(precision(c)), 6);
+  for (std::size_t c = 0; c < classes_; ++c)
+    text += right_aligned(all_said(c) == 0 ? "-" : percent(precision(c)), 6);
   return text + "\n";
 }
 

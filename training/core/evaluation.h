@@ -35,10 +35,14 @@ class Confusion {
   double recall(std::size_t truth) const;    // of a class's pictures, the part that is named so
   double precision(std::size_t said) const;  // of those named so, the part that is right
 
-  // As text: a table with a row for each class, what they were taken for, and both figures.
+  // As text: a table with a row for each class, what they were taken for, and both figures: "-"
+  // where there is nothing to count.
   std::string table(const std::vector<std::string>& names) const;
 
  private:
+  std::size_t all_of(std::size_t truth) const;
+  std::size_t all_said(std::size_t said) const;
+
   std::size_t classes_;
   std::vector<std::size_t> counts_;
 };

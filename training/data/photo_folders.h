@@ -27,8 +27,9 @@ struct FolderPhotos {
 };
 
 // Pictures are read in the order of their names, and squashed as a worker squashes them. What is no
-// picture is left out. kNotFound: no such directory, or a class without a folder; kInvalidArgument:
-// fewer than two classes, or one without a picture; kResourceExhausted: over max_bytes, with what to
+// picture is left out, and so are hidden folders, and links to folders within a class's.
+// kNotFound: no such directory, or a class without a folder; kInvalidArgument: fewer than two classes,
+// one without a picture, or one whose name can be no label; kResourceExhausted: over max_bytes, with what to
 // do. `tell`: how many of how many files are read.
 Result<FolderPhotos> read_photo_folders(const std::filesystem::path& directory,
                                         const FolderOptions& options,

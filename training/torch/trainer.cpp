@@ -1,13 +1,10 @@
 #include "training/torch/trainer.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <optional>
 #include <sstream>
-#include <string_view>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -15,8 +12,12 @@
 #include <torch/script.h>
 #include <torch/torch.h>
 
+#include "training/core/batches.h"
+#include "training/core/provenance.h"
 #include "training/core/schedule.h"
+#include "training/torch/checkpoint.h"
 #include "training/torch/committee.h"
+#include "training/torch/files.h"
 #include "training/torch/inception_net.h"
 #include "training/torch/module_source.h"
 #include "training/torch/whitening.h"
@@ -25,8 +26,6 @@ namespace imgrec::training {
 namespace {
 
 constexpr std::size_t kEvaluationBatch = 250;
-// In a checkpoint's settings; of another network it was another one.
-constexpr std::string_view kWidthWord = ", smooth inception network of width ";
 constexpr auto kLayout = at::MemoryFormat::ChannelsLast;  // twice as fast here as the other
 
 torch::Tensor batch_tensor(std::size_t count, unsigned size) {
@@ -99,27 +98,40 @@ Answers answers_of(const Photos& photos, const std::vector<std::size_t>& members
   return answers;
 }
 
-// LibTorch's own writing ends the program where the disk is full.
-Status write(const std::string& bytes, const std::filesystem::path& file) {
-  std::ofstream stream(file, std::ios::binary);
-  stream << bytes;
-  stream.close();
-  if (stream) return {};
-  return {StatusCode::kInternal, "cannot write " + file.string() + ": " + std::strerror(errno)};
+std::string words_of(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  return torch_error ? torch_error->what_without_backtrace() : error.what();
 }
 
 Status failed(const std::string& what, const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  return {StatusCode::kInternal,
-          what + ": " + (torch_error ? torch_error->what_without_backtrace() : error.what())};
+  return {StatusCode::kInternal, what + ": " + words_of(error)};
 }
+
+// `why`: what is wrong with this checkpoint, and what to do.
+Status refused(const std::filesystem::path& file, const std::string& why) {
+  return {StatusCode::kFailedPrecondition, "the checkpoint " + file.string() + " " + why};
+}
+
+Status damaged(const std::filesystem::path& file, const std::exception& error,
+               const std::string& remedy) {
+  const Status status = failed("cannot read the checkpoint " + file.string(), error);
+  return {StatusCode::kDataLoss, status.message() + "; " + remedy};
+}
+
+constexpr const char* kNotSaid =
+    "does not say what it was trained on; it is of an earlier version, or none";
 
 }  // namespace
 
 class Trainer::Impl {
  public:
-  Impl(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
-      : options_(options), photos_(photos), members_(std::move(members)), device_(options.device) {
+  Impl(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members,
+       std::string digest)
+      : options_(options),
+        photos_(photos),
+        members_(std::move(members)),
+        digest_(std::move(digest)),
+        device_(options.device) {
     at::set_num_threads(static_cast<int>(options_.threads));
     torch::manual_seed(options_.seed);
     const NetShape shape =
@@ -134,31 +146,31 @@ class Trainer::Impl {
     settle();
     go_to(*slow_, *net_, 0);
     optimiser_.emplace(groups_of(*net_, options_), torch::optim::SGDOptions(options_.rate));
-    steps_each_ = (members_.size() + options_.batch - 1) / options_.batch;
+    batches_ = {members_.size(), options_.batch};
     schedule_.peak = options_.rate;
-    schedule_.steps = steps_each_ * options_.epochs;
+    schedule_.steps = batches_.steps() * options_.epochs;
     schedule_.warm_up =
         static_cast<std::uint64_t>(options_.warm_up * static_cast<double>(schedule_.steps));
     // A short training has its fifty meetings too.
     look_ahead_ = std::clamp<std::uint64_t>(schedule_.steps / 50, 1, options_.look_ahead);
   }
 
-  bool run_epoch(const std::function<void(const Progress&)>& tell) {
-    if (epoch_ >= options_.epochs) return false;
+  // REQUIRES: an epoch is left.
+  void run_epoch(const std::function<void(const Progress&)>& tell) {
     Random random(options_.seed * 1'000'003 + epoch_);
     std::vector<std::size_t> order = members_;
     random.shuffle(order);
     net_->train();
     double loss = 0;
-    for (std::uint64_t step = 0; step < steps_each_; ++step) {
-      const std::uint64_t number = epoch_ * steps_each_ + step;
+    const std::size_t steps = batches_.steps();
+    for (std::size_t step = 0; step < steps; ++step) {
+      const std::uint64_t number = epoch_ * steps + step;
       const double rate = schedule_.rate(number);
       loss += train_batch(order, step, rate, random);
       if ((number + 1) % look_ahead_ == 0 || number + 1 == schedule_.steps) meet(number + 1);
       tell({number + 1, schedule_.steps, loss / static_cast<double>(step + 1), rate});
     }
     ++epoch_;
-    return true;
   }
 
   Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
@@ -173,18 +185,19 @@ class Trainer::Impl {
   }
 
   Status join(const std::filesystem::path& file) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored)) {
+      return {StatusCode::kNotFound, "there is no checkpoint " + file.string()};
+    }
     try {
       torch::serialize::InputArchive archive;
       archive.load_from(file.string(), device_);
-      const std::string theirs = settings_in(archive);
-      const std::size_t end = theirs.find(kWidthWord);
-      if (end == std::string::npos || theirs.substr(0, end) != pictures()) {
-        return {StatusCode::kFailedPrecondition, "the checkpoint " + file.string() +
-                                                     " is of a training with " + theirs +
-                                                     ", this one has " + settings()};
+      const auto theirs = read_provenance(archive);
+      const std::string why = theirs ? why_not_together(*theirs, provenance()) : kNotSaid;
+      if (!why.empty()) {
+        return refused(file, why + "; only trainings of the same pictures go together");
       }
-      const unsigned long width = std::stoul(theirs.substr(end + kWidthWord.size()));
-      InceptionNet net(NetShape::of_width(static_cast<unsigned>(width), net_->shape.classes));
+      InceptionNet net(NetShape::of_width(theirs->width, net_->shape.classes));
       torch::serialize::InputArchive inner;
       archive.read("average", inner);
       net->load(inner);
@@ -193,12 +206,11 @@ class Trainer::Impl {
       others_.push_back(net);
       return {};
     } catch (const std::exception& error) {
-      return failed("cannot read the checkpoint " + file.string(), error);
+      return damaged(file, error, "train that network again");
     }
   }
 
   Status save(const std::filesystem::path& file) const {
-    const std::filesystem::path beside = file.string() + ".new";
     try {
       torch::serialize::OutputArchive archive;
       const auto part = [&archive](const std::string& name, const auto& what) {
@@ -210,12 +222,10 @@ class Trainer::Impl {
       part("average", *slow_);
       part("optimiser", *optimiser_);
       archive.write("epoch", torch::tensor(static_cast<std::int64_t>(epoch_)));
-      archive.write("settings", torch::IValue(settings()));
+      write(provenance(), archive);
       std::ostringstream bytes;
       archive.save_to(bytes);
-      if (Status status = write(bytes.str(), beside); !status.ok()) return status;
-      std::filesystem::rename(beside, file);
-      return {};
+      return replace_file(bytes.str(), file);
     } catch (const std::exception& error) {
       return failed("cannot write the checkpoint " + file.string(), error);
     }
@@ -225,12 +235,11 @@ class Trainer::Impl {
     try {
       torch::serialize::InputArchive archive;
       archive.load_from(file.string(), device_);
-      const std::string theirs = settings_in(archive);
-      if (theirs != settings()) {
-        return {StatusCode::kFailedPrecondition,
-                "the checkpoint " + file.string() + " is of a training with " + theirs +
-                    ", this one has " + settings() +
-                    "; give the same flags, or begin anew with --restart"};
+      const auto theirs = read_provenance(archive);
+      if (!theirs) return refused(file, std::string(kNotSaid) + "; begin anew with --restart");
+      if (const std::string why = why_not_go_on(*theirs, provenance()); !why.empty()) {
+        return refused(file,
+                       why + "; give the same folders and flags, or begin anew with --restart");
       }
       const auto part = [&archive](const std::string& name, auto& what) {
         torch::serialize::InputArchive inner;
@@ -246,7 +255,7 @@ class Trainer::Impl {
       settle();
       return {};
     } catch (const std::exception& error) {
-      return failed("cannot read the checkpoint " + file.string(), error);
+      return damaged(file, error, "begin anew with --restart");
     }
   }
 
@@ -261,13 +270,14 @@ class Trainer::Impl {
       module.eval();
       std::ostringstream bytes;
       module.save(bytes);
-      return write(bytes.str(), file);
+      return write_file(bytes.str(), file);
     } catch (const std::exception& error) {
       return failed("cannot write " + file.string(), error);
     }
   }
 
   unsigned epoch() const { return epoch_; }
+  bool over() const { return epoch_ >= options_.epochs; }
 
  private:
   Answers ask(Committee& committee, const Photos& photos, const std::vector<std::size_t>& members) {
@@ -284,16 +294,10 @@ class Trainer::Impl {
     return all;
   }
 
-  static std::string settings_in(torch::serialize::InputArchive& archive) {
-    torch::IValue settings;
-    archive.read("settings", settings);
-    return settings.toStringRef();
-  }
-
-  double train_batch(const std::vector<std::size_t>& order, std::uint64_t step, double rate,
+  double train_batch(const std::vector<std::size_t>& order, std::size_t step, double rate,
                      Random& random) {
-    const std::size_t begin = step * options_.batch;
-    const std::size_t end = std::min(order.size(), begin + options_.batch);
+    const std::size_t begin = batches_.begin(step);
+    const std::size_t end = batches_.begin(step + 1);
     torch::Tensor batch = batch_tensor(end - begin, photos_.size);
     torch::Tensor labels = torch::empty({static_cast<std::int64_t>(end - begin)}, torch::kLong);
     const bool blanked = epoch_ + options_.whole_epochs < options_.epochs;
@@ -354,30 +358,27 @@ class Trainer::Impl {
     towards(one.buffers(), other.buffers());
   }
 
-  // What must be the same for a checkpoint to be of this training.
-  std::string settings() const {
-    const auto number = [](double value) {
-      std::string text = std::to_string(value);
-      return text;
-    };
-    return pictures() + std::string(kWidthWord) + std::to_string(options_.width) + ", batches of " +
-           std::to_string(options_.batch) + ", rate " + number(options_.rate) + ", seed " +
-           std::to_string(options_.seed);
-  }
-  std::string pictures() const {
-    return std::to_string(members_.size()) + " pictures of " + std::to_string(photos_.size) +
-           " pixels in " + std::to_string(photos_.classes.size()) + " classes";
+  Provenance provenance() const {
+    return {.classes = photos_.classes,
+            .digest = digest_,
+            .pictures = members_.size(),
+            .size = photos_.size,
+            .width = options_.width,
+            .batch = options_.batch,
+            .rate = options_.rate,
+            .seed = options_.seed};
   }
 
   const TrainerOptions options_;
   const Photos& photos_;
   const std::vector<std::size_t> members_;
+  const std::string digest_;
   const torch::Device device_;
   InceptionNet net_{nullptr};
   InceptionNet slow_{nullptr};
   std::vector<InceptionNet> others_;  // of other trainings
   std::optional<torch::optim::SGD> optimiser_;
-  std::uint64_t steps_each_ = 0;
+  Batches batches_;  // of an epoch
   std::uint64_t look_ahead_ = 1;
   Schedule schedule_;
   unsigned epoch_ = 0;
@@ -396,19 +397,40 @@ bool accelerator_there() { return torch::cuda::is_available(); }
 
 const char* name_of(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
 
-Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members)
-    : impl_(std::make_unique<Impl>(options, photos, std::move(members))) {}
+Trainer::Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members,
+                 std::string digest) {
+  try {
+    impl_ = std::make_unique<Impl>(options, photos, std::move(members), std::move(digest));
+  } catch (const c10::Error& error) {
+    throw std::runtime_error(words_of(error));
+  }
+}
 Trainer::~Trainer() = default;
 
-bool Trainer::run_epoch(const std::function<void(const Progress&)>& tell) {
-  return impl_->run_epoch(tell);
+Status Trainer::run_epoch(const std::function<void(const Progress&)>& tell) {
+  if (impl_->over()) return {StatusCode::kFailedPrecondition, "the training is over"};
+  try {
+    impl_->run_epoch(tell);
+    return {};
+  } catch (const std::exception& error) {
+    return failed("epoch " + std::to_string(impl_->epoch() + 1) + " failed", error);
+  }
 }
 unsigned Trainer::epochs_done() const { return impl_->epoch(); }
-Answers Trainer::evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
-  return impl_->evaluate(photos, members);
+Result<Answers> Trainer::evaluate(const Photos& photos, const std::vector<std::size_t>& members) {
+  try {
+    return impl_->evaluate(photos, members);
+  } catch (const std::exception& error) {
+    return failed("the evaluation failed", error);
+  }
 }
-Answers Trainer::evaluate_module(const Photos& photos, const std::vector<std::size_t>& members) {
-  return impl_->evaluate_module(photos, members);
+Result<Answers> Trainer::evaluate_module(const Photos& photos,
+                                         const std::vector<std::size_t>& members) {
+  try {
+    return impl_->evaluate_module(photos, members);
+  } catch (const std::exception& error) {
+    return failed("the evaluation failed", error);
+  }
 }
 Status Trainer::join(const std::filesystem::path& checkpoint) { return impl_->join(checkpoint); }
 Status Trainer::save(const std::filesystem::path& file) const { return impl_->save(file); }

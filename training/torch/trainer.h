@@ -60,8 +60,11 @@ struct TrainerOptions {
 
 class Trainer {
  public:
-  // `members`: the pictures to train on. Both must outlive the trainer.
-  Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members);
+  // `members`: the pictures to train on, two at least. `photos` must outlive the trainer. `digest`
+  // names the pictures, and which of them are held out: a checkpoint is of these. Throws
+  // std::runtime_error, as where memory ends.
+  Trainer(TrainerOptions options, const Photos& photos, std::vector<std::size_t> members,
+          std::string digest = {});
   ~Trainer();
 
   struct Progress {
@@ -71,24 +74,26 @@ class Trainer {
     double rate = 0;
   };
   // Trains the next epoch; the order of the pictures and what is done to them depend on the seed
-  // and the epoch alone. Calls `tell` after each step. False: the training is over.
-  bool run_epoch(const std::function<void(const Progress&)>& tell);
+  // and the epoch alone. Calls `tell` after each step. kFailedPrecondition: the training is over.
+  Status run_epoch(const std::function<void(const Progress&)>& tell);
   unsigned epochs_done() const;
 
   // What the slow weights say of the pictures `members`.
-  Answers evaluate(const Photos& photos, const std::vector<std::size_t>& members);
+  Result<Answers> evaluate(const Photos& photos, const std::vector<std::size_t>& members);
 
   // The module is to ask the network of another training, too, as it is in this checkpoint: the
-  // mean of all logits. kFailedPrecondition: it was not trained on as many pictures of this size in
-  // as many classes; whether they are the same ones is the caller's to know.
+  // mean of all logits. kFailedPrecondition: it was trained on other pictures or classes, or does
+  // not say on which.
   Status join(const std::filesystem::path& checkpoint);
   // What the module will say: of all networks that were joined, with weights as they are stored.
-  Answers evaluate_module(const Photos& photos, const std::vector<std::size_t>& members);
+  Result<Answers> evaluate_module(const Photos& photos, const std::vector<std::size_t>& members);
 
-  // Everything needed to go on as if nothing had been between. Written beside `file` and renamed.
+  // Everything needed to go on as if nothing had been between. The file that was there stays until
+  // all of the new one is on the disk.
   Status save(const std::filesystem::path& file) const;
-  // kFailedPrecondition: the file is of a training with other settings. Another number of epochs,
-  // precision or number of threads is no other setting: it goes on with the new ones from there.
+  // kFailedPrecondition: the file is of a training with other pictures, classes or settings, or
+  // does not say of which. Another number of epochs, precision or number of threads is no other
+  // setting: it goes on with the new ones from there.
   Status load(const std::filesystem::path& file);
 
   // Writes what evaluate_module() asks as TorchScript: batch normalisation folded into the

@@ -37,6 +37,22 @@ TEST(Confusion, CountsWhatWasTakenForWhat) {
   EXPECT_THAT(table, HasSubstr("66.7"));
 }
 
+TEST(Confusion, ItsTableHasNoFigureWhereThereIsNothingToCount) {
+  const Confusion confusion(answers(3, {{{9, 0, 0}, 0}, {{9, 0, 0}, 1}}));
+  const std::string table = confusion.table({"cat", "dog", "unicorn"});
+  EXPECT_THAT(table, HasSubstr("cat              1     0     0   100.0\n"));
+  EXPECT_THAT(table, HasSubstr("dog              1     0     0     0.0\n"));
+  EXPECT_THAT(table, HasSubstr("unicorn          0     0     0       -\n"));
+  EXPECT_THAT(table, HasSubstr("precision     50.0     -     -\n"));
+}
+
+TEST(Confusion, ItsTableIsStraightWhateverTheLetters) {
+  const std::string table = Confusion(answers(2, {{{9, 0}, 0}, {{0, 9}, 1}}))
+                                .table({"B\xc3\xa4r & V\xc3\xb6gel im Wald", "Katze"});
+  EXPECT_THAT(table, HasSubstr("B\xc3\xa4r & V\xc3\xb6gel im Wald     1     0   100.0\n"));
+  EXPECT_THAT(table, HasSubstr("Katze                   0     1   100.0\n"));
+}
+
 // Labels drawn from softmax(logits), and then the logits made three times as sure.
 Answers overconfident() {
   Random random(11);

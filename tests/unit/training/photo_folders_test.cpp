@@ -11,6 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class PhotoFoldersTest : public ::testing::Test {
  protected:
@@ -83,7 +84,41 @@ TEST_F(PhotoFoldersTest, SaysWhatIsWrongWithTheFolders) {
   picture("cat/a.png", {1, 2, 3});
   EXPECT_THAT(read().status().message(), HasSubstr("fewer than two folders"));
   text("dog/notes.txt");
-  EXPECT_THAT(read().status().message(), HasSubstr("\"dog\" has no picture"));
+  EXPECT_THAT(read().status().message(),
+              HasSubstr((dir_ / "dog").string() + " has no picture in it: dog/notes.txt: "));
+  for (const char* name : {"dog/1", "dog/2", "dog/3", "dogs/4"}) text(name);
+  const Status none = read().status();
+  EXPECT_THAT(none.message(), HasSubstr("; and others"));
+  EXPECT_THAT(none.message(), Not(HasSubstr("dogs"))) << "which is another class";
+}
+
+TEST_F(PhotoFoldersTest, LeavesOutLinksAndWhatCannotBeReadAndSaysWhy) {
+  for (const char* name : {"cat/a.png", "dog/a.png", "dog/.thumbnails/a.png"}) {
+    picture(name, {1, 2, 3});
+  }
+  fs::create_symlink("nowhere", dir_ / "cat" / "dangling.png");
+  fs::create_symlink("itself", dir_ / "itself");
+  fs::create_symlink("/proc/self/mem", dir_ / "dog" / "unreadable.png");
+  const auto found = read();
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  EXPECT_THAT(found->photos.classes, ElementsAre("cat", "dog"));
+  EXPECT_EQ(found->photos.count(), 2u);
+  ASSERT_EQ(found->left_out.size(), 3u);
+  EXPECT_EQ(found->left_out[0], "itself: a link that leads to no folder");
+  EXPECT_EQ(found->left_out[1], "cat/dangling.png: a link that leads to no file");
+  EXPECT_THAT(found->left_out[2], HasSubstr("dog/unreadable.png: "));
+  EXPECT_THAT(found->left_out[2], Not(HasSubstr("empty")));
+}
+
+TEST_F(PhotoFoldersTest, TakesNoFolderWhoseNameCanBeNoLabel) {
+  picture("cat/a.png", {1, 2, 3});
+  for (const char* name : {"two\nlines", "latin \xfc", "tab\t", "return\r"}) {
+    picture(std::string(name) + "/a.png", {1, 2, 3});
+    EXPECT_THAT(read().status().message(), HasSubstr("cannot be a class")) << name;
+    fs::remove_all(dir_ / name);
+  }
+  picture("\xc3\xbc \xe2\x9c\x93/a.png", {1, 2, 3});
+  EXPECT_TRUE(read().ok());
 }
 
 TEST_F(PhotoFoldersTest, RefusesMoreThanFitsInMemoryBeforeReadingIt) {

@@ -31,7 +31,7 @@ TEST(TrainOptions, HasDefaultsForEverythingButTheFolders) {
 TEST(TrainOptions, TakesWhatItIsGiven) {
   const auto options = parse({"--epochs=3",
                               "--classes",
-                              "cat,dog",
+                              "dog,cat",
                               "--size",
                               "64",
                               "--sure",
@@ -54,7 +54,7 @@ TEST(TrainOptions, TakesWhatItIsGiven) {
                               "a/b.checkpoint,c"});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->trainer.epochs, 3u);
-  EXPECT_THAT(options->folders.classes, ElementsAre("cat", "dog"));
+  EXPECT_THAT(options->folders.classes, ElementsAre("cat", "dog")) << "sorted";
   EXPECT_EQ(options->folders.size, 64u);
   EXPECT_DOUBLE_EQ(options->sure, 0.9);
   EXPECT_EQ(options->held_out, 20u);
@@ -70,20 +70,36 @@ TEST(TrainOptions, TakesWhatItIsGiven) {
   EXPECT_EQ(options->trainer.width, 150u);
 }
 
+TEST(TrainOptions, NamesThePicturesAfterTheirDirectoryHoweverItIsWritten) {
+  for (const char* const data : {"my/pets", "my/pets/", "my/pets/.", "/my/cats/../pets//"}) {
+    const auto options = parse_train_options({"--data", data, "--out", "models/pets"});
+    ASSERT_TRUE(options.ok());
+    EXPECT_EQ(options->source, "trained by imgrec-train on pets") << data;
+  }
+  const auto here = parse_train_options({"--data", ".", "--out", "models/pets"});
+  EXPECT_EQ(here->source,
+            "trained by imgrec-train on " + std::filesystem::current_path().filename().string());
+}
+
 TEST(TrainOptions, RefusesWhatMakesNoSenseInWords) {
-  for (const auto& [word, complaint] :
-       std::vector<std::pair<std::string, std::string>>{{"--size=33", "multiple of 8"},
-                                                        {"--size=4", "--size"},
-                                                        {"--epochs=0", "--epochs"},
-                                                        {"--epochs=x", "--epochs"},
-                                                        {"--rate=0", "--rate"},
-                                                        {"--rate=nan", "--rate"},
-                                                        {"--held-out=99", "--held-out"},
-                                                        {"--precision=int8", "--precision"},
-                                                        {"--device=abacus", "--device"},
-                                                        {"--threads=0", "--threads"},
-                                                        {"--colour=red", "--colour"},
-                                                        {"stray", "stray"}}) {
+  for (const auto& [word, complaint] : std::vector<std::pair<std::string, std::string>>{
+           {"--size=33", "multiple of 8"},
+           {"--size=4", "--size"},
+           {"--epochs=0", "--epochs"},
+           {"--epochs=x", "--epochs"},
+           {"--classes=cat", "fewer than two"},
+           {"--classes=,", "fewer than two"},
+           {"--classes=cat,dog,cat", "\"cat\" twice"},
+           {"--classes=cat/,dog", "\"cat/\" is no class"},
+           {"--classes=.,dog", "\".\" is no class"},
+           {"--rate=0", "--rate"},
+           {"--rate=nan", "--rate"},
+           {"--held-out=99", "--held-out"},
+           {"--precision=int8", "--precision"},
+           {"--device=abacus", "--device"},
+           {"--threads=0", "--threads"},
+           {"--colour=red", "--colour"},
+           {"stray", "stray"}}) {
     const auto options = parse({word});
     ASSERT_FALSE(options.ok()) << word;
     EXPECT_THAT(options.status().message(), HasSubstr(complaint));
