@@ -230,15 +230,16 @@ class Reader {
 
   // Sums and comparisons of numbers that are known: what they give.
   bool computed(const Operation& op) {
+    const bool of_numbers = op.outputs().size() == 1 && !op.inputs().empty() &&
+                            !op.output()->type()->isSubtypeOf(*c10::TensorType::get());
+    if (!of_numbers || op.maybeOperator() == nullptr) return false;
     torch::jit::Stack stack;
     for (const Value* input : op.inputs()) {
       const auto held = known(input);
       if (!held || held->isTensor()) return false;
       stack.push_back(*held);
     }
-    if (op.outputs().size() != 1 || op.inputs().empty()) return false;
     op.getOperation()(stack);
-    if (stack.back().isTensor()) return false;
     known_[op.output()] = stack.back();
     return true;
   }
