@@ -26,7 +26,7 @@ manager/net       : manager/net manager/core manager/http net common proto     :
 manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
 worker/core       : worker/core media proto                                    : -
 worker/graph      : worker/graph proto                                         : -
-worker/inference  : worker/inference worker/graph worker/core common media proto : torch ATen c10 oneapi opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
+worker/inference  : worker/inference worker/graph worker/core common media proto : torch ATen c10 caffe2 oneapi opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
 worker/net        : worker/net worker/core net common proto                    : boost spdlog malloc.h
 worker/app        : worker net common media proto                              : boost spdlog prometheus
 client/core       : client/core proto                                          : -

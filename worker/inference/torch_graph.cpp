@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <torch/script.h>
+
 #include "worker/inference/torch_module.h"
 
 namespace imgrec::worker {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include <caffe2/serialize/read_adapter_interface.h>
+#include <torch/script.h>
 
 namespace imgrec::worker {
 namespace {

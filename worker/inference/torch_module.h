@@ -1,15 +1,16 @@
 // What this library's Torch side shares: modules from memory, and Torch's errors as text.
 //
-// Includes Torch's headers, which define LOG and CHECK: for sources alone.
 // Thread rule: pure functions. Owns nothing.
 #pragma once
 
 #include <exception>
 #include <string>
 
-#include <torch/script.h>
-
 #include "worker/inference/module_file.h"
+
+namespace torch::jit {
+struct Module;  // Torch's headers, which define LOG and CHECK, are for sources alone
+}
 
 namespace imgrec::worker {
 

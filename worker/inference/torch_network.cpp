@@ -11,6 +11,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <spdlog/spdlog.h>
+#include <torch/script.h>
 
 #include "worker/inference/torch_module.h"
 
