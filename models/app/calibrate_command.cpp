@@ -1,15 +1,14 @@
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <utility>
 
 #include "models/app/arguments.h"
 #include "models/app/commands.h"
 #include "models/app/new_folder.h"
+#include "training/data/picture_files.h"
 #include "worker/inference/calibration.h"
 #include "worker/inference/image_decoder.h"
 #include "worker/inference/model_folder.h"
@@ -45,22 +44,15 @@ struct Picture {
 Result<std::vector<Picture>> read_pictures(const fs::path& directory, unsigned count,
                                            worker::Shrinking shrinking) {
   std::error_code error;
-  std::vector<fs::path> files;
-  fs::recursive_directory_iterator entries(directory, error);
-  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
-    std::error_code unknown;  // a link to nowhere
-    if (entries->is_regular_file(unknown)) files.push_back(entries->path());
+  if (!fs::is_directory(directory, error)) {
+    return Status(StatusCode::kNotFound, "there is no directory " + directory.string());
   }
-  if (error) return Status(StatusCode::kNotFound, directory.string() + ": " + error.message());
-  std::sort(files.begin(), files.end());
   const worker::ImageDecoder decoder(100'000'000);
   std::vector<Picture> pictures;
-  for (const fs::path& file : files) {
-    std::ifstream stream(file, std::ios::binary);
-    std::string bytes{std::istreambuf_iterator<char>(stream), {}};
-    const auto pixels = decoder.decode(bytes, shrinking);
-    if (pixels.index() == 0)
-      pictures.push_back({file.filename().string(), std::move(bytes), false});
+  for (const fs::path& file : training::files_below(directory).files) {
+    auto bytes = training::read_whole_file(file);
+    if (!bytes || decoder.decode(*bytes, shrinking).index() != 0) continue;
+    pictures.push_back({file.filename().string(), *std::move(bytes), false});
   }
   if (pictures.empty()) {
     return Status(StatusCode::kNotFound, directory.string() + " holds no pictures");
@@ -90,8 +82,7 @@ Result<Observed> observe(const worker::ModelFolder& folder, const std::vector<Pi
   const Observed observed{(*calibration)->ranges(), (*calibration)->coverage()};
   if (observed.coverage.bytes == 0) {
     return Status(StatusCode::kUnsupported,
-                  "there is no int8 of this network: each of its convolutions reads values that "
-                  "are negative at times, as after SiLU; use bf16 or fp32");
+                  std::string("there is no int8 of this network: ") + worker::kWhyNoBytes);
   }
   return observed;
 }

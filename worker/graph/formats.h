@@ -42,6 +42,9 @@ struct Formats {
 
 // How many convolutions count in bytes. 0: of such a network there is no int8.
 std::size_t byte_convolutions(const Formats& formats);
+inline constexpr const char* kWhyNoBytes =
+    "each of its convolutions reads values that are negative at times, as after SiLU; use bf16 or "
+    "fp32";
 
 // `reduced`: what to use where bytes cannot be: kFloat or kReduced. `ranges` is used by kInt8 only;
 // a convolution whose input has no range is computed in `reduced`.

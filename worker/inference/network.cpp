@@ -111,9 +111,7 @@ Status check_ranges(const Graph& graph, const NetworkOptions& options) {
   }
   const Formats formats = choose_formats(graph, Precision::kInt8, Format::kFloat, options.ranges);
   if (byte_convolutions(formats) == 0) {
-    return unsupported(
-        "precision int8 cannot be had of this network: each of its convolutions reads values that "
-        "are negative at times, as after SiLU; use bf16 or fp32");
+    return unsupported(std::string("precision int8 cannot be had of this network: ") + kWhyNoBytes);
   }
   return {};
 }

@@ -198,8 +198,7 @@ class Reader {
     known_[op.output()] = list;
   }
 
-  // ---- what scripted modules compute of sizes, which are always the same here
-  // --------------------
+  // ---- what scripted modules compute of sizes ---------------------------------------------------
 
   void read_size(const Operation& op) {
     if (flat_.contains(op.input(0))) throw Unsupported("the size of a list");
@@ -246,8 +245,7 @@ class Reader {
     return true;
   }
 
-  // ---- layers
-  // ------------------------------------------------------------------------------------
+  // ---- layers -----------------------------------------------------------------------------------
 
   void read_convolution(const Operation& op, std::size_t stride, std::size_t padding,
                         std::size_t dilation, std::optional<std::size_t> output_padding,
