@@ -17,6 +17,7 @@ complain() {
 layers='
 proto             : proto                                                      : -
 media             : media proto                                                : -
+kernels           : kernels                                                    : -
 common            : common proto                                               : spdlog yaml-cpp prometheus
 net               : net common proto                                           : boost spdlog openssl
 manager/core      : manager/core media proto                                   : -
@@ -26,7 +27,7 @@ manager/net       : manager/net manager/core manager/http net common proto     :
 manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
 worker/core       : worker/core media proto                                    : -
 worker/graph      : worker/graph proto                                         : -
-worker/inference  : worker/inference worker/graph worker/core common media proto : torch ATen c10 caffe2 oneapi opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
+worker/inference  : worker/inference worker/graph worker/core kernels common media proto : torch ATen c10 caffe2 oneapi opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
 worker/net        : worker/net worker/core net common proto                    : boost spdlog malloc.h
 worker/app        : worker net common media proto                              : boost spdlog prometheus
 client/core       : client/core proto                                          : -
@@ -37,7 +38,7 @@ link/core         : link/core proto                                            :
 link/app          : link common proto                                          : spdlog yaml-cpp nlohmann net
 training/core     : training/core                                              : -
 training/data     : training/data training/core worker proto                   : opencv2
-training/torch    : training/torch training/core proto                         : torch ATen oneapi
+training/torch    : training/torch training/core kernels proto                 : torch ATen oneapi
 training/app      : training models worker common proto                        : unistd.h malloc.h
 bench             : bench models worker common proto                           : opencv2 dlfcn.h
 '

@@ -6,13 +6,14 @@
 #include <ATen/autocast_mode.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "training/core/winograd.h"
+#include "kernels/winograd.h"
 
 namespace imgrec::training {
 namespace {
 
-using winograd::kPlanes;
-using winograd::Pictures;
+namespace winograd = kernels::winograd;
+using kernels::winograd::kPlanes;
+using kernels::winograd::Pictures;
 
 constexpr auto kLayout = at::MemoryFormat::ChannelsLast;
 // Tiles whose planes are made, multiplied and summed up before the next ones', while they are in
@@ -183,7 +184,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
 bool winograd_fits(const torch::Tensor& x, const torch::Tensor& kernels) {
   const auto takes = [](std::int64_t channels) {
     return channels >= kFewestChannels &&
-           channels % static_cast<std::int64_t>(winograd::kLanes) == 0;
+           channels % static_cast<std::int64_t>(winograd::kChannels) == 0;
   };
   const auto in_tiles = [](std::int64_t places) {
     return places > 0 && places % static_cast<std::int64_t>(winograd::kTile) == 0;

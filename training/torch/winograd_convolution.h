@@ -1,5 +1,5 @@
 // 3x3 convolutions with a quarter of the products, for training on a processor: oneDNN has
-// Winograd's algorithm for AVX-512 alone, and for no gradient. See training/core/winograd.h, and
+// Winograd's algorithm for AVX-512 alone, and for no gradient. See kernels/winograd.h, and
 // docs/decisions/0022-training-on-a-processor.md for what it brings.
 //
 // Thread rule: as LibTorch's own operators. Owns: nothing.

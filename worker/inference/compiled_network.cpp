@@ -5,7 +5,6 @@
 #include <exception>
 #include <mutex>
 #include <new>
-#include <unordered_map>
 #include <utility>
 
 #include "worker/inference/onednn_plan.h"
@@ -36,12 +35,12 @@ struct Workspace {
       buffers.emplace_back(plan.buffers[i].desc, plan.engine, i == plan.input ? nullptr : place);
     }
     for (const PlanStep& step : plan.steps) {
-      std::unordered_map<int, dnnl::memory> list;
+      StepArguments list;
       for (const PlanArgument& argument : step.arguments) {
         list.emplace(argument.role,
                      argument.constant ? plan.constants[argument.index] : buffers[argument.index]);
       }
-      if (step.scratch_bytes > 0) {
+      if (step.scratch.get_size() > 0) {
         list.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(step.scratch, plan.engine, scratch.get()));
       }
       arguments.push_back(std::move(list));
@@ -52,7 +51,7 @@ struct Workspace {
   Arena arena;
   Arena scratch;
   std::vector<dnnl::memory> buffers;
-  std::vector<std::unordered_map<int, dnnl::memory>> arguments;  // by step
+  std::vector<StepArguments> arguments;  // by step
 };
 
 }  // namespace
@@ -89,7 +88,7 @@ struct CompiledNetwork::Impl {
   void execute(Workspace& workspace, const std::vector<float>& input) const {
     workspace.buffers[plan.input].set_data_handle(const_cast<float*>(input.data()));
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-      plan.steps[i].primitive.execute(workspace.stream, workspace.arguments[i]);
+      plan.steps[i].run(workspace.stream, workspace.arguments[i]);
     }
     workspace.stream.wait();
   }

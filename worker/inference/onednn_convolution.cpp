@@ -1,7 +1,6 @@
 #include "worker/inference/onednn_convolution.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -19,8 +18,6 @@ using Type = memory::data_type;
 
 constexpr float kWeightSteps = 127;
 constexpr float kLeastWeight = 1e-12F;
-// A choice that noise could turn round is not worth another layout.
-constexpr double kWorthIt = 0.9;
 
 // Weights as whole numbers, and for each output channel what one step is worth.
 struct ByteWeights {
@@ -96,7 +93,7 @@ class Builder {
     }
   }
 
-  PlannedConvolution finish(Primitive primitive) const {
+  Way finish(const Primitive& primitive) const {
     std::vector<float> bias = *convolution_.bias;
     for (std::size_t i = 0; i < bias.size() && formats_.bytes; ++i) {
       bias[i] /= formats_.source_scale * bytes_.scales[i];
@@ -105,8 +102,10 @@ class Builder {
     const void* weights = formats_.bytes ? static_cast<const void*>(bytes_.values.data())
                                          : static_cast<const void*>(convolution_.weights->data());
     const memory::desc plain(shape_, formats_.bytes ? Type::s8 : Type::f32, plain_);
-    return {primitive, copy(engine_, weights, plain, primitive.weights_desc()),
-            copy(engine_, bias.data(), bias_desc, bias_desc)};
+    Way way = way_of<dnnl::convolution_forward>(primitive);
+    way.constants = {{DNNL_ARG_WEIGHTS, copy(engine_, weights, plain, primitive.weights_desc())},
+                     {DNNL_ARG_BIAS, copy(engine_, bias.data(), bias_desc, bias_desc)}};
+    return way;
   }
 
  private:
@@ -136,40 +135,6 @@ class Builder {
   ByteWeights bytes_;
 };
 
-// Seconds of one run from `formats.source` to `formats.target`, changes of layout included: the
-// least of some, as noise only adds.
-double seconds_of(const dnnl::engine& engine, const PlannedConvolution& planned,
-                  const ConvolutionFormats& formats) {
-  const Primitive& primitive = planned.primitive;
-  dnnl::stream stream(engine);
-  memory outer_source(formats.source, engine);
-  memory outer_target(formats.target, engine);
-  std::fill_n(static_cast<char*>(outer_source.get_data_handle()), formats.source.get_size(), 0);
-  memory source(primitive.src_desc(), engine);
-  memory target(primitive.dst_desc(), engine);
-  memory scratch(primitive.scratchpad_desc(), engine);
-  const dnnl::convolution_forward convolution(primitive);
-  const dnnl::reorder in(outer_source, source);
-  const dnnl::reorder out(target, outer_target);
-  const bool other_layout = primitive.src_desc() != formats.source;
-  double least = 1e9;
-  constexpr int kRuns = 4;  // the first one writes the code
-  for (int i = 0; i < kRuns; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    if (other_layout) in.execute(stream, outer_source, source);
-    convolution.execute(stream, {{DNNL_ARG_SRC, source},
-                                 {DNNL_ARG_WEIGHTS, planned.weights},
-                                 {DNNL_ARG_BIAS, planned.bias},
-                                 {DNNL_ARG_DST, target},
-                                 {DNNL_ARG_SCRATCHPAD, scratch}});
-    if (other_layout) out.execute(stream, target, outer_target);
-    stream.wait();
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    least = std::min(least, spent.count());
-  }
-  return least;
-}
-
 }  // namespace
 
 Elementwise elementwise_of(Activation activation, float scale) {
@@ -197,16 +162,12 @@ primitive_attr plan_attributes(Activation activation, float target_scale) {
   return attributes;
 }
 
-PlannedConvolution plan_convolution(const dnnl::engine& engine, const Convolution& convolution,
-                                    std::int64_t inputs, const ConvolutionFormats& formats) {
+std::vector<Way> convolution_ways(const dnnl::engine& engine, const Convolution& convolution,
+                                  std::int64_t inputs, const ConvolutionFormats& formats) {
   const Builder builder(engine, convolution, inputs, formats);
-  PlannedConvolution direct = builder.finish(builder.direct());
-  const std::optional<Primitive> minimal = builder.winograd();
-  if (!minimal) return direct;
-  PlannedConvolution winograd = builder.finish(*minimal);
-  const bool faster =
-      seconds_of(engine, winograd, formats) < kWorthIt * seconds_of(engine, direct, formats);
-  return faster ? winograd : direct;
+  std::vector<Way> ways{builder.finish(builder.direct())};
+  if (const auto winograd = builder.winograd()) ways.push_back(builder.finish(*winograd));
+  return ways;
 }
 
 }  // namespace imgrec::worker

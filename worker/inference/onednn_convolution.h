@@ -1,13 +1,17 @@
-// One convolution as a oneDNN primitive, in the fastest of the ways that oneDNN has for it.
+// One convolution as a oneDNN primitive, in each of the ways that oneDNN has for it.
 //
-// Thread rule: on a thread that is set to compute alone, as it measures.
+// Thread rule: plain functions.
 // Owns: what it returns.
 // Inner header of this directory: it brings oneDNN in.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "worker/graph/graph.h"
+#include "worker/inference/step_ways.h"
 
 namespace imgrec::worker {
 
@@ -19,18 +23,12 @@ struct ConvolutionFormats {
   float target_scale = 1;     // of bytes
 };
 
-struct PlannedConvolution {
-  dnnl::convolution_forward::primitive_desc primitive;  // says what layouts it wants
-  dnnl::memory weights;
-  dnnl::memory bias;
-};
-
-// Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural
-// Networks", 2016) takes 2.25 to 4 times fewer multiplications for 3x3 kernels, but more of all
-// else, another layout, and fp32. It is taken where it is measured to be faster here and now, its
-// changes of layout included. Throws dnnl::error.
-PlannedConvolution plan_convolution(const dnnl::engine& engine, const Convolution& convolution,
-                                    std::int64_t inputs, const ConvolutionFormats& formats);
+// Directly, and by Winograd's minimal filtering where oneDNN has it (of 3x3 kernels, in fp32, with
+// AVX-512 alone): it takes 2.25 to 4 times fewer multiplications, but more of all else, and another
+// layout (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). Throws
+// dnnl::error.
+std::vector<Way> convolution_ways(const dnnl::engine& engine, const Convolution& convolution,
+                                  std::int64_t inputs, const ConvolutionFormats& formats);
 
 // An activation as oneDNN names it, of results that are kept as multiples of `scale`.
 struct Elementwise {

@@ -6,7 +6,9 @@
 #include <stdexcept>
 #include <utility>
 
+#include "worker/inference/kernel_ways.h"
 #include "worker/inference/onednn_convolution.h"
+#include "worker/inference/step_ways.h"
 
 namespace imgrec::worker {
 namespace {
@@ -103,20 +105,20 @@ class Planner {
     if (factor != 1) attributes.set_output_scales(0, {factor});
     const dnnl::reorder::primitive_desc pd(plan_.engine, plan_.buffers[from].desc, plan_.engine,
                                            plan_.buffers[to].desc, attributes);
-    step(dnnl::reorder(pd), pd, {{DNNL_ARG_FROM, false, from}, {DNNL_ARG_TO, false, to}});
+    step(way_of<dnnl::reorder>(pd), {{DNNL_ARG_FROM, false, from}, {DNNL_ARG_TO, false, to}});
   }
 
   // REQUIRES: at_ says for what.
-  template <class Descriptor>
-  void step(dnnl::primitive primitive, const Descriptor& pd, std::vector<PlanArgument> arguments) {
-    const std::string how = pd.impl_info_str();
-    if (how.starts_with("ref")) {
+  void step(Way way, std::vector<PlanArgument> arguments) {
+    if (way.how.starts_with("ref")) {
       throw std::runtime_error(at_ + ": oneDNN has only its reference code for this");
     }
-    PlanStep step{std::move(primitive), std::move(arguments), pd.scratchpad_desc().get_size(),
-                  pd.scratchpad_desc(), at_ + ", " + how};
-    plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.scratch_bytes);
-    plan_.steps.push_back(std::move(step));
+    for (auto& [role, constant] : way.constants) {
+      arguments.push_back({role, true, keep(std::move(constant))});
+    }
+    plan_.scratch_bytes = std::max(plan_.scratch_bytes, way.scratch.get_size());
+    plan_.steps.push_back(
+        {std::move(way.run), std::move(arguments), way.scratch, at_ + ", " + way.how});
   }
 
   std::size_t add_constant(const void* values, const memory::desc& from, const memory::desc& to) {
@@ -145,19 +147,18 @@ class Planner {
     ConvolutionFormats formats{desc(input, in), desc(node.output, out), byte_node_};
     if (byte_node_) formats.source_scale = scale(input);
     if (out == Format::kByte) formats.target_scale = scale(node.output);
-    PlannedConvolution planned =
-        plan_convolution(plan_.engine, kind, graph_.shape(input).channels, formats);
-    const auto& pd = planned.primitive;
-    const std::size_t source = laid_out(input, in, pd.src_desc());
-    const std::size_t target = pd.dst_desc() == formats.target
-                                   ? buffer(node.output, out)
-                                   : add_buffer(pd.dst_desc(), node.output, out);
-    step(dnnl::convolution_forward(pd), pd,
-         {{DNNL_ARG_SRC, false, source},
-          {DNNL_ARG_WEIGHTS, true, keep(std::move(planned.weights))},
-          {DNNL_ARG_BIAS, true, keep(std::move(planned.bias))},
-          {DNNL_ARG_DST, false, target}});
-    if (pd.dst_desc() != formats.target) reorder(target, buffer(node.output, out), 1);
+    std::vector<Way> ways =
+        convolution_ways(plan_.engine, kind, graph_.shape(input).channels, formats);
+    if (auto own = winograd_way(plan_.engine, kind, formats.source, formats.target)) {
+      ways.push_back(std::move(*own));
+    }
+    Way way = fastest_way(plan_.engine, std::move(ways), formats.source, formats.target);
+    const std::size_t source = laid_out(input, in, way.source);
+    const bool as_usual = way.target == formats.target;
+    const std::size_t target =
+        as_usual ? buffer(node.output, out) : add_buffer(way.target, node.output, out);
+    step(std::move(way), {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+    if (!as_usual) reorder(target, buffer(node.output, out), 1);
   }
 
   // A tensor for reading in a layout of the reader's own.
@@ -195,11 +196,10 @@ class Planner {
     plan_.buffers[target].desc = pd.dst_desc().reshape(dims(graph_.shape(node.output)));
     const std::size_t weights =
         add_constant(kind.weights->data(), {shape, Type::f32, Tag::oihw}, pd.weights_desc());
-    step(dnnl::inner_product_forward(pd), pd,
-         {{DNNL_ARG_SRC, false, source},
-          {DNNL_ARG_WEIGHTS, true, weights},
-          {DNNL_ARG_BIAS, true, add_bias(*kind.bias)},
-          {DNNL_ARG_DST, false, target}});
+    step(way_of<dnnl::inner_product_forward>(pd), {{DNNL_ARG_SRC, false, source},
+                                                   {DNNL_ARG_WEIGHTS, true, weights},
+                                                   {DNNL_ARG_BIAS, true, add_bias(*kind.bias)},
+                                                   {DNNL_ARG_DST, false, target}});
   }
 
   void add(const Node& node, const Pooling& kind) {
@@ -218,7 +218,11 @@ class Planner {
                                            {w.top, w.left}, {w.bottom, w.right});
     const dnnl::pooling_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
                                                    plan_.engine);
-    step(dnnl::pooling_forward(pd), pd,
+    std::vector<Way> ways{way_of<dnnl::pooling_forward>(pd)};
+    if (auto own = max_pooling_way(kind, pd.src_desc(), pd.dst_desc())) {
+      ways.push_back(std::move(*own));
+    }
+    step(fastest_way(plan_.engine, std::move(ways), pd.src_desc(), pd.dst_desc()),
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
 
@@ -231,7 +235,8 @@ class Planner {
         plan_.buffers[source].desc, kind.size, kind.alpha, kind.beta, kind.k);
     const dnnl::lrn_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
                                                plan_.engine);
-    step(dnnl::lrn_forward(pd), pd, {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+    step(way_of<dnnl::lrn_forward>(pd),
+         {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
 
   void add(const Node& node, const Activate& kind) {
@@ -250,7 +255,7 @@ class Planner {
                                            plan_.buffers[source].desc, alpha, beta);
     const dnnl::eltwise_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
                                                    plan_.engine);
-    step(dnnl::eltwise_forward(pd), pd,
+    step(way_of<dnnl::eltwise_forward>(pd),
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
 
@@ -269,7 +274,7 @@ class Planner {
     const dnnl::binary::desc what(how, plan_.buffers[a].desc, plan_.buffers[b].desc,
                                   plan_.buffers[target].desc);
     const dnnl::binary::primitive_desc pd(what, plan_attributes(activation), plan_.engine);
-    step(dnnl::binary(pd), pd,
+    step(way_of<dnnl::binary>(pd),
          {{DNNL_ARG_SRC_0, false, a}, {DNNL_ARG_SRC_1, false, b}, {DNNL_ARG_DST, false, target}});
   }
 
@@ -288,7 +293,7 @@ class Planner {
     const dnnl::concat::primitive_desc pd(plan_.buffers[target].desc, 1, sources, plan_.engine,
                                           plan_attributes(Activation::kNone));
     at_ = "concatenation " + graph_.tensors[node.output].name;
-    step(dnnl::concat(pd), pd, std::move(arguments));
+    step(way_of<dnnl::concat>(pd), std::move(arguments));
   }
 
   void add(const Node& node, const Softmax&) {
@@ -298,7 +303,7 @@ class Planner {
                                            plan_.buffers[source].desc, 1);
     const dnnl::softmax_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
                                                    plan_.engine);
-    step(dnnl::softmax_forward(pd), pd,
+    step(way_of<dnnl::softmax_forward>(pd),
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
 

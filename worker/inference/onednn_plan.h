@@ -1,4 +1,5 @@
-// A graph as a list of oneDNN primitives over numbered buffers, ready to run on any thread.
+// A graph as a list of steps over numbered buffers, oneDNN's primitives or kernels of ours, ready
+// to run on any thread.
 //
 // Activations are kept channels last: on CPUs with AVX-512 oneDNN's convolutions reach the same
 // rate with them as with blocked layouts, in every format, and nothing is reordered between layers.
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "worker/graph/arena.h"
 #include "worker/graph/formats.h"
 #include "worker/graph/graph.h"
+#include "worker/inference/step_ways.h"
 
 namespace imgrec::worker {
 
@@ -35,11 +38,10 @@ struct PlanArgument {
 };
 
 struct PlanStep {
-  dnnl::primitive primitive;
+  std::function<void(const dnnl::stream&, const StepArguments&)> run;
   std::vector<PlanArgument> arguments;
-  std::size_t scratch_bytes = 0;
-  dnnl::memory::desc scratch;
-  std::string what;  // "convolution conv2/3x3, brgconv:avx512_core", for people
+  dnnl::memory::desc scratch;  // of no size: none
+  std::string what;            // "convolution conv2/3x3, brgconv:avx512_core", for people
 };
 
 struct OneDnnPlan {

@@ -12,11 +12,13 @@
 #include <array>
 #include <cstddef>
 
-namespace imgrec::training::winograd {
+#include "kernels/processor.h"
 
-inline constexpr std::size_t kTile = 4;     // results of a tile, each way
-inline constexpr std::size_t kPlanes = 36;  // and its places before the sums, both ways
-inline constexpr std::size_t kLanes = 8;    // channels at a time
+namespace imgrec::kernels::winograd {
+
+inline constexpr std::size_t kTile = 4;      // results of a tile, each way
+inline constexpr std::size_t kPlanes = 36;   // and its places before the sums, both ways
+inline constexpr std::size_t kChannels = 8;  // at a time
 
 struct Pictures {
   std::size_t count = 0, height = 0, width = 0, channels = 0;
@@ -27,13 +29,17 @@ struct Pictures {
 
 // What the products are made of: B^T d B of each tile's 6x6 inputs, of which the outermost are its
 // neighbours', or zero beyond the edge.
-void to_planes(const Pictures& inputs, const float* pictures, float* planes);
+void to_planes(const Pictures& inputs, const float* pictures, float* planes,
+               Processor processor = this_processor());
 // What the products make: A^T m A.
-void from_planes(const Pictures& results, const float* planes, float* pictures);
+void from_planes(const Pictures& results, const float* planes, float* pictures,
+                 Processor processor = this_processor());
 
 // The gradients of what these two took, from those of what they made.
-void gradient_to_planes(const Pictures& results, const float* pictures, float* planes);
-void gradient_from_planes(const Pictures& inputs, const float* planes, float* pictures);
+void gradient_to_planes(const Pictures& results, const float* pictures, float* planes,
+                        Processor processor = this_processor());
+void gradient_from_planes(const Pictures& inputs, const float* planes, float* pictures,
+                          Processor processor = this_processor());
 
 // What a kernel is multiplied with from both sides, G g G^T: the third of the three sums, for
 // whoever has few kernels and a library.
@@ -44,4 +50,4 @@ inline constexpr std::array<std::array<float, 3>, 6> kKernelSums{{{1.F / 4, 0, 0
                                                                   {1.F / 24, -1.F / 12, 1.F / 6},
                                                                   {0, 0, 1}}};
 
-}  // namespace imgrec::training::winograd
+}  // namespace imgrec::kernels::winograd

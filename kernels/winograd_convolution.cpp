@@ -1,0 +1,274 @@
+#include "kernels/winograd_convolution.h"
+
+#include <algorithm>
+
+#include "kernels/winograd.h"
+#include "kernels/winograd_sums.h"
+
+namespace imgrec::kernels {
+namespace {
+
+using winograd::BothWays;
+using winograd::kPlanes;
+using winograd::kTile;
+using winograd::Part;
+using winograd::Square;
+
+constexpr std::size_t kSide = 6;  // of a tile's inputs
+// What the inputs' planes may take of the processor's own cache (512 KiB on Zen 3, 1 to 2 MiB on
+// newer ones): all blocks of outputs read them again. Half as much and half as much again are
+// slower by up to a tenth.
+constexpr std::size_t kPlanesBytes = 256 << 10;
+constexpr std::size_t kFewestTiles = 12;  // each loads all kernels anew
+
+std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+// to = a * b, to: rows x 16; a: rows x depth, b: depth x 16, in lines. Twelve sums, two of b's
+// vectors and one number of a's fill the sixteen registers.
+template <std::size_t kRows>
+IMGREC_INLINE inline void multiply(const float* a, const float* b, std::size_t depth, float* to) {
+  Lanes sums[kRows][2];
+#pragma GCC unroll 6
+  for (std::size_t r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Lanes{};
+  for (std::size_t k = 0; k < depth; ++k, b += 2 * kLanes) {
+    Lanes low, high;
+    load(b, low);
+    load(b + kLanes, high);
+#pragma GCC unroll 6
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const float f = a[r * depth + k];
+      const Lanes factor{IMGREC_ALL(f)};
+
+      sums[r][0] += factor * low;
+      sums[r][1] += factor * high;
+    }
+  }
+#pragma GCC unroll 6
+  for (std::size_t r = 0; r < kRows; ++r) {
+    store(sums[r][0], to + r * 2 * kLanes);
+    store(sums[r][1], to + r * 2 * kLanes + kLanes);
+  }
+}
+
+// The same for any number of rows, in pieces of nearly the same size.
+IMGREC_INLINE inline void multiply_all(const float* a, std::size_t rows, const float* b,
+                                       std::size_t depth, float* to) {
+  const std::size_t pieces = divide_up(rows, 6);
+  for (std::size_t piece = 0, row = 0; piece < pieces; ++piece) {
+    const std::size_t count = rows * (piece + 1) / pieces - row;
+    const float* from = a + row * depth;
+    float* target = to + row * 2 * kLanes;
+    switch (count) {
+      case 6:
+        multiply<6>(from, b, depth, target);
+        break;
+      case 5:
+        multiply<5>(from, b, depth, target);
+        break;
+      case 4:
+        multiply<4>(from, b, depth, target);
+        break;
+      case 3:
+        multiply<3>(from, b, depth, target);
+        break;
+      case 2:
+        multiply<2>(from, b, depth, target);
+        break;
+      default:
+        multiply<1>(from, b, depth, target);
+    }
+    row += count;
+  }
+}
+
+IMGREC_INLINE inline void bound(float least, float most, Lanes& values) {
+  const Lanes lower{IMGREC_ALL(least)}, upper{IMGREC_ALL(most)};
+  values = values < lower ? lower : values;
+  values = values > upper ? upper : values;
+}
+
+}  // namespace
+
+// One call of run().
+class WinogradConvolution::Run {
+ public:
+  Run(const WinogradConvolution& of, std::size_t count, const float* pictures, float* results,
+      float* scratch)
+      : of_(of),
+        shape_(of.shape_),
+        tiles_(of.tiles(count)),
+        at_once_(of.tiles_at_once(tiles_)),
+        pictures_(pictures),
+        results_(results),
+        inputs_(scratch),
+        products_(scratch + kPlanes * at_once_ * of.shape_.channels) {}
+
+  void all() const { all_of_them(); }
+  IMGREC_FOR_AVX2 void all_with_avx2() const { all_of_them(); }
+
+ private:
+  IMGREC_INLINE void all_of_them() const {
+    for (std::size_t first = 0; first < tiles_; first += at_once_) {
+      some(first, std::min(at_once_, tiles_ - first));
+    }
+  }
+
+  // Where a tile of results begins.
+  struct Place {
+    std::size_t picture, row, column;
+  };
+  IMGREC_INLINE Place place(std::size_t tile) const {
+    const std::size_t each = of_.tiles_down_ * of_.tiles_across_;
+    return {tile / each, tile % each / of_.tiles_across_ * kTile, tile % of_.tiles_across_ * kTile};
+  }
+
+  // `count` tiles from `first` on.
+  IMGREC_INLINE void some(std::size_t first, std::size_t count) const {
+    const std::size_t channels = shape_.channels;
+    for (std::size_t tile = 0; tile < count; ++tile) to_planes(place(first + tile), tile, count);
+    for (std::size_t block = 0; block < of_.bias_.size(); ++block) {
+      const Line* lines = &of_.lines_[block * kPlanes * channels];
+      for (std::size_t p = 0; p < kPlanes; ++p) {
+        multiply_all(inputs_ + p * count * channels, count, lines[p * channels].of_output, channels,
+                     products_ + p * count * kBlock);
+      }
+      for (std::size_t tile = 0; tile < count; ++tile) {
+        from_planes(place(first + tile), tile, count, block);
+      }
+    }
+  }
+
+  IMGREC_INLINE void to_planes(const Place& at, std::size_t tile, std::size_t count) const {
+    const std::size_t channels = shape_.channels;
+    const Part<kSide> part{
+        static_cast<std::ptrdiff_t>(at.row) - static_cast<std::ptrdiff_t>(shape_.top),
+        static_cast<std::ptrdiff_t>(at.column) - static_cast<std::ptrdiff_t>(shape_.left)};
+    const float* picture = pictures_ + at.picture * shape_.height * shape_.width * channels;
+    const bool whole = part.whole(shape_.height, shape_.width);
+    for (std::size_t channel = 0; channel < channels; channel += kLanes) {
+      Square<kSide> from, to;
+      if (whole) {
+        const float* corner = picture +
+                              (static_cast<std::size_t>(part.top) * shape_.width +
+                               static_cast<std::size_t>(part.left)) *
+                                  channels +
+                              channel;
+#pragma GCC unroll 6
+        for (std::size_t r = 0; r < kSide; ++r) {
+#pragma GCC unroll 6
+          for (std::size_t c = 0; c < kSide; ++c) {
+            load(corner + (r * shape_.width + c) * channels, from.at[r * kSide + c]);
+          }
+        }
+      } else {
+        from = {};
+        part.inside(shape_.height, shape_.width,
+                    [&](std::size_t place, std::size_t in_picture) IMGREC_INLINE {
+                      load(picture + in_picture * channels + channel, from.at[place]);
+                    });
+      }
+      BothWays<winograd::kInputSums>::apply(from.at, to.at);
+#pragma GCC unroll 36
+      for (std::size_t p = 0; p < kPlanes; ++p) {
+        store(to.at[p], inputs_ + (p * count + tile) * channels + channel);
+      }
+    }
+  }
+
+  IMGREC_INLINE void from_planes(const Place& at, std::size_t tile, std::size_t count,
+                                 std::size_t block) const {
+    const std::size_t height = shape_.result_height(), width = shape_.result_width();
+    const Part<kTile> part{static_cast<std::ptrdiff_t>(at.row),
+                           static_cast<std::ptrdiff_t>(at.column)};
+    const std::size_t end = std::min(kBlock, shape_.outputs - block * kBlock);
+    for (std::size_t output = 0; output < end; output += kLanes) {
+      Square<kSide> from;
+      Square<kTile> to;
+      Lanes bias;
+      load(of_.bias_[block].of_output + output, bias);
+#pragma GCC unroll 36
+      for (std::size_t p = 0; p < kPlanes; ++p) {
+        load(products_ + (p * count + tile) * kBlock + output, from.at[p]);
+      }
+      BothWays<winograd::kResultSums>::apply(from.at, to.at);
+      float* result =
+          results_ + at.picture * height * width * shape_.outputs + block * kBlock + output;
+      part.inside(height, width, [&](std::size_t place, std::size_t in_result) IMGREC_INLINE {
+        Lanes values = to.at[place] + bias;
+        bound(shape_.least, shape_.most, values);
+        store(values, result + in_result * shape_.outputs);
+      });
+    }
+  }
+
+  const WinogradConvolution& of_;
+  const Shape& shape_;
+  const std::size_t tiles_, at_once_;
+  const float* const pictures_;
+  float* const results_;
+  float* const inputs_;    // plane x tile x channel
+  float* const products_;  // plane x tile x output of a block
+};
+
+bool WinogradConvolution::fits(const Shape& shape) {
+  return shape.height + shape.top + shape.bottom >= 3 &&
+         shape.width + shape.left + shape.right >= 3 && shape.channels > 0 &&
+         shape.channels % kLanes == 0 && shape.outputs > 0 && shape.outputs % kLanes == 0;
+}
+
+WinogradConvolution::WinogradConvolution(const Shape& shape, const std::vector<float>& kernels,
+                                         const std::vector<float>& bias)
+    : shape_(shape),
+      tiles_down_(divide_up(shape.result_height(), kTile)),
+      tiles_across_(divide_up(shape.result_width(), kTile)),
+      lines_(divide_up(shape.outputs, kBlock) * kPlanes * shape.channels),
+      bias_(divide_up(shape.outputs, kBlock)) {
+  constexpr auto& kSums = winograd::kKernelSums;
+  for (std::size_t output = 0; output < shape.outputs; ++output) {
+    const std::size_t block = output / kBlock, place = output % kBlock;
+    bias_[block].of_output[place] = bias[output];
+    for (std::size_t channel = 0; channel < shape.channels; ++channel) {
+      const float* kernel = &kernels[(output * shape.channels + channel) * 9];
+      float half[kSide][3];  // summed up along columns
+      for (std::size_t r = 0; r < kSide; ++r) {
+        for (std::size_t c = 0; c < 3; ++c) {
+          half[r][c] =
+              kSums[r][0] * kernel[c] + kSums[r][1] * kernel[3 + c] + kSums[r][2] * kernel[6 + c];
+        }
+      }
+      for (std::size_t p = 0; p < kPlanes; ++p) {
+        const auto& row = half[p / kSide];
+        const auto& sums = kSums[p % kSide];
+        lines_[(block * kPlanes + p) * shape.channels + channel].of_output[place] =
+            sums[0] * row[0] + sums[1] * row[1] + sums[2] * row[2];
+      }
+    }
+  }
+}
+
+std::size_t WinogradConvolution::tiles(std::size_t count) const {
+  return count * tiles_down_ * tiles_across_;
+}
+
+// As many in each turn, nearly.
+std::size_t WinogradConvolution::tiles_at_once(std::size_t tiles) const {
+  const std::size_t most =
+      std::max(kFewestTiles, kPlanesBytes / (kPlanes * shape_.channels * sizeof(float)));
+  return divide_up(tiles, divide_up(tiles, most));
+}
+
+std::size_t WinogradConvolution::scratch_floats(std::size_t count) const {
+  return kPlanes * tiles_at_once(tiles(count)) * (shape_.channels + kBlock);
+}
+
+void WinogradConvolution::run(std::size_t count, const float* pictures, float* results,
+                              float* scratch, Processor processor) const {
+  const Run run(*this, count, pictures, results, scratch);
+  if (processor == Processor::kAvx2) {
+    run.all_with_avx2();
+  } else {
+    run.all();
+  }
+}
+
+}  // namespace imgrec::kernels

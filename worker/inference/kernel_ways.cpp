@@ -1,0 +1,123 @@
+#include "worker/inference/kernel_ways.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "kernels/max_pooling.h"
+#include "kernels/winograd_convolution.h"
+#include "worker/inference/onednn_convolution.h"
+
+namespace imgrec::worker {
+namespace {
+
+using dnnl::memory;
+using kernels::MaxPooling;
+using kernels::WinogradConvolution;
+using Type = memory::data_type;
+
+struct Sizes {
+  std::size_t count, channels, height, width;
+};
+
+std::size_t size_of(std::int64_t number) { return static_cast<std::size_t>(number); }
+
+Sizes sizes(const memory::desc& desc) {
+  const memory::dims dims = desc.dims();
+  return {size_of(dims[0]), size_of(dims[1]), size_of(dims[2]), size_of(dims[3])};
+}
+
+bool are_floats(const memory::desc& source, const memory::desc& target) {
+  return source.data_type() == Type::f32 && target.data_type() == Type::f32;
+}
+
+float* values(const StepArguments& arguments, int role) {
+  return static_cast<float*>(arguments.at(role).get_data_handle());
+}
+
+memory::desc scratch_of(std::size_t floats) {
+  return {{static_cast<std::int64_t>(floats)}, Type::f32, memory::format_tag::x};
+}
+
+// What a kernel's bounds cannot say is done afterwards, in place.
+dnnl::eltwise_forward elementwise_in_place(const dnnl::engine& engine, Activation activation,
+                                           const memory::desc& desc) {
+  const Elementwise own = elementwise_of(activation);
+  return dnnl::eltwise_forward(
+      {{dnnl::prop_kind::forward_inference, own.how, desc, own.alpha, own.beta}, engine});
+}
+
+}  // namespace
+
+std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& convolution,
+                                const memory::desc& source, const memory::desc& target) {
+  const Window& w = convolution.window;
+  const auto [count, channels, height, width] = sizes(source);
+  WinogradConvolution::Shape shape{height,           width,
+                                   channels,         size_of(w.top),
+                                   size_of(w.left),  size_of(w.bottom),
+                                   size_of(w.right), size_of(convolution.outputs)};
+  const bool fits = w.kernel_h == 3 && w.kernel_w == 3 && w.stride_h == 1 && w.stride_w == 1 &&
+                    w.dilation_h == 1 && w.dilation_w == 1 && convolution.groups == 1 &&
+                    are_floats(source, target) && WinogradConvolution::fits(shape);
+  if (!fits) return std::nullopt;
+  std::optional<dnnl::eltwise_forward> activation;
+  switch (convolution.activation) {
+    case Activation::kNone:
+      break;
+    case Activation::kRelu6:
+      shape.most = 6;
+      [[fallthrough]];
+    case Activation::kRelu:
+      shape.least = 0;
+      break;
+    case Activation::kSilu:
+      activation = elementwise_in_place(engine, convolution.activation, target);
+  }
+  const auto kernel =
+      std::make_shared<const WinogradConvolution>(shape, *convolution.weights, *convolution.bias);
+  return Way{[kernel, activation, pictures = count](const dnnl::stream& stream,
+                                                    const StepArguments& arguments) {
+               kernel->run(pictures, values(arguments, DNNL_ARG_SRC),
+                           values(arguments, DNNL_ARG_DST), values(arguments, DNNL_ARG_SCRATCHPAD));
+               if (!activation) return;
+               const memory& results = arguments.at(DNNL_ARG_DST);
+               activation->execute(stream, {{DNNL_ARG_SRC, results}, {DNNL_ARG_DST, results}});
+             },
+             source,
+             target,
+             scratch_of(kernel->scratch_floats(count)),
+             {},
+             "own Winograd"};
+}
+
+std::optional<Way> max_pooling_way(const Pooling& pooling, const memory::desc& source,
+                                   const memory::desc& target) {
+  if (pooling.method != Pooling::Method::kMax || !are_floats(source, target)) return std::nullopt;
+  const Window& w = pooling.window;
+  const Sizes from = sizes(source), to = sizes(target);
+  const MaxPooling kernel{from.height,
+                          from.width,
+                          from.channels,
+                          to.height,
+                          to.width,
+                          size_of(w.kernel_h),
+                          size_of(w.kernel_w),
+                          size_of(w.stride_h),
+                          size_of(w.stride_w),
+                          size_of(w.top),
+                          size_of(w.left)};
+  if (!kernel.fits()) return std::nullopt;
+  return Way{[kernel, pictures = from.count](const dnnl::stream&, const StepArguments& arguments) {
+               kernel.run(pictures, values(arguments, DNNL_ARG_SRC),
+                          values(arguments, DNNL_ARG_DST), values(arguments, DNNL_ARG_SCRATCHPAD));
+             },
+             source,
+             target,
+             scratch_of(kernel.scratch_floats()),
+             {},
+             "own"};
+}
+
+}  // namespace imgrec::worker
