@@ -7,6 +7,7 @@
 namespace imgrec::kernels::winograd {
 namespace {
 
+constexpr auto kResultSums = result_sums<kTile>();
 constexpr Matrix<6, 6> kInputSumsBack = transposed(kInputSums);
 constexpr Matrix<6, 4> kResultSumsBack = transposed(kResultSums);
 

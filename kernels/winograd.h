@@ -19,6 +19,7 @@ namespace imgrec::kernels::winograd {
 inline constexpr std::size_t kTile = 4;      // results of a tile, each way
 inline constexpr std::size_t kPlanes = 36;   // and its places before the sums, both ways
 inline constexpr std::size_t kChannels = 8;  // at a time
+inline constexpr std::array<float, 5> kPoints{0, 1, -1, 2, -2};
 
 struct Pictures {
   std::size_t count = 0, height = 0, width = 0, channels = 0;
@@ -41,13 +42,22 @@ void gradient_to_planes(const Pictures& results, const float* pictures, float* p
 void gradient_from_planes(const Pictures& inputs, const float* planes, float* pictures,
                           Processor processor = this_processor());
 
-// What a kernel is multiplied with from both sides, G g G^T: the third of the three sums, for
-// whoever has few kernels and a library.
-inline constexpr std::array<std::array<float, 3>, 6> kKernelSums{{{1.F / 4, 0, 0},
-                                                                  {-1.F / 6, -1.F / 6, -1.F / 6},
-                                                                  {-1.F / 6, 1.F / 6, -1.F / 6},
-                                                                  {1.F / 24, 1.F / 12, 1.F / 6},
-                                                                  {1.F / 24, -1.F / 12, 1.F / 6},
-                                                                  {0, 0, 1}}};
+// What a kernel of kSize x kSize is multiplied with from both sides, G g G^T: the third of the
+// three sums, for whoever has few kernels and a library. Its rows are a polynomial's powers at five
+// points, scaled, and at infinity.
+template <std::size_t kSize>
+constexpr std::array<std::array<float, kSize>, 6> kernel_sums() {
+  std::array<std::array<float, kSize>, 6> sums{};
+  constexpr std::array<float, 5> kScales{1.F / 4, -1.F / 6, -1.F / 6, 1.F / 24, 1.F / 24};
+  for (std::size_t row = 0; row < kPoints.size(); ++row) {
+    float power = kScales[row];
+    for (float& sum : sums[row]) {
+      sum = power;
+      power *= kPoints[row];
+    }
+  }
+  sums[5][kSize - 1] = 1;
+  return sums;
+}
 
 }  // namespace imgrec::kernels::winograd

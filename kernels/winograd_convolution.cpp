@@ -10,11 +10,12 @@ namespace {
 
 using winograd::BothWays;
 using winograd::kPlanes;
-using winograd::kTile;
 using winograd::Part;
 using winograd::Square;
 
 constexpr std::size_t kSide = 6;  // of a tile's inputs
+// Of its results.
+constexpr std::size_t tile_of(std::size_t kernel) { return kSide - kernel + 1; }
 // What the inputs' planes may take of the processor's own cache (512 KiB on Zen 3, 1 to 2 MiB on
 // newer ones): all blocks of outputs read them again. Half as much and half as much again are
 // slower by up to a tenth.
@@ -90,7 +91,11 @@ IMGREC_INLINE inline void bound(float least, float most, Lanes& values) {
 }  // namespace
 
 // One call of run().
+template <std::size_t kKernel>
 class WinogradConvolution::Run {
+  static constexpr std::size_t kTile = tile_of(kKernel);
+  static constexpr auto kResultSums = winograd::result_sums<kTile>();
+
  public:
   Run(const WinogradConvolution& of, std::size_t count, const float* pictures, float* results,
       float* scratch)
@@ -190,7 +195,7 @@ class WinogradConvolution::Run {
       for (std::size_t p = 0; p < kPlanes; ++p) {
         load(products_ + (p * count + tile) * kBlock + output, from.at[p]);
       }
-      BothWays<winograd::kResultSums>::apply(from.at, to.at);
+      BothWays<kResultSums>::apply(from.at, to.at);
       float* result =
           results_ + at.picture * height * width * shape_.outputs + block * kBlock + output;
       part.inside(height, width, [&](std::size_t place, std::size_t in_result) IMGREC_INLINE {
@@ -211,37 +216,49 @@ class WinogradConvolution::Run {
 };
 
 bool WinogradConvolution::fits(const Shape& shape) {
-  return shape.height + shape.top + shape.bottom >= 3 &&
-         shape.width + shape.left + shape.right >= 3 && shape.channels > 0 &&
+  return (shape.kernel == 3 || shape.kernel == 5) &&
+         shape.height + shape.top + shape.bottom >= shape.kernel &&
+         shape.width + shape.left + shape.right >= shape.kernel && shape.channels > 0 &&
          shape.channels % kLanes == 0 && shape.outputs > 0 && shape.outputs % kLanes == 0;
 }
 
 WinogradConvolution::WinogradConvolution(const Shape& shape, const std::vector<float>& kernels,
                                          const std::vector<float>& bias)
     : shape_(shape),
-      tiles_down_(divide_up(shape.result_height(), kTile)),
-      tiles_across_(divide_up(shape.result_width(), kTile)),
+      tiles_down_(divide_up(shape.result_height(), tile_of(shape.kernel))),
+      tiles_across_(divide_up(shape.result_width(), tile_of(shape.kernel))),
       lines_(divide_up(shape.outputs, kBlock) * kPlanes * shape.channels),
       bias_(divide_up(shape.outputs, kBlock)) {
-  constexpr auto& kSums = winograd::kKernelSums;
   for (std::size_t output = 0; output < shape.outputs; ++output) {
+    bias_[output / kBlock].of_output[output % kBlock] = bias[output];
+  }
+  if (shape.kernel == 3) {
+    make_lines<3>(kernels);
+  } else {
+    make_lines<5>(kernels);
+  }
+}
+
+template <std::size_t kKernel>
+void WinogradConvolution::make_lines(const std::vector<float>& kernels) {
+  constexpr auto kSums = winograd::kernel_sums<kKernel>();
+  const float* kernel = kernels.data();
+  for (std::size_t output = 0; output < shape_.outputs; ++output) {
     const std::size_t block = output / kBlock, place = output % kBlock;
-    bias_[block].of_output[place] = bias[output];
-    for (std::size_t channel = 0; channel < shape.channels; ++channel) {
-      const float* kernel = &kernels[(output * shape.channels + channel) * 9];
-      float half[kSide][3];  // summed up along columns
+    for (std::size_t channel = 0; channel < shape_.channels; ++channel) {
+      float half[kSide][kKernel] = {};  // summed up along columns
       for (std::size_t r = 0; r < kSide; ++r) {
-        for (std::size_t c = 0; c < 3; ++c) {
-          half[r][c] =
-              kSums[r][0] * kernel[c] + kSums[r][1] * kernel[3 + c] + kSums[r][2] * kernel[6 + c];
+        for (std::size_t k = 0; k < kKernel; ++k) {
+          for (std::size_t c = 0; c < kKernel; ++c)
+            half[r][c] += kSums[r][k] * kernel[k * kKernel + c];
         }
       }
       for (std::size_t p = 0; p < kPlanes; ++p) {
-        const auto& row = half[p / kSide];
-        const auto& sums = kSums[p % kSide];
-        lines_[(block * kPlanes + p) * shape.channels + channel].of_output[place] =
-            sums[0] * row[0] + sums[1] * row[1] + sums[2] * row[2];
+        float sum = 0;
+        for (std::size_t k = 0; k < kKernel; ++k) sum += kSums[p % kSide][k] * half[p / kSide][k];
+        lines_[(block * kPlanes + p) * shape_.channels + channel].of_output[place] = sum;
       }
+      kernel += kKernel * kKernel;
     }
   }
 }
@@ -263,11 +280,17 @@ std::size_t WinogradConvolution::scratch_floats(std::size_t count) const {
 
 void WinogradConvolution::run(std::size_t count, const float* pictures, float* results,
                               float* scratch, Processor processor) const {
-  const Run run(*this, count, pictures, results, scratch);
-  if (processor == Processor::kAvx2) {
-    run.all_with_avx2();
+  const auto with = [&](const auto& run) {
+    if (processor == Processor::kAvx2) {
+      run.all_with_avx2();
+    } else {
+      run.all();
+    }
+  };
+  if (shape_.kernel == 3) {
+    with(Run<3>(*this, count, pictures, results, scratch));
   } else {
-    run.all();
+    with(Run<5>(*this, count, pictures, results, scratch));
   }
 }
 

@@ -28,14 +28,27 @@ constexpr Matrix<kColumns, kRows> transposed(const Matrix<kRows, kColumns>& matr
   return result;
 }
 
+// B^T, whatever the size of the kernel: the points are the same.
 inline constexpr Matrix<6, 6> kInputSums{{{4, 0, -5, 0, 1, 0},
                                           {0, -4, -4, 1, 1, 0},
                                           {0, 4, -4, -1, 1, 0},
                                           {0, -2, -1, 2, 1, 0},
                                           {0, 2, -1, -2, 1, 0},
                                           {0, 4, 0, -5, 0, 1}}};
-inline constexpr Matrix<4, 6> kResultSums{
-    {{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}}};
+// A^T, for tiles of kTile x kTile results.
+template <std::size_t kTile>
+constexpr Matrix<kTile, 6> result_sums() {
+  Matrix<kTile, 6> sums{};
+  for (std::size_t point = 0; point < kPoints.size(); ++point) {
+    float power = 1;
+    for (auto& row : sums) {
+      row[point] = power;
+      power *= kPoints[point];
+    }
+  }
+  sums[kTile - 1][5] = 1;
+  return sums;
+}
 
 // A square of vectors, row by row. (gcc 12 takes no plain array of them in a template's lambda.)
 template <std::size_t kSide>

@@ -23,9 +23,10 @@ constexpr std::int64_t kFewestChannels = 24;  // those with fewer take little ti
 
 // 36 x 9: what makes a kernel's planes of its nine numbers.
 torch::Tensor kernel_sums() {
+  constexpr auto kSums = winograd::kernel_sums<3>();
   const torch::Tensor one_way = torch::empty({6, 3});
   for (std::size_t i = 0; i < 18; ++i) {
-    one_way.data_ptr<float>()[i] = winograd::kKernelSums[i / 3][i % 3];
+    one_way.data_ptr<float>()[i] = kSums[i / 3][i % 3];
   }
   return torch::kron(one_way, one_way);
 }

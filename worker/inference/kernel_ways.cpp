@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "kernels/local_normalisation.h"
 #include "kernels/max_pooling.h"
 #include "kernels/winograd_convolution.h"
 #include "worker/inference/onednn_convolution.h"
@@ -54,11 +55,16 @@ std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& c
                                 const memory::desc& source, const memory::desc& target) {
   const Window& w = convolution.window;
   const auto [count, channels, height, width] = sizes(source);
-  WinogradConvolution::Shape shape{height,           width,
-                                   channels,         size_of(w.top),
-                                   size_of(w.left),  size_of(w.bottom),
-                                   size_of(w.right), size_of(convolution.outputs)};
-  const bool fits = w.kernel_h == 3 && w.kernel_w == 3 && w.stride_h == 1 && w.stride_w == 1 &&
+  WinogradConvolution::Shape shape{height,
+                                   width,
+                                   channels,
+                                   size_of(w.top),
+                                   size_of(w.left),
+                                   size_of(w.bottom),
+                                   size_of(w.right),
+                                   size_of(w.kernel_h),
+                                   size_of(convolution.outputs)};
+  const bool fits = w.kernel_h == w.kernel_w && w.stride_h == 1 && w.stride_w == 1 &&
                     w.dilation_h == 1 && w.dilation_w == 1 && convolution.groups == 1 &&
                     are_floats(source, target) && WinogradConvolution::fits(shape);
   if (!fits) return std::nullopt;
@@ -90,6 +96,26 @@ std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& c
              scratch_of(kernel->scratch_floats(count)),
              {},
              "own Winograd"};
+}
+
+std::optional<Way> local_normalisation_way(const LocalNormalisation& normalisation,
+                                           const memory::desc& source, const memory::desc& target) {
+  const Sizes from = sizes(source);
+  const kernels::LocalNormalisation kernel{from.channels, size_of(normalisation.size),
+                                           normalisation.alpha, normalisation.k};
+  const bool fits = normalisation.beta == kernels::LocalNormalisation::kBeta &&
+                    are_floats(source, target) && kernel.fits();
+  if (!fits) return std::nullopt;
+  return Way{[kernel, places = from.count * from.height * from.width](
+                 const dnnl::stream&, const StepArguments& arguments) {
+               kernel.run(places, values(arguments, DNNL_ARG_SRC), values(arguments, DNNL_ARG_DST),
+                          values(arguments, DNNL_ARG_SCRATCHPAD));
+             },
+             source,
+             target,
+             scratch_of(kernel.scratch_floats()),
+             {},
+             "own"};
 }
 
 std::optional<Way> max_pooling_way(const Pooling& pooling, const memory::desc& source,

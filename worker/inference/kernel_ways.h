@@ -18,6 +18,9 @@ namespace imgrec::worker {
 // batch x channels x height x width, channels last. Nothing: not for these kernels.
 std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& convolution,
                                 const dnnl::memory::desc& source, const dnnl::memory::desc& target);
+std::optional<Way> local_normalisation_way(const LocalNormalisation& normalisation,
+                                           const dnnl::memory::desc& source,
+                                           const dnnl::memory::desc& target);
 std::optional<Way> max_pooling_way(const Pooling& pooling, const dnnl::memory::desc& source,
                                    const dnnl::memory::desc& target);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -121,6 +122,15 @@ class Planner {
         {std::move(way.run), std::move(arguments), way.scratch, at_ + ", " + way.how});
   }
 
+  // oneDNN's way or ours, if there is one.
+  void fastest_step(Way onednn, std::optional<Way> own, std::size_t source, std::size_t target) {
+    std::vector<Way> ways{std::move(onednn)};
+    if (own) ways.push_back(std::move(*own));
+    step(fastest_way(plan_.engine, std::move(ways), plan_.buffers[source].desc,
+                     plan_.buffers[target].desc),
+         {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+  }
+
   std::size_t add_constant(const void* values, const memory::desc& from, const memory::desc& to) {
     memory source(from, plan_.engine, const_cast<void*>(values));
     memory own(to, plan_.engine);
@@ -218,12 +228,8 @@ class Planner {
                                            {w.top, w.left}, {w.bottom, w.right});
     const dnnl::pooling_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
                                                    plan_.engine);
-    std::vector<Way> ways{way_of<dnnl::pooling_forward>(pd)};
-    if (auto own = max_pooling_way(kind, pd.src_desc(), pd.dst_desc())) {
-      ways.push_back(std::move(*own));
-    }
-    step(fastest_way(plan_.engine, std::move(ways), pd.src_desc(), pd.dst_desc()),
-         {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+    fastest_step(way_of<dnnl::pooling_forward>(pd),
+                 max_pooling_way(kind, pd.src_desc(), pd.dst_desc()), source, target);
   }
 
   void add(const Node& node, const LocalNormalisation& kind) {
@@ -235,8 +241,8 @@ class Planner {
         plan_.buffers[source].desc, kind.size, kind.alpha, kind.beta, kind.k);
     const dnnl::lrn_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
                                                plan_.engine);
-    step(way_of<dnnl::lrn_forward>(pd),
-         {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
+    fastest_step(way_of<dnnl::lrn_forward>(pd),
+                 local_normalisation_way(kind, pd.src_desc(), pd.dst_desc()), source, target);
   }
 
   void add(const Node& node, const Activate& kind) {

@@ -23,11 +23,12 @@ double product(const Values& a, const Values& b) {
 
 // A kernel's 36 numbers.
 Values kernel_planes(const Values& kernel) {
+  constexpr auto kSums = kernel_sums<3>();
   Values planes(kPlanes);
   for (std::size_t i = 0; i < 6; ++i) {
     for (std::size_t j = 0; j < 6; ++j) {
       for (std::size_t k = 0; k < 9; ++k) {
-        planes[i * 6 + j] += kKernelSums[i][k / 3] * kernel[k] * kKernelSums[j][k % 3];
+        planes[i * 6 + j] += kSums[i][k / 3] * kernel[k] * kSums[j][k % 3];
       }
     }
   }
