@@ -32,6 +32,8 @@ IMGREC_INLINE inline void multiply(const float* a, const float* b, std::size_t d
 #pragma GCC unroll 6
   for (std::size_t r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = Lanes{};
   for (std::size_t k = 0; k < depth; ++k, b += 2 * kLanes) {
+    // Of the next product, which is that far ahead: the kernels' planes come from memory.
+    __builtin_prefetch(b + depth * 2 * kLanes);
     Lanes low, high;
     load(b, low);
     load(b + kLanes, high);

@@ -257,12 +257,12 @@ SharedText image_event(const ImageRecord& image) {
   return share({{"type", "image"}, {"seq", image.settle_seq}, {"image", image_json(image)}});
 }
 
-SharedText state_event(const ImageRecord& image) {
+SharedText state_event(const StateHint& hint) {
   return share({{"type", "state"},
-                {"id", image.id.text},
-                {"state", to_string(image.state)},
-                {"attempts", image.attempts},
-                {"worker", text_or_null(image.worker)}});
+                {"id", hint.id.text},
+                {"state", to_string(hint.state)},
+                {"attempts", hint.attempts},
+                {"worker", text_or_null(hint.worker)}});
 }
 
 SharedText deleted_event(const ImageId& id) {

@@ -11,6 +11,7 @@
 
 #include "manager/app/cluster_view.h"
 #include "manager/core/image_record.h"
+#include "manager/core/state_hints.h"
 #include "manager/http/http_message.h"
 
 namespace imgrec::manager {
@@ -32,7 +33,7 @@ std::string rfc3339(WallTime time);
 using SharedText = std::shared_ptr<const std::string>;
 SharedText hello_event(std::uint64_t seq, const std::optional<ModelIdentity>& model);
 SharedText image_event(const ImageRecord& image);
-SharedText state_event(const ImageRecord& image);
+SharedText state_event(const StateHint& hint);
 SharedText deleted_event(const ImageId& id);
 SharedText cluster_event(const ClusterView& view);
 

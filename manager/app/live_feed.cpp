@@ -19,8 +19,9 @@ constexpr std::string_view kClusterKey = "cluster";
 
 }  // namespace
 
-LiveFeed::LiveFeed(asio::io_context& io, Storage& storage, Control& control)
-    : io_(io), storage_(storage), control_(control) {}
+LiveFeed::LiveFeed(asio::io_context& io, Storage& storage, Control& control,
+                   std::chrono::milliseconds state_lasts)
+    : io_(io), storage_(storage), control_(control), states_(state_lasts), states_due_(io) {}
 
 void LiveFeed::open(UpgradeRequest upgrade, SessionId session, std::optional<std::uint64_t> after) {
   if (closing_ || clients_.size() >= kMaxSockets) return;  // closes the socket
@@ -84,26 +85,49 @@ void LiveFeed::on_second() {
 }
 
 // What is no result may be missed: the page reads it over REST when it needs it.
-void LiveFeed::hint_session(const ImageRecord& image, const SharedText& text, Room room) {
-  const auto [first, last] = by_session_.equal_range(image.session);
+void LiveFeed::hint_session(const SessionId& session, const ImageId& image, const SharedText& text,
+                            Room room) {
+  const auto [first, last] = by_session_.equal_range(session);
   for (auto it = first; it != last; ++it) {
     WebSocketSession& socket = *it->second;
-    if (clients_.at(&socket).greeted && (socket.*room)()) socket.send(text, image.id.text);
+    if (clients_.at(&socket).greeted && (socket.*room)()) socket.send(text, image.text);
   }
 }
 
-// States come by the hundred with an upload: half of the queue stays free of them, for results.
 void LiveFeed::on_state(const ImageRecord& image) {
-  if (!by_session_.contains(image.session)) return;
-  hint_session(image, state_event(image), &WebSocketSession::idle);
+  if (closing_ || !by_session_.contains(image.session)) return;
+  states_.note({image.id, image.session, image.state, image.attempts, image.worker},
+               std::chrono::steady_clock::now());
+  if (!states_armed_) arm_states();
+}
+
+void LiveFeed::arm_states() {
+  const auto due = states_.next();
+  states_armed_ = due.has_value();
+  if (!due) return;
+  states_due_.expires_at(*due);
+  states_due_.async_wait([this](boost::system::error_code ec) {
+    if (!ec) tell_states();
+  });
+}
+
+// States come by the hundred with an upload: half of the queue stays free of them, for results.
+void LiveFeed::tell_states() {
+  const auto now = std::chrono::steady_clock::now();
+  while (const auto state = states_.pop_due(now)) {
+    hint_session(state->session, state->id, state_event(*state), &WebSocketSession::idle);
+  }
+  arm_states();
 }
 
 void LiveFeed::on_deleted(const ImageRecord& image) {
+  states_.forget(image.id);
   if (!by_session_.contains(image.session)) return;
-  hint_session(image, deleted_event(image.id), &WebSocketSession::has_room);
+  hint_session(image.session, image.id, deleted_event(image.id), &WebSocketSession::has_room);
 }
 
 void LiveFeed::on_settled(const ImageRecord& image) {
+  states_.forget(image.id);
   const auto [first, last] = by_session_.equal_range(image.session);
   SharedText text;
   for (auto it = first; it != last; ++it) {
@@ -158,6 +182,7 @@ void LiveFeed::on_page(const std::weak_ptr<WebSocketSession>& socket,
 
 void LiveFeed::close_all(const std::string& reason) {
   closing_ = true;
+  states_due_.cancel();
   const Clients clients = clients_;  // close() erases its own entry
   for (const auto& [key, client] : clients) client.socket->close(reason);
 }

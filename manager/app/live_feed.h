@@ -4,16 +4,19 @@
 // Owns: one entry per socket. Borrows storage and control, which outlive it.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "manager/app/control.h"
 #include "manager/app/json.h"
 #include "manager/core/event_cursor.h"
+#include "manager/core/state_hints.h"
 #include "manager/http/http_server.h"
 #include "manager/net/websocket_session.h"
 #include "manager/store/storage.h"
@@ -24,7 +27,10 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
  public:
   static constexpr std::size_t kMaxSockets = 10'000;
 
-  LiveFeed(boost::asio::io_context& io, Storage& storage, Control& control);
+  static constexpr std::chrono::milliseconds kStateLasts{100};  // before a page is told
+
+  LiveFeed(boost::asio::io_context& io, Storage& storage, Control& control,
+           std::chrono::milliseconds state_lasts = kStateLasts);
 
   // Takes over an upgraded socket. REQUIRES: origin and session were checked.
   // `after`: replay results numbered above it; nullopt: only what comes from now on.
@@ -54,7 +60,10 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   void on_closed(WebSocketSession& socket) override;
 
   using Room = bool (WebSocketSession::*)() const;  // what a socket must have for a hint
-  void hint_session(const ImageRecord& image, const SharedText& text, Room room);
+  void hint_session(const SessionId& session, const ImageId& image, const SharedText& text,
+                    Room room);
+  void arm_states();
+  void tell_states();
   void read_page(Client& client);
   void on_page(const std::weak_ptr<WebSocketSession>& socket,
                const Result<std::vector<ImageRecord>>& page);
@@ -67,6 +76,9 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   bool closing_ = false;
   Clients clients_;
   std::unordered_multimap<SessionId, WebSocketSession*> by_session_;
+  StateHints states_;
+  bool states_armed_ = false;  // states_due_ is awaited
+  boost::asio::steady_timer states_due_;
 };
 
 }  // namespace imgrec::manager

@@ -146,7 +146,7 @@ Status Storage::Impl::drop_transient_images() {
   const auto images = images_.of_sessions(kTransientSession);
   if (!images.ok()) return images.status();
   if (images->empty()) return Status();
-  if (Status status = db_->exec("BEGIN IMMEDIATE"); !status.ok()) return status;
+  if (Status status = Query(*db_, "BEGIN IMMEDIATE").run(); !status.ok()) return status;
   for (const ImageRecord& image : *images) {
     if (Status status = images_.erase(image.job); !status.ok()) return status;
     if (!is_settled(image.state)) ++store_.ledger.failed;
@@ -154,7 +154,7 @@ Status Storage::Impl::drop_transient_images() {
   }
   if (Status status = save_ledger(*db_, store_.ledger); !status.ok()) return status;
   spdlog::info("transient_images_removed count={}", images->size());
-  return db_->exec("COMMIT");
+  return Query(*db_, "COMMIT").run();
 }
 
 Status Storage::Impl::find_open_images() {
@@ -164,7 +164,7 @@ Status Storage::Impl::find_open_images() {
     return files_.size(image.id) == image.bytes;
   });
   if (lost != open->end()) {
-    if (Status status = db_->exec("BEGIN IMMEDIATE"); !status.ok()) return status;
+    if (Status status = Query(*db_, "BEGIN IMMEDIATE").run(); !status.ok()) return status;
     for (auto each = lost; each != open->end(); ++each) {
       spdlog::error("image_bytes_lost job={} file={}", each->job.value,
                     files_.path(each->id).string());
@@ -303,7 +303,7 @@ Status Storage::Impl::commit(Tasks& batch) {
 // A task that fails is undone alone. What is returned failed all of them.
 Status Storage::Impl::apply_in_transaction(Tasks& batch) {
   if (Status status = bury_failed_commit(); !status.ok()) return status;
-  if (Status status = db_->exec("BEGIN IMMEDIATE"); !status.ok()) return status;
+  if (Status status = Query(*db_, "BEGIN IMMEDIATE").run(); !status.ok()) return status;
   for (auto& task : batch) {
     if (!task->outcome.ok()) continue;
     task->outcome = apply_in_savepoint(*task);
@@ -311,7 +311,7 @@ Status Storage::Impl::apply_in_transaction(Tasks& batch) {
     if (!db_->in_transaction()) return std::exchange(task->outcome, Status());
   }
   if (Status status = save_ledger(*db_, store_.ledger); !status.ok()) return status;
-  return db_->exec("COMMIT");
+  return Query(*db_, "COMMIT").run();
 }
 
 Status Storage::Impl::apply_in_savepoint(StorageTask& task) {

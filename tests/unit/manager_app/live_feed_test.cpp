@@ -34,7 +34,7 @@ class LiveFeedTest : public StorageTest {
     sync_ = SyncPolicy::kNone;
     open();
     control_.emplace(io_, *storage_, ControlOptions{});
-    feed_.emplace(io_, *storage_, *control_);
+    make_feed(std::chrono::milliseconds(0));
   }
   ~LiveFeedTest() override {
     feed_->close_all("the test is over");
@@ -43,6 +43,9 @@ class LiveFeedTest : public StorageTest {
     storage_.reset();  // what it calls back with is the feed's
   }
 
+  void make_feed(std::chrono::milliseconds state_lasts) {
+    feed_.emplace(io_, *storage_, *control_, state_lasts);
+  }
   void open_page(std::optional<std::uint64_t> after) {
     tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
     client_.connect(acceptor.local_endpoint());
@@ -124,6 +127,26 @@ TEST_F(LiveFeedTest, LosesNoResultWhenDeletionsFillTheQueueWhileAPageIsRead) {
   open_page_amid(settled, [this](const ImageRecord& image) { feed_->on_deleted(image); });
   EXPECT_TRUE(shows_each_once(settled));
   EXPECT_GT(count(read_, "\"type\":\"deleted\""), 0u) << "no deletion came between";
+}
+
+// A page that hears of each result has no use for the state that came just before.
+TEST_F(LiveFeedTest, TellsOfAStateOnlyWhereItLasts) {
+  make_feed(std::chrono::milliseconds(50));
+  open_page(std::nullopt);
+  ASSERT_TRUE(reads_until([&] { return count(read_, "\"type\":\"hello\"") == 1; }));
+  ImageRecord settled = add_settled();
+  ImageRecord deleted = add_settled();
+  ImageRecord lasting = settled;
+  lasting.id.text = "lasting";
+  for (ImageRecord image : {settled, deleted, lasting}) {
+    image.state = ImageState::kAssigned;
+    feed_->on_state(image);
+  }
+  feed_->on_settled(settled);
+  feed_->on_deleted(deleted);
+  EXPECT_TRUE(reads_until([&] { return count(read_, "\"type\":\"state\"") == 1; })) << read_;
+  EXPECT_EQ(count(read_, "\"id\":\"lasting\",\"state\":\"assigned\""), 1u) << read_;
+  EXPECT_EQ(times_shown(settled), 1u);
 }
 
 }  // namespace
