@@ -27,7 +27,7 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
  public:
   static constexpr std::size_t kMaxSockets = 10'000;
 
-  static constexpr std::chrono::milliseconds kStateLasts{100};  // before a page is told
+  static constexpr std::chrono::milliseconds kStateLasts{250};  // before a page is told
 
   LiveFeed(boost::asio::io_context& io, Storage& storage, Control& control,
            std::chrono::milliseconds state_lasts = kStateLasts);

@@ -171,7 +171,7 @@ Status Storage::Impl::find_open_images() {
       if (Status status = settle_lost_image(store_, *each); !status.ok()) return status;
     }
     if (Status status = save_ledger(*db_, store_.ledger); !status.ok()) return status;
-    if (Status status = db_->exec("COMMIT"); !status.ok()) return status;
+    if (Status status = Query(*db_, "COMMIT").run(); !status.ok()) return status;
     open->erase(lost, open->end());
   }
   open_at_start_ = std::move(*open);
