@@ -18,7 +18,8 @@ struct MaxPooling {
 
   // Each window has a place inside the picture.
   bool fits() const {
-    return top < kernel_h && left < kernel_w && (result_height - 1) * stride_h < height + top &&
+    return height > 0 && width > 0 && result_height > 0 && result_width > 0 && top < kernel_h &&
+           left < kernel_w && (result_height - 1) * stride_h < height + top &&
            (result_width - 1) * stride_w < width + left;
   }
 

@@ -21,6 +21,10 @@ constexpr std::size_t tile_of(std::size_t kernel) { return kSide - kernel + 1; }
 // slower by up to a tenth.
 constexpr std::size_t kPlanesBytes = 256 << 10;
 constexpr std::size_t kFewestTiles = 12;  // each loads all kernels anew
+// Of the kernels: what a network's fourfold weights may take of a worker's memory.
+constexpr std::size_t kMostLinesBytes = 40 << 20;
+// Further than any network goes, and no sum of them overflows.
+constexpr std::size_t kLargestSize = 1 << 20;
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
@@ -133,10 +137,10 @@ class WinogradConvolution::Run {
   IMGREC_INLINE void some(std::size_t first, std::size_t count) const {
     const std::size_t channels = shape_.channels;
     for (std::size_t tile = 0; tile < count; ++tile) to_planes(place(first + tile), tile, count);
+    const float* lines = reinterpret_cast<const float*>(of_.lines_.data());
     for (std::size_t block = 0; block < of_.bias_.size(); ++block) {
-      const Line* lines = &of_.lines_[block * kPlanes * channels];
-      for (std::size_t p = 0; p < kPlanes; ++p) {
-        multiply_all(inputs_ + p * count * channels, count, lines[p * channels].of_output, channels,
+      for (std::size_t p = 0; p < kPlanes; ++p, lines += channels * kBlock) {
+        multiply_all(inputs_ + p * count * channels, count, lines, channels,
                      products_ + p * count * kBlock);
       }
       for (std::size_t tile = 0; tile < count; ++tile) {
@@ -218,10 +222,16 @@ class WinogradConvolution::Run {
 };
 
 bool WinogradConvolution::fits(const Shape& shape) {
+  for (const std::size_t size : {shape.height, shape.width, shape.channels, shape.outputs,
+                                 shape.top, shape.left, shape.bottom, shape.right}) {
+    if (size > kLargestSize) return false;
+  }
+  const std::size_t lines = divide_up(shape.outputs, kBlock) * kPlanes * shape.channels;
   return (shape.kernel == 3 || shape.kernel == 5) &&
          shape.height + shape.top + shape.bottom >= shape.kernel &&
          shape.width + shape.left + shape.right >= shape.kernel && shape.channels > 0 &&
-         shape.channels % kLanes == 0 && shape.outputs > 0 && shape.outputs % kLanes == 0;
+         shape.channels % kLanes == 0 && shape.outputs > 0 && shape.outputs % kLanes == 0 &&
+         lines <= kMostLinesBytes / sizeof(Line);
 }
 
 WinogradConvolution::WinogradConvolution(const Shape& shape, const std::vector<float>& kernels,
@@ -229,7 +239,7 @@ WinogradConvolution::WinogradConvolution(const Shape& shape, const std::vector<f
     : shape_(shape),
       tiles_down_(divide_up(shape.result_height(), tile_of(shape.kernel))),
       tiles_across_(divide_up(shape.result_width(), tile_of(shape.kernel))),
-      lines_(divide_up(shape.outputs, kBlock) * kPlanes * shape.channels),
+      lines_((divide_up(shape.outputs, kBlock) * kPlanes + 1) * shape.channels),
       bias_(divide_up(shape.outputs, kBlock)) {
   for (std::size_t output = 0; output < shape.outputs; ++output) {
     bias_[output / kBlock].of_output[output % kBlock] = bias[output];
@@ -244,23 +254,32 @@ WinogradConvolution::WinogradConvolution(const Shape& shape, const std::vector<f
 template <std::size_t kKernel>
 void WinogradConvolution::make_lines(const std::vector<float>& kernels) {
   constexpr auto kSums = winograd::kernel_sums<kKernel>();
-  const float* kernel = kernels.data();
-  for (std::size_t output = 0; output < shape_.outputs; ++output) {
-    const std::size_t block = output / kBlock, place = output % kBlock;
+  // The lines of a channel lie far apart, so each is written at once.
+  for (std::size_t block = 0; block < bias_.size(); ++block) {
+    const std::size_t first = block * kBlock;
+    const std::size_t count = std::min(kBlock, shape_.outputs - first);
     for (std::size_t channel = 0; channel < shape_.channels; ++channel) {
-      float half[kSide][kKernel] = {};  // summed up along columns
-      for (std::size_t r = 0; r < kSide; ++r) {
-        for (std::size_t k = 0; k < kKernel; ++k) {
-          for (std::size_t c = 0; c < kKernel; ++c)
-            half[r][c] += kSums[r][k] * kernel[k * kKernel + c];
+      Line lines[kPlanes] = {};
+      for (std::size_t output = 0; output < count; ++output) {
+        const float* kernel =
+            &kernels[((first + output) * shape_.channels + channel) * kKernel * kKernel];
+        float half[kSide][kKernel] = {};  // summed up along columns
+        for (std::size_t r = 0; r < kSide; ++r) {
+          for (std::size_t k = 0; k < kKernel; ++k) {
+            for (std::size_t c = 0; c < kKernel; ++c) {
+              half[r][c] += kSums[r][k] * kernel[k * kKernel + c];
+            }
+          }
+        }
+        for (std::size_t p = 0; p < kPlanes; ++p) {
+          float sum = 0;
+          for (std::size_t k = 0; k < kKernel; ++k) sum += kSums[p % kSide][k] * half[p / kSide][k];
+          lines[p].of_output[output] = sum;
         }
       }
       for (std::size_t p = 0; p < kPlanes; ++p) {
-        float sum = 0;
-        for (std::size_t k = 0; k < kKernel; ++k) sum += kSums[p % kSide][k] * half[p / kSide][k];
-        lines_[(block * kPlanes + p) * shape_.channels + channel].of_output[place] = sum;
+        lines_[(block * kPlanes + p) * shape_.channels + channel] = lines[p];
       }
-      kernel += kKernel * kKernel;
     }
   }
 }

@@ -4,7 +4,8 @@
 // time, which stay in the processor's cache.
 //
 // Thread rule: constant once made; run() from any thread, each with scratch of its own.
-// Owns: the kernels' planes: 4 or 1.4 times as much memory as the kernels.
+// Owns: the kernels' planes: 4 or 1.4 times as much memory as the kernels, outputs in multiples
+// of 16.
 #pragma once
 
 #include <cstddef>
@@ -28,18 +29,20 @@ class WinogradConvolution {
     std::size_t result_height() const { return height + top + bottom - (kernel - 1); }
     std::size_t result_width() const { return width + left + right - (kernel - 1); }
   };
-  // A result of one place at least, and channels both ways in multiples of 8.
+  // A result of one place at least, channels both ways in multiples of 8, and kernels' planes of 40
+  // MiB at most: 512 x 512 channels of them.
   static bool fits(const Shape& shape);
 
   // kernels: outputs x channels x kernel x kernel; bias: outputs. REQUIRES: fits(shape).
   WinogradConvolution(const Shape& shape, const std::vector<float>& kernels,
                       const std::vector<float>& bias);
 
-  // What run() works in, for so many pictures.
+  // What run() works in, for so many pictures. REQUIRES: count > 0.
   std::size_t scratch_floats(std::size_t count) const;
 
   // pictures: count x height x width x channels. results: count x result_height x result_width x
   // outputs, as of a plain convolution but for rounding: some 1e-5 of the largest result.
+  // REQUIRES: count > 0.
   void run(std::size_t count, const float* pictures, float* results, float* scratch,
            Processor processor = this_processor()) const;
 
@@ -59,7 +62,7 @@ class WinogradConvolution {
 
   Shape shape_;
   std::size_t tiles_down_, tiles_across_;  // of a picture
-  std::vector<Line> lines_;                // block of outputs x plane x channel
+  std::vector<Line> lines_;                // block of outputs x plane x channel, and a plane's more
   std::vector<Line> bias_;                 // block of outputs
 };
 

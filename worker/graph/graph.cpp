@@ -21,7 +21,14 @@ Status misfit(const NodeKind& kind, const std::string& what) {
   return {StatusCode::kInvalidArgument, std::string(kind_name(kind)) + ": " + what};
 }
 
+// Further than any network goes, and no sum or product of them overflows.
+constexpr std::int64_t kLargestWindow = 1 << 20;
+
 bool sensible(const Window& w) {
+  for (const std::int64_t number : {w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.dilation_h,
+                                    w.dilation_w, w.top, w.left, w.bottom, w.right}) {
+    if (number > kLargestWindow) return false;
+  }
   return w.kernel_h > 0 && w.kernel_w > 0 && w.stride_h > 0 && w.stride_w > 0 && w.dilation_h > 0 &&
          w.dilation_w > 0 && w.top >= 0 && w.left >= 0 && w.bottom >= 0 && w.right >= 0;
 }

@@ -1,4 +1,5 @@
-// A graph compiled to oneDNN: the fastest way we know to run a classifier on one core.
+// A graph compiled to oneDNN and kernels of ours: the fastest way we know to run a classifier on
+// one core.
 //
 // Thread rule: compile() on a thread that is set to compute alone; run() from any such thread, at
 // the same time too: each run takes a set of buffers for itself.
@@ -48,7 +49,7 @@ class CompiledNetwork {
   // Memory of one set of buffers, in bytes.
   std::size_t buffer_bytes() const;
 
-  // One line for each step: what it computes, and with which of oneDNN's kernels.
+  // One line for each step: what it computes, and with which kernel of oneDNN's or ours.
   std::vector<std::string> steps() const;
 
  private:

@@ -41,12 +41,16 @@ memory::desc scratch_of(std::size_t floats) {
   return {{static_cast<std::int64_t>(floats)}, Type::f32, memory::format_tag::x};
 }
 
-// What a kernel's bounds cannot say is done afterwards, in place.
-dnnl::eltwise_forward elementwise_in_place(const dnnl::engine& engine, Activation activation,
-                                           const memory::desc& desc) {
+// What a kernel's bounds cannot say is done afterwards, in place. Nothing: oneDNN cannot at speed.
+std::optional<Way> elementwise_in_place(const dnnl::engine& engine, Activation activation,
+                                        const memory::desc& desc) {
   const Elementwise own = elementwise_of(activation);
-  return dnnl::eltwise_forward(
-      {{dnnl::prop_kind::forward_inference, own.how, desc, own.alpha, own.beta}, engine});
+  Way way = way_of<dnnl::eltwise_forward>(
+      {{dnnl::prop_kind::forward_inference, own.how, desc, own.alpha, own.beta},
+       plan_attributes(Activation::kNone),
+       engine});
+  if (is_reference(way) || way.scratch.get_size() > 0) return std::nullopt;
+  return way;
 }
 
 }  // namespace
@@ -68,7 +72,7 @@ std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& c
                     w.dilation_h == 1 && w.dilation_w == 1 && convolution.groups == 1 &&
                     are_floats(source, target) && WinogradConvolution::fits(shape);
   if (!fits) return std::nullopt;
-  std::optional<dnnl::eltwise_forward> activation;
+  StepRun activation;
   switch (convolution.activation) {
     case Activation::kNone:
       break;
@@ -79,7 +83,9 @@ std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& c
       shape.least = 0;
       break;
     case Activation::kSilu:
-      activation = elementwise_in_place(engine, convolution.activation, target);
+      auto silu = elementwise_in_place(engine, convolution.activation, target);
+      if (!silu) return std::nullopt;
+      activation = std::move(silu->run);
   }
   const auto kernel =
       std::make_shared<const WinogradConvolution>(shape, *convolution.weights, *convolution.bias);
@@ -89,7 +95,7 @@ std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& c
                            values(arguments, DNNL_ARG_DST), values(arguments, DNNL_ARG_SCRATCHPAD));
                if (!activation) return;
                const memory& results = arguments.at(DNNL_ARG_DST);
-               activation->execute(stream, {{DNNL_ARG_SRC, results}, {DNNL_ARG_DST, results}});
+               activation(stream, {{DNNL_ARG_SRC, results}, {DNNL_ARG_DST, results}});
              },
              source,
              target,

@@ -35,9 +35,13 @@ Type type_of(Format format) {
 class Planner {
  public:
   Planner(const Graph& graph, const Formats& formats, const PlanOptions& options)
-      : graph_(graph), formats_(formats), options_(options) {
-    plan_.engine = dnnl::engine(dnnl::engine::kind::cpu, 0);
-    stream_ = dnnl::stream(plan_.engine);
+      : graph_(graph),
+        formats_(formats),
+        options_(options),
+        engine_(dnnl::engine::kind::cpu, 0),
+        chooser_(engine_),
+        stream_(engine_) {
+    plan_.engine = engine_;
   }
 
   OneDnnPlan plan() {
@@ -104,14 +108,14 @@ class Planner {
     primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     if (factor != 1) attributes.set_output_scales(0, {factor});
-    const dnnl::reorder::primitive_desc pd(plan_.engine, plan_.buffers[from].desc, plan_.engine,
+    const dnnl::reorder::primitive_desc pd(engine_, plan_.buffers[from].desc, engine_,
                                            plan_.buffers[to].desc, attributes);
     step(way_of<dnnl::reorder>(pd), {{DNNL_ARG_FROM, false, from}, {DNNL_ARG_TO, false, to}});
   }
 
   // REQUIRES: at_ says for what.
   void step(Way way, std::vector<PlanArgument> arguments) {
-    if (way.how.starts_with("ref")) {
+    if (is_reference(way)) {
       throw std::runtime_error(at_ + ": oneDNN has only its reference code for this");
     }
     for (auto& [role, constant] : way.constants) {
@@ -126,14 +130,14 @@ class Planner {
   void fastest_step(Way onednn, std::optional<Way> own, std::size_t source, std::size_t target) {
     std::vector<Way> ways{std::move(onednn)};
     if (own) ways.push_back(std::move(*own));
-    step(fastest_way(plan_.engine, std::move(ways), plan_.buffers[source].desc,
-                     plan_.buffers[target].desc),
+    step(chooser_.choose(std::move(ways), plan_.buffers[source].desc, plan_.buffers[target].desc,
+                         WayChooser::Caches::kWarm),
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
 
   std::size_t add_constant(const void* values, const memory::desc& from, const memory::desc& to) {
-    memory source(from, plan_.engine, const_cast<void*>(values));
-    memory own(to, plan_.engine);
+    memory source(from, engine_, const_cast<void*>(values));
+    memory own(to, engine_);
     dnnl::reorder(source, own).execute(stream_, source, own);
     stream_.wait();
     return keep(std::move(own));
@@ -157,12 +161,12 @@ class Planner {
     ConvolutionFormats formats{desc(input, in), desc(node.output, out), byte_node_};
     if (byte_node_) formats.source_scale = scale(input);
     if (out == Format::kByte) formats.target_scale = scale(node.output);
-    std::vector<Way> ways =
-        convolution_ways(plan_.engine, kind, graph_.shape(input).channels, formats);
-    if (auto own = winograd_way(plan_.engine, kind, formats.source, formats.target)) {
+    std::vector<Way> ways = convolution_ways(engine_, kind, graph_.shape(input).channels, formats);
+    if (auto own = winograd_way(engine_, kind, formats.source, formats.target)) {
       ways.push_back(std::move(*own));
     }
-    Way way = fastest_way(plan_.engine, std::move(ways), formats.source, formats.target);
+    Way way =
+        chooser_.choose(std::move(ways), formats.source, formats.target, WayChooser::Caches::kCold);
     const std::size_t source = laid_out(input, in, way.source);
     const bool as_usual = way.target == formats.target;
     const std::size_t target =
@@ -201,7 +205,7 @@ class Planner {
         memory::desc({static_cast<std::int64_t>(options_.batch), kind.outputs}, Type::f32,
                      Tag::nc));
     const dnnl::inner_product_forward::primitive_desc pd(what, plan_attributes(kind.activation),
-                                                         plan_.engine);
+                                                         engine_);
     // batch x outputs x 1 x 1, channels last, is the same memory as batch x outputs.
     plan_.buffers[target].desc = pd.dst_desc().reshape(dims(graph_.shape(node.output)));
     const std::size_t weights =
@@ -227,7 +231,7 @@ class Planner {
                                            {w.stride_h, w.stride_w}, {w.kernel_h, w.kernel_w},
                                            {w.top, w.left}, {w.bottom, w.right});
     const dnnl::pooling_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
-                                                   plan_.engine);
+                                                   engine_);
     fastest_step(way_of<dnnl::pooling_forward>(pd),
                  max_pooling_way(kind, pd.src_desc(), pd.dst_desc()), source, target);
   }
@@ -239,8 +243,7 @@ class Planner {
     const dnnl::lrn_forward::desc what(
         dnnl::prop_kind::forward_inference, dnnl::algorithm::lrn_across_channels,
         plan_.buffers[source].desc, kind.size, kind.alpha, kind.beta, kind.k);
-    const dnnl::lrn_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
-                                               plan_.engine);
+    const dnnl::lrn_forward::primitive_desc pd(what, plan_attributes(Activation::kNone), engine_);
     fastest_step(way_of<dnnl::lrn_forward>(pd),
                  local_normalisation_way(kind, pd.src_desc(), pd.dst_desc()), source, target);
   }
@@ -260,7 +263,7 @@ class Planner {
     const dnnl::eltwise_forward::desc what(dnnl::prop_kind::forward_inference, how,
                                            plan_.buffers[source].desc, alpha, beta);
     const dnnl::eltwise_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
-                                                   plan_.engine);
+                                                   engine_);
     step(way_of<dnnl::eltwise_forward>(pd),
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
@@ -279,7 +282,7 @@ class Planner {
     const std::size_t target = buffer(node.output, format);
     const dnnl::binary::desc what(how, plan_.buffers[a].desc, plan_.buffers[b].desc,
                                   plan_.buffers[target].desc);
-    const dnnl::binary::primitive_desc pd(what, plan_attributes(activation), plan_.engine);
+    const dnnl::binary::primitive_desc pd(what, plan_attributes(activation), engine_);
     step(way_of<dnnl::binary>(pd),
          {{DNNL_ARG_SRC_0, false, a}, {DNNL_ARG_SRC_1, false, b}, {DNNL_ARG_DST, false, target}});
   }
@@ -296,7 +299,7 @@ class Planner {
       arguments.push_back({DNNL_ARG_MULTIPLE_SRC + static_cast<int>(i), false, source});
     }
     arguments.push_back({DNNL_ARG_DST, false, target});
-    const dnnl::concat::primitive_desc pd(plan_.buffers[target].desc, 1, sources, plan_.engine,
+    const dnnl::concat::primitive_desc pd(plan_.buffers[target].desc, 1, sources, engine_,
                                           plan_attributes(Activation::kNone));
     at_ = "concatenation " + graph_.tensors[node.output].name;
     step(way_of<dnnl::concat>(pd), std::move(arguments));
@@ -308,7 +311,7 @@ class Planner {
     const dnnl::softmax_forward::desc what(dnnl::prop_kind::forward_inference,
                                            plan_.buffers[source].desc, 1);
     const dnnl::softmax_forward::primitive_desc pd(what, plan_attributes(Activation::kNone),
-                                                   plan_.engine);
+                                                   engine_);
     step(way_of<dnnl::softmax_forward>(pd),
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
@@ -336,8 +339,10 @@ class Planner {
   const Graph& graph_;
   const Formats& formats_;
   const PlanOptions options_;
-  OneDnnPlan plan_;
+  const dnnl::engine engine_;
+  WayChooser chooser_;
   dnnl::stream stream_;
+  OneDnnPlan plan_;
   std::map<std::pair<TensorId, Format>, std::size_t> buffers_;
   std::string at_;          // the node being planned, for messages
   bool byte_node_ = false;  // it counts in bytes

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,7 +37,7 @@ struct PlanArgument {
 };
 
 struct PlanStep {
-  std::function<void(const dnnl::stream&, const StepArguments&)> run;
+  StepRun run;
   std::vector<PlanArgument> arguments;
   dnnl::memory::desc scratch;  // of no size: none
   std::string what;            // "convolution conv2/3x3, brgconv:avx512_core", for people

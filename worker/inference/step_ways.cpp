@@ -12,9 +12,21 @@ using dnnl::memory;
 // A choice that noise could turn round is not worth another layout, or more weights.
 constexpr double kWorthIt = 0.9;
 
-// Seconds of one run: the least of some, as noise only adds.
-double seconds_of(const dnnl::engine& engine, const Way& way, const memory::desc& source,
-                  const memory::desc& target) {
+// As much as the last cache of most processors, or a core's share of it.
+constexpr std::size_t kCacheBytes = 32 << 20;
+constexpr std::size_t kCacheLine = 64;
+
+}  // namespace
+
+void WayChooser::empty_caches() {
+  other_memory_.resize(kCacheBytes);
+  for (std::size_t i = 0; i < kCacheBytes; i += kCacheLine) ++other_memory_[i];
+}
+
+// Of one run: the least of some, as noise only adds.
+double WayChooser::seconds_of(const Way& way, const memory::desc& source,
+                              const memory::desc& target, Caches caches) {
+  const dnnl::engine& engine = engine_;
   dnnl::stream stream(engine);
   memory outer_source(source, engine);
   memory outer_target(target, engine);
@@ -32,6 +44,7 @@ double seconds_of(const dnnl::engine& engine, const Way& way, const memory::desc
   double least = 1e9;
   constexpr int kRuns = 4;  // the first one writes the code
   for (int i = 0; i < kRuns; ++i) {
+    if (caches == Caches::kCold) empty_caches();
     const auto start = std::chrono::steady_clock::now();
     if (way.source != source) in.execute(stream, outer_source, own_source);
     way.run(stream, arguments);
@@ -43,16 +56,16 @@ double seconds_of(const dnnl::engine& engine, const Way& way, const memory::desc
   return least;
 }
 
-}  // namespace
-
-Way fastest_way(const dnnl::engine& engine, std::vector<Way> ways, const memory::desc& source,
-                const memory::desc& target) {
+Way WayChooser::choose(std::vector<Way> ways, const memory::desc& source,
+                       const memory::desc& target, Caches caches) {
+  if (std::all_of(ways.begin(), ways.end(), is_reference)) return std::move(ways.front());
+  std::erase_if(ways, is_reference);
   std::size_t best = 0;
   if (ways.size() > 1) {
-    double least = seconds_of(engine, ways[0], source, target) * kWorthIt;
+    double least = seconds_of(ways[0], source, target, caches);
     for (std::size_t i = 1; i < ways.size(); ++i) {
-      const double seconds = seconds_of(engine, ways[i], source, target);
-      if (seconds >= least) continue;
+      const double seconds = seconds_of(ways[i], source, target, caches);
+      if (seconds >= kWorthIt * least) continue;
       least = seconds;
       best = i;
     }

@@ -16,9 +16,10 @@
 namespace imgrec::worker {
 
 using StepArguments = std::unordered_map<int, dnnl::memory>;  // by role, DNNL_ARG_…
+using StepRun = std::function<void(const dnnl::stream&, const StepArguments&)>;
 
 struct Way {
-  std::function<void(const dnnl::stream&, const StepArguments&)> run;
+  StepRun run;
   dnnl::memory::desc source;                            // DNNL_ARG_SRC, in the layout that it wants
   dnnl::memory::desc target;                            // DNNL_ARG_DST, in the layout that it gives
   dnnl::memory::desc scratch;                           // DNNL_ARG_SCRATCHPAD; of no size: none
@@ -40,9 +41,30 @@ Way way_of(const typename Primitive::primitive_desc& pd) {
           pd.impl_info_str()};
 }
 
-// From `source` to `target`, changes of layout included. The first one, unless another takes
-// clearly less time. REQUIRES: one way at least. Throws dnnl::error.
-Way fastest_way(const dnnl::engine& engine, std::vector<Way> ways, const dnnl::memory::desc& source,
-                const dnnl::memory::desc& target);
+// oneDNN's code for machines that it has no other for: far too slow.
+inline bool is_reference(const Way& way) { return way.how.starts_with("ref"); }
+
+class WayChooser {
+ public:
+  explicit WayChooser(const dnnl::engine& engine) : engine_(engine) {}
+
+  // kCold: what is measured finds its weights and its input in memory, as those of a layer are by
+  // the time that all others have run.
+  enum class Caches { kWarm, kCold };
+
+  // The fastest from `source` to `target`, changes of layout included: the first way, unless a
+  // later one takes clearly less time than the best before it. A reference way is taken only where
+  // there is nothing else, and is not run. REQUIRES: one way at least. Throws dnnl::error.
+  Way choose(std::vector<Way> ways, const dnnl::memory::desc& source,
+             const dnnl::memory::desc& target, Caches caches);
+
+ private:
+  double seconds_of(const Way& way, const dnnl::memory::desc& source,
+                    const dnnl::memory::desc& target, Caches caches);
+  void empty_caches();
+
+  dnnl::engine engine_;
+  std::vector<char> other_memory_;  // that takes the caches; empty: not needed yet
+};
 
 }  // namespace imgrec::worker

@@ -75,6 +75,7 @@ TEST(MaxPooling, GivesTheLargestOfEachWindow) {
 TEST(MaxPooling, SaysWhereAWindowIsOutside) {
   EXPECT_FALSE((MaxPooling{4, 4, 8, 3, 3, 2, 2, 2, 2, 0, 0}.fits())) << "the last one is beyond";
   EXPECT_FALSE((MaxPooling{4, 4, 8, 3, 3, 2, 2, 2, 2, 2, 0}.fits())) << "the first one is above";
+  EXPECT_FALSE((MaxPooling{0, 4, 8, 1, 3, 2, 2, 1, 1, 1, 0}.fits())) << "no picture";
 }
 
 }  // namespace

@@ -118,6 +118,11 @@ TEST(WinogradConvolution, SaysWhatDoesNotFit) {
       EXPECT_FALSE(WinogradConvolution::fits(other)) << number;
     }
   }
+  EXPECT_TRUE(WinogradConvolution::fits({8, 8, 512, 1, 1, 1, 1, 3, 512}));
+  EXPECT_FALSE(WinogradConvolution::fits({8, 8, 512, 1, 1, 1, 1, 3, 1024})) << "too much memory";
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  EXPECT_FALSE(WinogradConvolution::fits({8, 8, 8, kMost / 2, 1, kMost / 2, 1, 3, 8}));
+  EXPECT_FALSE(WinogradConvolution::fits({8, 8, kMost - 7, 1, 1, 1, 1, 3, kMost - 7}));
   for (const std::size_t kernel : {1, 2, 4, 6, 7}) {
     Shape other = good;
     other.kernel = kernel;
