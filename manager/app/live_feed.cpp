@@ -95,20 +95,13 @@ void LiveFeed::hint_session(const SessionId& session, const ImageId& image, cons
 }
 
 void LiveFeed::on_state(const ImageRecord& image) {
-  if (closing_ || !by_session_.contains(image.session)) return;
+  if (!by_session_.contains(image.session)) {
+    states_.forget(image.id);  // what nobody was told of in time is old for who comes next
+    return;
+  }
   states_.note({image.id, image.session, image.state, image.attempts, image.worker},
                std::chrono::steady_clock::now());
-  if (!states_armed_) arm_states();
-}
-
-void LiveFeed::arm_states() {
-  const auto due = states_.next();
-  states_armed_ = due.has_value();
-  if (!due) return;
-  states_due_.expires_at(*due);
-  states_due_.async_wait([this](boost::system::error_code ec) {
-    if (!ec) tell_states();
-  });
+  tell_states();
 }
 
 // States come by the hundred with an upload: half of the queue stays free of them, for results.
@@ -117,7 +110,19 @@ void LiveFeed::tell_states() {
   while (const auto state = states_.pop_due(now)) {
     hint_session(state->session, state->id, state_event(*state), &WebSocketSession::idle);
   }
-  arm_states();
+  await_states();
+}
+
+void LiveFeed::await_states() {
+  const auto due = states_.next();
+  if (awaiting_states_ || closing_ || !due) return;
+  awaiting_states_ = true;
+  states_due_.expires_at(*due);
+  states_due_.async_wait([this](boost::system::error_code ec) {
+    if (ec) return;
+    awaiting_states_ = false;
+    tell_states();
+  });
 }
 
 void LiveFeed::on_deleted(const ImageRecord& image) {

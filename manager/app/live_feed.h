@@ -27,7 +27,7 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
  public:
   static constexpr std::size_t kMaxSockets = 10'000;
 
-  static constexpr std::chrono::milliseconds kStateLasts{250};  // before a page is told
+  static constexpr std::chrono::milliseconds kStateLasts{250};  // see StateHints
 
   LiveFeed(boost::asio::io_context& io, Storage& storage, Control& control,
            std::chrono::milliseconds state_lasts = kStateLasts);
@@ -62,8 +62,8 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   using Room = bool (WebSocketSession::*)() const;  // what a socket must have for a hint
   void hint_session(const SessionId& session, const ImageId& image, const SharedText& text,
                     Room room);
-  void arm_states();
   void tell_states();
+  void await_states();
   void read_page(Client& client);
   void on_page(const std::weak_ptr<WebSocketSession>& socket,
                const Result<std::vector<ImageRecord>>& page);
@@ -77,7 +77,7 @@ class LiveFeed : public Control::ImageObserver, private WebSocketSession::Listen
   Clients clients_;
   std::unordered_multimap<SessionId, WebSocketSession*> by_session_;
   StateHints states_;
-  bool states_armed_ = false;  // states_due_ is awaited
+  bool awaiting_states_ = false;  // states_due_
   boost::asio::steady_timer states_due_;
 };
 

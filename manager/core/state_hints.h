@@ -1,5 +1,5 @@
-// States of images that pages are told only when they last: most images are settled before anybody
-// could read that they were under way, and each message costs both ends.
+// States of images that pages are told only of images that are not settled a moment later: most are
+// settled before anybody could read that they were under way, and each message costs both ends.
 //
 // Thread rule: confined to one thread. Owns: its entries, one for each image at most.
 #pragma once
@@ -12,10 +12,8 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "manager/core/image_record.h"
-#include "manager/core/scheduler.h"
 
 namespace imgrec::manager {
 
@@ -29,6 +27,8 @@ struct StateHint {
 
 class StateHints {
  public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   // `lasts`: how long after an image's first news what is newest of it is due.
   explicit StateHints(std::chrono::milliseconds lasts) : lasts_(lasts) {}
 

@@ -81,6 +81,16 @@ class LiveFeedTest : public StorageTest {
     for (int i = 0; i < images; ++i) settled.push_back(add_settled());
     return settled;
   }
+  static ImageRecord named(const char* id) {
+    ImageRecord image;
+    image.id.text = id;
+    image.session.text = kAnna;
+    return image;
+  }
+  void tell_assigned(ImageRecord image) {
+    image.state = ImageState::kAssigned;
+    feed_->on_state(image);
+  }
   // Reads until the condition holds for all that was read.
   template <class Condition>
   bool reads_until(Condition condition) {
@@ -130,23 +140,33 @@ TEST_F(LiveFeedTest, LosesNoResultWhenDeletionsFillTheQueueWhileAPageIsRead) {
 }
 
 // A page that hears of each result has no use for the state that came just before.
-TEST_F(LiveFeedTest, TellsOfAStateOnlyWhereItLasts) {
+TEST_F(LiveFeedTest, TellsOfAStateOnlyWhereTheImageIsNotSettledSoon) {
   make_feed(std::chrono::milliseconds(50));
   open_page(std::nullopt);
   ASSERT_TRUE(reads_until([&] { return count(read_, "\"type\":\"hello\"") == 1; }));
-  ImageRecord settled = add_settled();
-  ImageRecord deleted = add_settled();
-  ImageRecord lasting = settled;
-  lasting.id.text = "lasting";
-  for (ImageRecord image : {settled, deleted, lasting}) {
-    image.state = ImageState::kAssigned;
-    feed_->on_state(image);
-  }
+  const ImageRecord settled = add_settled();
+  const ImageRecord deleted = add_settled();
+  for (const ImageRecord& image : {settled, deleted, named("lasting")}) tell_assigned(image);
   feed_->on_settled(settled);
   feed_->on_deleted(deleted);
   EXPECT_TRUE(reads_until([&] { return count(read_, "\"type\":\"state\"") == 1; })) << read_;
   EXPECT_EQ(count(read_, "\"id\":\"lasting\",\"state\":\"assigned\""), 1u) << read_;
   EXPECT_EQ(times_shown(settled), 1u);
+}
+
+// What a page that went was to be told is not told to the next one, which has read newer states.
+TEST_F(LiveFeedTest, TellsNobodyAStateThatChangedWhileNoPageWasOpen) {
+  make_feed(std::chrono::milliseconds(50));
+  open_page(std::nullopt);
+  ASSERT_TRUE(reads_until([&] { return count(read_, "\"type\":\"hello\"") == 1; }));
+  tell_assigned(named("queued again"));
+  client_.close();
+  ASSERT_TRUE(imgrec::testing::run_until(io_, [&] { return feed_->sockets() == 0; }));
+  feed_->on_state(named("queued again"));
+  open_page(std::nullopt);
+  tell_assigned(named("another"));
+  EXPECT_TRUE(reads_until([&] { return count(read_, "\"id\":\"another\"") == 1; })) << read_;
+  EXPECT_EQ(count(read_, "queued again"), 0u) << read_;
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ class StateHintsTest : public testing::Test {
     return images;
   }
 
-  TimePoint now_{1h};
+  StateHints::TimePoint now_{1h};
   StateHints hints_{100ms};
 };
 
