@@ -46,9 +46,7 @@ void InputGuard::feed(std::string_view bytes, TimePoint now) {
       pending_.append(bytes);
       return;
     case State::kBody: {
-      std::string& body = guarded_.head.request.body;
-      const auto missing = static_cast<std::size_t>(guarded_.head.content_length) - body.size();
-      const auto part = bytes.substr(0, missing);
+      const auto part = bytes.substr(0, missing_body());
       append_body(part);
       pending_.append(bytes.substr(part.size()));
       return;

@@ -73,6 +73,13 @@ class InputGuard {
   // Between requests, with nothing received of the next.
   bool idle() const { return state_ == State::kHead && pending_.empty(); }
 
+  // Bytes of a body that are still to come; 0 outside of one.
+  std::size_t missing_body() const {
+    if (state_ != State::kBody) return 0;
+    return static_cast<std::size_t>(guarded_.head.content_length) -
+           guarded_.head.request.body.size();
+  }
+
   // When next() has something to say even without bytes; TimePoint::max() for never.
   TimePoint deadline() const;
 

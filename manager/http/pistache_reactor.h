@@ -89,6 +89,7 @@ class PistacheHandler final : public Pistache::Http::Handler {
                  Pistache::Http::ResponseWriter writer) override;
 
   std::shared_ptr<Connection> find(int fd) const;
+  void read_body(const std::shared_ptr<Connection>& connection);
   void pump(const std::shared_ptr<Connection>& connection);
   void begin_exchange(Connection& connection);
   void finish_exchange(Connection& connection);
@@ -104,6 +105,7 @@ class PistacheHandler final : public Pistache::Http::Handler {
   std::shared_ptr<ReactorMailbox> mailbox_;
   std::unordered_map<int, std::shared_ptr<Connection>> connections_;  // by descriptor
   std::uint64_t last_serial_ = 0;
+  std::vector<char> piece_;  // of a body, as read
 };
 
 // Adds a mailbox and a clock to Pistache's transport.

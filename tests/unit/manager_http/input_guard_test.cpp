@@ -309,6 +309,30 @@ TEST(InputGuard, GivesUpOnAHeadThatDripsIn) {
   EXPECT_EQ(guard.next(now + 71s), Decision::kClose);
 }
 
+TEST(InputGuard, KnowsHowMuchOfABodyIsToCome) {
+  InputGuard guard(small_limits(), kStart);
+  EXPECT_EQ(guard.missing_body(), 0u) << "before a request";
+  guard.feed(post("Content-Length: 10\r\n", "abc"), kStart);
+  EXPECT_EQ(guard.missing_body(), 0u) << "the head has not been read";
+  ASSERT_EQ(guard.next(kStart), Decision::kWait);
+  EXPECT_EQ(guard.missing_body(), 7u);
+  guard.feed("defg", kStart);
+  ASSERT_EQ(guard.next(kStart), Decision::kWait);
+  EXPECT_EQ(guard.missing_body(), 3u);
+  guard.feed("hij" + get(), kStart);
+  EXPECT_EQ(guard.missing_body(), 0u);
+  ASSERT_EQ(guard.next(kStart), Decision::kRequest);
+  EXPECT_EQ(guard.take().head.request.body, "abcdefghij");
+  EXPECT_EQ(guard.missing_body(), 0u) << "while it is answered";
+}
+
+TEST(InputGuard, NothingIsToComeOfABodyThatIsRefused) {
+  InputGuard guard(small_limits(), kStart);
+  guard.feed(post("Content-Length: 2000\r\n", "abc"), kStart);
+  ASSERT_EQ(guard.next(kStart), Decision::kRefuse);
+  EXPECT_EQ(guard.missing_body(), 0u);
+}
+
 TEST(InputGuard, GivesUpOnABodyThatStops) {
   InputGuard guard(small_limits(), kStart);
   guard.feed(post("Content-Length: 900\r\n", std::string(400, 'x')), kStart);
