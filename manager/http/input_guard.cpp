@@ -26,10 +26,22 @@ InputGuard::~InputGuard() { give_back(); }
 void InputGuard::append_body(std::string_view part) {
   if (over_budget_) return;
   std::string& body = guarded_.head.request.body;
+  if (body.size() + part.size() > body.capacity()) grow_body(body.size() + part.size());
   body.append(part);
   if (budget_ == nullptr || body.capacity() <= charged_) return;
   over_budget_ = !budget_->take(body.capacity() - charged_);
   if (!over_budget_) charged_ = body.capacity();
+}
+
+// As a string grows by itself, but not beyond the body's length: an image stays in memory as it was
+// received. (reserve() would double what is there, whatever it is asked for.)
+void InputGuard::grow_body(std::size_t wanted) {
+  std::string& body = guarded_.head.request.body;
+  const auto length = static_cast<std::size_t>(guarded_.head.content_length);
+  std::string larger;
+  larger.reserve(std::min(std::max(wanted, 2 * body.capacity()), length));
+  larger.append(body);
+  body = std::move(larger);
 }
 
 void InputGuard::give_back() {

@@ -94,6 +94,7 @@ class InputGuard {
   Decision refuse(Refusal refusal, TimePoint now);
   void linger(TimePoint now);
   void append_body(std::string_view part);
+  void grow_body(std::size_t wanted);
   void give_back();
 
   GuardLimits limits_;

@@ -1,5 +1,6 @@
 #include "manager/http/input_guard.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -324,6 +325,25 @@ TEST(InputGuard, KnowsHowMuchOfABodyIsToCome) {
   ASSERT_EQ(guard.next(kStart), Decision::kRequest);
   EXPECT_EQ(guard.take().head.request.body, "abcdefghij");
   EXPECT_EQ(guard.missing_body(), 0u) << "while it is answered";
+}
+
+// An image is kept as it was received: its body must not lie in twice the memory.
+TEST(InputGuard, ABodyTakesNoMoreMemoryThanItHasBytes) {
+  GuardLimits limits = small_limits();
+  limits.max_body_bytes = 1'000'000;
+  for (const std::size_t length : {150'000u, 64u << 10, 999'999u}) {
+    InputGuard guard(limits, kStart);
+    guard.feed(post("Content-Length: " + std::to_string(length) + "\r\n", ""), kStart);
+    auto decision = guard.next(kStart);
+    while (decision == Decision::kWait) {
+      guard.feed(std::string(std::min<std::size_t>(guard.missing_body(), 4096), 'x'), kStart);
+      decision = guard.next(kStart);
+    }
+    ASSERT_EQ(decision, Decision::kRequest);
+    const std::string body = guard.take().head.request.body;
+    EXPECT_EQ(body, std::string(length, 'x'));
+    EXPECT_EQ(body.capacity(), length);
+  }
 }
 
 TEST(InputGuard, NothingIsToComeOfABodyThatIsRefused) {
