@@ -33,4 +33,5 @@ IMGREC_INLINE inline void load(const float* from, Lanes& lanes) {
 IMGREC_INLINE inline void store(const Lanes& lanes, float* to) {
   std::memcpy(to, &lanes, sizeof lanes);
 }
+
 }  // namespace imgrec::kernels

@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "kernels/processor.h"
+
 namespace imgrec::worker {
 namespace {
 
@@ -64,7 +66,7 @@ CpuFeatures detect_cpu_features() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   CpuFeatures cpu;
-  cpu.avx2_fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  cpu.avx2_fma = kernels::this_processor() == kernels::Processor::kAvx2;
   cpu.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                __builtin_cpu_supports("avx512cd");
