@@ -39,9 +39,13 @@ std::uint32_t read_u32(std::string_view bytes) {
   return value;
 }
 
+constexpr std::size_t kPredictionBytes = 8;  // of `top`
+// What settling adds to a row beside `top`: times, numbers, a worker's name.
+constexpr std::size_t kRestOfAnAnswer = 64;
+
 std::string pack_top(const std::vector<Prediction>& top) {
   std::string blob;
-  blob.reserve(top.size() * 8);
+  blob.reserve(top.size() * kPredictionBytes);
   for (const Prediction& prediction : top) {
     append_u32(blob, prediction.index);
     append_u32(blob, std::bit_cast<std::uint32_t>(prediction.score));
@@ -56,9 +60,12 @@ Status not_found(const std::string& what) {
 }  // namespace
 
 Result<JobId> ImageTable::insert(const ImageRecord& image) {
+  const std::size_t predictions = std::min<std::size_t>(image.top_k, models_.newest_classes());
+  const std::size_t room = kPredictionBytes * predictions + kRestOfAnAnswer;
   Query query(db_,
               "INSERT INTO images(id, session, name, media_type, bytes, width, height, state, "
-              "created_us, upload_us, top_k) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)");
+              "created_us, upload_us, top_k, top) "
+              "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, zeroblob(?))");
   Status status = query.text(image.id.text)
                       .text(image.session.text)
                       .text(image.name)
@@ -69,6 +76,7 @@ Result<JobId> ImageTable::insert(const ImageRecord& image) {
                       .integer(to_us(image.created))
                       .integer(image.timing.upload.count())
                       .integer(image.top_k)
+                      .integer(static_cast<std::int64_t>(room))
                       .run();
   if (!status.ok()) return status;
   return JobId{static_cast<std::uint64_t>(db_.last_insert_id())};
@@ -128,7 +136,8 @@ Result<bool> ImageTable::exists(const ImageId& id) {
 }
 
 Result<std::vector<ImageRecord>> ImageTable::open_images() {
-  Query query(db_, "SELECT " IMGREC_IMAGE_COLUMNS " FROM images WHERE state = 0 ORDER BY job");
+  Query query(db_,
+              "SELECT " IMGREC_IMAGE_COLUMNS " FROM images WHERE settle_seq IS NULL ORDER BY job");
   return read_all(query);
 }
 
@@ -197,7 +206,8 @@ ImageRecord ImageTable::read(Query& row) const {
     image.model_digest = model->digest;
   }
   image.unsure = row.next_integer() != 0;
-  image.top = read_top(row.next_text(), model);
+  const std::string top = row.next_text();
+  if (settled) image.top = read_top(top, model);  // before, it only keeps the place
   image.attempts = static_cast<std::uint32_t>(row.next_integer());
   image.worker = row.next_text();
   image.timing.upload = microseconds(row.next_integer());
@@ -215,8 +225,8 @@ ImageRecord ImageTable::read(Query& row) const {
 
 std::vector<Prediction> ImageTable::read_top(std::string_view blob, const ModelInfo* model) const {
   std::vector<Prediction> top;
-  top.reserve(blob.size() / 8);
-  for (; blob.size() >= 8; blob.remove_prefix(8)) {
+  top.reserve(blob.size() / kPredictionBytes);
+  for (; blob.size() >= kPredictionBytes; blob.remove_prefix(kPredictionBytes)) {
     Prediction prediction;
     prediction.index = read_u32(blob);
     prediction.score = std::bit_cast<float>(read_u32(blob.substr(4)));

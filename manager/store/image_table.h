@@ -18,7 +18,9 @@ class ImageTable {
  public:
   ImageTable(Database& db, const ModelTable& models) : db_(db), models_(models) {}
 
-  // Stores a queued image; gives its job number.
+  // Stores a queued image; gives its job number. Its row has room for an answer of the newest
+  // model: one that grew by as much would not fit where it is, and its neighbours would be written,
+  // too.
   Result<JobId> insert(const ImageRecord& image);
   // Writes what settling changed. `model`: the row of the model that answered, if one did.
   Status settle(const ImageRecord& image, std::optional<std::int64_t> model);

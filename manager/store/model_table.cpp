@@ -48,6 +48,7 @@ void ModelTable::add(ModelInfo model) {
       if (c == '\n') c = ' ';
     }
   }
+  newest_classes_ = model.labels.size();
   std::string digest = model.digest;
   by_digest_.try_emplace(std::move(digest), Entry{0, std::move(model)});
 }

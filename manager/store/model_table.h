@@ -25,6 +25,8 @@ class ModelTable {
   const ModelInfo* find(const std::string& digest) const;  // nullptr: never added
   const ModelInfo* find(std::int64_t row) const;
 
+  std::size_t newest_classes() const { return newest_classes_; }  // of the last one added; or 0
+
   // The model's row, inserted if need be. REQUIRES: find(digest), and a transaction.
   Result<std::int64_t> stored(const std::string& digest);
   // What was inserted after savepoint() gave `mark` was rolled back (0: since on_commit()).
@@ -39,6 +41,7 @@ class ModelTable {
   };
 
   Database& db_;
+  std::size_t newest_classes_ = 0;
   std::map<std::string, Entry> by_digest_;
   std::map<std::int64_t, const ModelInfo*> by_row_;
   std::vector<std::string> uncommitted_;  // digests

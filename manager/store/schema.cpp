@@ -10,7 +10,8 @@ namespace imgrec::manager {
 namespace {
 
 // Times are microseconds; `created_us` and `settled_us` since 1970, UTC. `state` is 0 queued,
-// 1 done, 2 failed. `top` is pairs of u32 class index and f32 score, little-endian, best first.
+// 1 done, 2 failed. `top` is pairs of u32 class index and f32 score, little-endian, best first; of
+// an image that is open, zeros in as many bytes as it will take.
 constexpr const char* kTables = R"sql(
 CREATE TABLE meta(
   key TEXT PRIMARY KEY,
@@ -86,6 +87,16 @@ INSERT INTO meta(key, value) VALUES ('secret', lower(hex(randomblob(16))));
 PRAGMA user_version = 2;
 )sql";
 
+// The fingerprints of uploads are of another kind from here on: those of before are forgotten, and
+// their repeats taken for what they say they are.
+// Which images are open is in the index of `settle_seq`, too: they have none. One index less is one
+// page of the log less for each upload and each result.
+constexpr const char* kVersion3 = R"sql(
+UPDATE uploads SET fingerprint = '';
+DROP INDEX images_open;
+PRAGMA user_version = 3;
+)sql";
+
 Result<std::int64_t> read_integer(Database& db, std::string_view sql) {
   Query query(db, sql);
   if (query.step()) return query.next_integer();
@@ -121,6 +132,7 @@ Status make_tables(Database& db, std::int64_t version) {
     if (status.ok()) status = insert_identity(db);
   }
   if (status.ok() && version < 2) status = db.exec(kVersion2);
+  if (status.ok() && version < 3) status = db.exec(kVersion3);
   if (status.ok()) status = db.exec("COMMIT");
   if (!status.ok() && db.in_transaction()) (void)db.exec("ROLLBACK");
   return status;

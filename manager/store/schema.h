@@ -13,7 +13,7 @@
 
 namespace imgrec::manager {
 
-inline constexpr std::int64_t kSchemaVersion = 2;  // PRAGMA user_version
+inline constexpr std::int64_t kSchemaVersion = 3;  // PRAGMA user_version
 
 // Sets the connection up (WAL; with kAlways each commit is synced, else only what keeps the file
 // itself whole), checks the file's integrity, makes the tables where there are none, and brings

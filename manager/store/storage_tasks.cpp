@@ -35,7 +35,8 @@ Status AddTask::find_earlier(StoreContext& store) {
   auto row = store.uploads.find(*key_, wall_now());
   if (!row.ok()) return row.status();
   if (!row->has_value()) return Status();
-  if ((*row)->fingerprint != key_->fingerprint) {
+  const std::string& known = (*row)->fingerprint;
+  if (!known.empty() && known != key_->fingerprint) {
     return Status(StatusCode::kAlreadyExists,
                   "this Idempotency-Key was used for another upload within the last day: make a "
                   "new key for each upload, and keep it for repeats of the same one only");

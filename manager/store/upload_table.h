@@ -22,7 +22,7 @@ class UploadTable {
   explicit UploadTable(Database& db) : db_(db) {}
 
   struct Row {
-    std::string fingerprint;
+    std::string fingerprint;  // empty: stored by an older program, which made others
     std::vector<JobId> jobs;  // some of them deleted since, perhaps
   };
   // nullopt: no upload of that session has this key, or its day is over.

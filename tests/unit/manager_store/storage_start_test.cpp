@@ -161,6 +161,7 @@ TEST_F(StorageStart, BringsADatabaseOfTheFirstVersionUpToDate) {
   open();
   const ImageRecord image = add();
   close();
+  run_sql("CREATE INDEX images_open ON images(job) WHERE state = 0");
   run_sql("ALTER TABLE images DROP COLUMN top_k");
   run_sql("DROP TABLE uploads");
   run_sql("DELETE FROM meta WHERE key = 'secret'");
@@ -174,6 +175,60 @@ TEST_F(StorageStart, BringsADatabaseOfTheFirstVersionUpToDate) {
   EXPECT_EQ(secret.size(), 32u);
   reopen();
   EXPECT_EQ(storage_->secret(), secret) << "made once";
+}
+
+TEST_F(StorageStart, BringsADatabaseOfTheSecondVersionUpToDate) {
+  const auto upload = [this] {
+    std::vector<NewImage> images;
+    images.push_back(image("anna", "picture"));
+    return wait<StoredUpload>([&](auto done) {
+      storage_->add_upload(UploadKey{SessionId{"anna"}, "k1", "fingerprint of today"},
+                           std::move(images), std::move(done));
+    });
+  };
+  open();
+  const auto first = upload();
+  ASSERT_TRUE(first.ok());
+  const ImageRecord settled = add();
+  ASSERT_TRUE(settle(done(settled.job)).ok());
+  close();
+  run_sql("CREATE INDEX images_open ON images(job) WHERE state = 0");
+  run_sql("UPDATE uploads SET fingerprint = 'as it was made then'");
+  run_sql("UPDATE images SET top = NULL WHERE state = 0");
+  run_sql("PRAGMA user_version = 2");
+  open();
+  const auto open_ones = storage_->take_open_images();
+  ASSERT_EQ(open_ones.size(), 1u);
+  EXPECT_EQ(open_ones[0].id, first->images[0].id);
+  const auto again = upload();
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_TRUE(again->replayed) << "its fingerprint cannot be compared";
+}
+
+// A row that grew would not fit where it is: pages beside it would be written for each result.
+TEST_F(StorageStart, AnswersFitIntoTheRoomThatTheirRowsHave) {
+  const ModelInfo large{"digest-2", "large", std::vector<std::string>(1'000, "a label"), 0.1f};
+  const auto pages = [this] {
+    close();
+    return fs::file_size(dir_ / "imgrec.db") / 4096;
+  };
+  open();
+  storage_->register_model(large);
+  std::vector<ImageRecord> images;
+  for (int i = 0; i < 100; ++i) images.push_back(add());
+  EXPECT_TRUE(find(images[0].id)->top.empty()) << "the room is no answer";
+  const auto before = pages();
+  open();
+  storage_->register_model(large);
+  for (const ImageRecord& image : images) {
+    Settlement settlement = done(image.job);
+    settlement.model_digest = large.digest;
+    settlement.top.assign(kStoredPredictions, {7, 0.01f});
+    settlement.worker = "a-worker-of-some-name";
+    ASSERT_TRUE(settle(std::move(settlement)).ok());
+  }
+  EXPECT_EQ(find(images[99].id)->top.size(), kStoredPredictions);
+  EXPECT_LE(pages() - before, 12u) << "labels and indexes";
 }
 
 TEST_F(StorageStart, KeepsItsFilesFromOtherUsers) {
