@@ -26,7 +26,7 @@ packages=(
   libpistache-dev libboost1.81-dev libtorch-dev libdnnl-dev libopenblas0-openmp libopencv-dev
   libjpeg62-turbo-dev
   libyaml-cpp-dev libspdlog-dev nlohmann-json3-dev libsqlite3-dev prometheus-cpp-dev
-  libprotobuf-dev protobuf-compiler libssl-dev zlib1g-dev
+  libprotobuf-dev protobuf-compiler libssl-dev libxxhash-dev zlib1g-dev
   libjs-chart.js
   libgtest-dev libgmock-dev
   curl ca-certificates procps

@@ -133,7 +133,7 @@ std::string fingerprint(const Upload& upload) {
     parts.push_back(image.name);
     parts.push_back(*image.bytes);
   }
-  return sha256_hex(parts);
+  return xxh3_hex(parts);
 }
 
 }  // namespace imgrec::manager

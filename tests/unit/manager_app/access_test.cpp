@@ -102,6 +102,18 @@ TEST(SessionOfKey, IsTheSameForTheSameKeyAndSecretOnly) {
   EXPECT_NE(session, session_of_key("key", "secres"));
 }
 
+TEST(Digest, IsXxh3OfItsPartsAndTheirLengths) {
+  const auto digest = [](std::vector<std::string_view> parts) { return xxh3_hex(parts); };
+  EXPECT_EQ(digest({}), "99aa06d3014798d86001c324468d497f") << "of nothing, as xxh128sum has it";
+  EXPECT_EQ(digest({"ab", "c"}), digest({"ab", "c"}));
+  EXPECT_NE(digest({"ab", "c"}), digest({"a", "bc"}));
+  EXPECT_NE(digest({"abc"}), digest({"abc", ""}));
+  const std::string photo(200'000, 'p');
+  std::string other = photo;
+  other[150'000] = 'q';
+  EXPECT_NE(digest({photo}), digest({other}));
+}
+
 TEST(Digest, IsSha256OfItsPartsAndTheirLengths) {
   // printf '3:abc' | sha256sum
   EXPECT_EQ(sha256_hex({"abc"}),
