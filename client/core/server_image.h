@@ -3,6 +3,7 @@
 // Thread rule: plain values. Own their texts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ struct ServerImage {
   std::optional<double> total_ms;  // from the upload to its result
   std::string error_code;          // of kFailed
   std::string error_detail;
-  std::string json;  // the whole IMAGE, in ASCII
+  std::string json;                 // the whole IMAGE, in ASCII
+  std::size_t classes_in_json = 0;  // how many entries its "top" has
 
   bool settled() const { return state == ImageState::kDone || state == ImageState::kFailed; }
 };

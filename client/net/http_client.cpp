@@ -2,7 +2,9 @@
 
 #include <array>
 #include <optional>
+#include <string_view>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -68,9 +70,7 @@ class HttpClient::Exchange : public std::enable_shared_from_this<Exchange> {
     parser_.eager(true);  // each read takes what is there of the body
     expect_more(access_->patience);
     read_more();
-    asio::async_write(
-        *stream_, asio::buffer(head_),
-        [self = shared_from_this()](error_code ec, std::size_t) { self->on_written(ec, 0); });
+    write_piece(head_);
   }
 
  private:
@@ -81,26 +81,37 @@ class HttpClient::Exchange : public std::enable_shared_from_this<Exchange> {
     });
   }
 
-  void on_written(error_code ec, std::size_t bytes) {
+  // The body's next piece behind `head`: a server that waits for the one need not wake for the
+  // other.
+  void write_piece(std::string_view head) {
+    std::size_t length = 0;
+    if (call_->body && sent_ < call_->body->size()) {
+      const auto got = call_->body->read(sent_, piece_.data(), piece_.size());
+      if (!got.ok() || *got == 0) {
+        const std::string why =
+            got.ok() ? "it became shorter while it was sent" : got.status().message();
+        return asio::post(client_.io_, [self = shared_from_this(), why] {
+          self->finish(Failure{FailureKind::kLocal, "unreadable", why});
+        });
+      }
+      length = *got;
+    }
+    const std::array<asio::const_buffer, 2> buffers{asio::buffer(head),
+                                                    asio::buffer(piece_.data(), length)};
+    asio::async_write(*stream_, buffers,
+                      [self = shared_from_this(), length](error_code ec, std::size_t) {
+                        self->on_written(ec, length);
+                      });
+  }
+
+  void on_written(error_code ec, std::size_t length) {
     if (done_) return;
     if (ec) return expect_more(kLastWords);
     expect_more(access_->patience);
-    sent_ += bytes;
-    if (bytes > 0 && call_->on_sent) call_->on_sent(sent_);
-    if (!call_->body || sent_ == call_->body->size()) {
-      written_ = true;
-      return;
-    }
-    const auto got = call_->body->read(sent_, piece_.data(), piece_.size());
-    if (!got.ok() || *got == 0) {
-      return finish(
-          Failure{FailureKind::kLocal, "unreadable",
-                  got.ok() ? "it became shorter while it was sent" : got.status().message()});
-    }
-    asio::async_write(*stream_, asio::buffer(piece_.data(), *got),
-                      [self = shared_from_this()](error_code error, std::size_t written) {
-                        self->on_written(error, written);
-                      });
+    sent_ += length;
+    if (length > 0 && call_->on_sent) call_->on_sent(sent_);
+    if (call_->body && sent_ < call_->body->size()) return write_piece({});
+    written_ = true;
   }
 
   void read_more() {
@@ -167,7 +178,7 @@ class HttpClient::Exchange : public std::enable_shared_from_this<Exchange> {
   boost::beast::flat_buffer buffer_;
   http::response_parser<http::string_body> parser_;
   std::string head_;
-  std::array<char, kPiece> piece_{};
+  std::array<char, kPiece> piece_;  // of the body, being sent
   std::uint64_t sent_ = 0;
   bool written_ = false;
   bool kept_ = false;

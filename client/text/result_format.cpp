@@ -145,21 +145,13 @@ class JsonText final : public ResultFormat {
   std::string header() override { return lines() ? "" : "["; }
 
   std::string row(const std::string& path, const TellOutcome& outcome) override {
-    Json object{{"path", path},
-                {"status", to_string(outcome.kind)},
-                {"error", nullptr},
-                {"image", nullptr}};
+    Json object{{"path", path}, {"status", to_string(outcome.kind)}, {"error", nullptr}};
     if (outcome.kind != OutcomeKind::kRecognised) {
       object["error"] = {{"code", outcome.code}, {"detail", outcome.detail}};
     }
-    if (outcome.image) {
-      object["image"] = Json::parse(outcome.image->json, nullptr, /*allow_exceptions=*/false);
-      if (const auto top = object["image"].find("top"); top != object["image"].end()) {
-        while (top->is_array() && top->size() > options_.top) top->erase(top->size() - 1);
-      }
-    }
-    // ASCII alone: nothing in it can do anything to a terminal, and a path need not be UTF-8.
-    const std::string text = object.dump(-1, ' ', true, Json::error_handler_t::replace);
+    std::string text = ascii(object);
+    text.back() = ',';
+    text += "\"image\":" + (outcome.image ? image(*outcome.image) : "null") + "}";
     if (lines()) return text + "\n";
     const bool first = !std::exchange(begun_, true);
     return (first ? "\n" : ",\n") + text;
@@ -169,6 +161,21 @@ class JsonText final : public ResultFormat {
 
  private:
   bool lines() const { return options_.kind == OutputKind::kJsonLines; }
+
+  // ASCII alone: nothing in it can do anything to a terminal, and a path need not be UTF-8.
+  static std::string ascii(const Json& json) {
+    return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+  }
+
+  // The server's object, with no more classes than are wanted.
+  std::string image(const ServerImage& image) const {
+    if (image.classes_in_json <= options_.top) return image.json;
+    Json object = Json::parse(image.json, nullptr, /*allow_exceptions=*/false);
+    if (const auto top = object.find("top"); top != object.end()) {
+      while (top->is_array() && top->size() > options_.top) top->erase(top->size() - 1);
+    }
+    return ascii(object);
+  }
 
   OutputOptions options_;
   bool begun_ = false;

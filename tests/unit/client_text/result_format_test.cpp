@@ -24,6 +24,7 @@ TellOutcome recognised(std::vector<Prediction> top) {
   for (const Prediction& p : top) {
     shown.push_back({{"index", p.index}, {"label", p.label}, {"score", p.score}});
   }
+  outcome.image->classes_in_json = shown.size();
   outcome.image->json = json{{"id", "abc"}, {"top", shown}}.dump();
   outcome.image->top = std::move(top);
   return outcome;

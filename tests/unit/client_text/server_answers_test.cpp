@@ -88,6 +88,19 @@ TEST(UploadAnswer, OfNoImgrecServerIsRefused) {
             "bad_answer");
 }
 
+// Brackets in texts count for nothing, neither way.
+TEST(UploadAnswer, WhatIsTooDeepIsLeftOutOfIt) {
+  const std::string deep = std::string(10'000, '[') + std::string(10'000, ']');
+  for (const std::string name : {R"(}]}]}]}]}]}]}]}])", R"({[{[{[{[{[{[)", R"(\"[{\"}]\\)"}) {
+    const std::string sent = R"({"id":"a","state":"queued","name":")" + name + R"(","x":)" + deep;
+    const auto read = read_upload_answer(answer(202, accepted(sent + "}")), 0);
+    const auto* image = std::get_if<ServerImage>(&read);
+    ASSERT_NE(image, nullptr) << name;
+    EXPECT_LT(image->json.size(), 200u);
+    EXPECT_THAT(image->json, HasSubstr(name));
+  }
+}
+
 TEST(UploadAnswer, OfAnEarlierTryWhoseImageIsGoneConcernsThatFileAlone) {
   const Failure failure = upload_failure(202, accepted(""));
   EXPECT_EQ(failure.kind, FailureKind::kGone);
