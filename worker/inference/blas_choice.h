@@ -1,6 +1,6 @@
 // Environment variables that libraries read when they are loaded, before main() runs: OpenBLAS'
-// kernel choice, OpenCV's pixel limit, the sizes of oneDNN's caches, malloc's arenas. A program can
-// set them in time only by starting itself again, which this does, once.
+// kernel choice, OpenCV's pixel limit, the sizes of oneDNN's caches, malloc's arenas and pages. A
+// program can set them in time only by starting itself again, which this does, once.
 //
 // Thread rule: first thing in main(), before any thread, file or signal is set up.
 // Owns: nothing.

@@ -72,6 +72,7 @@ TEST(PrepareProcessEnvironment, StartsAgainOnceWithWhatIsMissing) {
   EXPECT_THAT(lines, Contains("env MALLOC_ARENA_MAX=2"));
   EXPECT_THAT(lines, Contains("env MALLOC_TRIM_THRESHOLD_=67108864"));
   EXPECT_THAT(lines, Contains("env MALLOC_MMAP_THRESHOLD_=8388608"));
+  EXPECT_THAT(lines, Contains("env GLIBC_TUNABLES=glibc.malloc.hugetlb=1"));
   EXPECT_THAT(lines, Contains("env LRU_CACHE_CAPACITY=16"));
   EXPECT_THAT(lines, Contains(StartsWith("env ONEDNN_PRIMITIVE_CACHE_CAPACITY=")));
   EXPECT_THAT(lines, Contains(StartsWith("env OPENCV_IO_MAX_IMAGE_PIXELS=")));
@@ -85,7 +86,7 @@ TEST(PrepareProcessEnvironment, GoesOnAtOnceWhereNothingIsMissing) {
   int code = 0;
   const std::vector<std::string> lines = probe(
       "OPENBLAS_NUM_THREADS=1 MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=1000000 "
-      "MALLOC_MMAP_THRESHOLD_=1000000 LRU_CACHE_CAPACITY=1 "
+      "MALLOC_MMAP_THRESHOLD_=1000000 GLIBC_TUNABLES=glibc.malloc.hugetlb=0 LRU_CACHE_CAPACITY=1 "
       "ONEDNN_PRIMITIVE_CACHE_CAPACITY=1 OPENCV_IO_MAX_IMAGE_PIXELS=1 OPENBLAS_CORETYPE=Haswell",
       "", code);
   EXPECT_EQ(code, 7);
