@@ -24,7 +24,7 @@ manager/core      : manager/core media proto                                   :
 manager/store     : manager/store manager/core common media proto              : sqlite3.h spdlog openssl
 manager/http      : manager/http common proto                                  : pistache boost spdlog zlib.h
 manager/net       : manager/net manager/core manager/http net common proto     : boost spdlog
-manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl
+manager/app       : manager net common media proto                             : boost spdlog nlohmann prometheus openssl xxhash.h
 worker/core       : worker/core media proto                                    : -
 worker/graph      : worker/graph proto                                         : -
 worker/inference  : worker/inference worker/graph worker/core kernels common media proto : torch ATen c10 caffe2 oneapi opencv2 jpeglib.h jerror.h openssl yaml-cpp spdlog
