@@ -1,6 +1,6 @@
 // Digests of several texts, told apart, and bytes as hex digits. SHA-256 (FIPS 180-4) where nobody
-// may find other texts of the same digest; XXH3 (Yann Collet's, 128 bits), some ten times as fast,
-// where there is nothing to gain by finding them.
+// may find other texts of the same digest; XXH3 (Yann Collet's, 128 bits), which costs next to
+// nothing, where there is nothing to gain by finding them.
 //
 // Thread rule: a pure function. Owns: nothing.
 #pragma once
