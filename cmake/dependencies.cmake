@@ -6,7 +6,6 @@ find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
-pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
 if(IMGREC_FUZZ)
   return()  # the parsers need no more
@@ -15,6 +14,7 @@ endif()
 find_package(Boost 1.81 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(SQLite3 REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(pistache REQUIRED IMPORTED_TARGET libpistache)
 find_package(prometheus-cpp REQUIRED CONFIG COMPONENTS core)
 

@@ -150,7 +150,7 @@ class JsonText final : public ResultFormat {
       object["error"] = {{"code", outcome.code}, {"detail", outcome.detail}};
     }
     std::string text = ascii(object);
-    text.back() = ',';
+    text.back() = ',';  // in place of its brace: the image is such text already
     text += "\"image\":" + (outcome.image ? image(*outcome.image) : "null") + "}";
     if (lines()) return text + "\n";
     const bool first = !std::exchange(begun_, true);

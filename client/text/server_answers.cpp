@@ -26,30 +26,7 @@ constexpr std::size_t kMaxCursor = 512;
 constexpr std::size_t kMaxPage = 1000;
 constexpr std::size_t kMaxImageJson = 256 * 1024;
 
-// Of JSON up to its first error, where a parser stops.
-bool is_deeper_than(int limit, std::string_view json) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (c == '"') {
-      in_string = !in_string;
-    } else if (in_string) {
-      if (c == '\\') ++i;
-    } else if (c == '{' || c == '[') {
-      if (++depth > limit) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
-
-// What is too deep is left out. Looking at each value while it is read takes twice the time.
 Json parse(std::string_view text) {
-  if (!is_deeper_than(kMaxDepth, text)) {
-    return Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  }
   const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxDepth; };
   return Json::parse(text, shallow, /*allow_exceptions=*/false);
 }

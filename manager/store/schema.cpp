@@ -11,7 +11,7 @@ namespace {
 
 // Times are microseconds; `created_us` and `settled_us` since 1970, UTC. `state` is 0 queued,
 // 1 done, 2 failed. `top` is pairs of u32 class index and f32 score, little-endian, best first; of
-// an image that is open, zeros in as many bytes as it will take.
+// an image that is open, zeros: they keep the room that its answer will take.
 constexpr const char* kTables = R"sql(
 CREATE TABLE meta(
   key TEXT PRIMARY KEY,
@@ -88,7 +88,8 @@ PRAGMA user_version = 2;
 )sql";
 
 // The fingerprints of uploads are of another kind from here on: those of before are forgotten, and
-// their repeats taken for what they say they are.
+// repeats of those uploads taken for what they say they are.
+//
 // Which images are open is in the index of `settle_seq`, too: they have none. One index less is one
 // page of the log less for each upload and each result.
 constexpr const char* kVersion3 = R"sql(
