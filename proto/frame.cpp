@@ -58,6 +58,7 @@ constexpr std::array kTypes{
     TypeTraits{FrameType::kLanes, "LANES", kSmall},
     TypeTraits{FrameType::kLane, "LANE", kSmall},
     TypeTraits{FrameType::kSpread, "SPREAD", kSmall},
+    TypeTraits{FrameType::kBatch, "BATCH", kSmall},
 };
 
 const TypeTraits* find_type(FrameType type) {

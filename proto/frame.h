@@ -42,6 +42,7 @@ enum class FrameType : std::uint8_t {
   kLanes = 16,
   kLane = 17,
   kSpread = 18,
+  kBatch = 19,
 };
 
 // The name on the wire: "RESULT"; "unknown" for a number that is no type.

@@ -15,7 +15,7 @@ namespace imgrec::proto {
 namespace {
 
 // Message's alternatives stand in the order of the type numbers, which begin at 1.
-static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kSpread));
+static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(FrameType::kBatch));
 template <FrameType type, class T>
 constexpr bool kInPlace =
     std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(type) - 1, Message>, T>;
@@ -27,7 +27,8 @@ static_assert(kInPlace<FrameType::kHello, Hello> && kInPlace<FrameType::kWelcome
               kInPlace<FrameType::kBye, Bye> && kInPlace<FrameType::kOpen, Open> &&
               kInPlace<FrameType::kChallenge, Challenge> && kInPlace<FrameType::kProof, Proof> &&
               kInPlace<FrameType::kFill, Fill> && kInPlace<FrameType::kLanes, Lanes> &&
-              kInPlace<FrameType::kLane, Lane> && kInPlace<FrameType::kSpread, Spread>);
+              kInPlace<FrameType::kLane, Lane> && kInPlace<FrameType::kSpread, Spread> &&
+              kInPlace<FrameType::kBatch, Batch>);
 
 // Durations travel as u32: milliseconds up to 49 days, microseconds up to 71 minutes.
 template <class Rep, class Period>
@@ -317,6 +318,14 @@ void write(Writer&, const Spread&) {}
 
 void read(Reader&, Spread&) {}
 
+void write(Writer& out, const Batch& batch) { out.number(batch.count); }
+
+void read(Reader& in, Batch& batch) {
+  batch.count = in.number<std::uint16_t>("count");
+  in.require(1 <= batch.count && batch.count <= kMaxBatch, "count",
+             "is not within 1 and " + std::to_string(kMaxBatch));
+}
+
 // ---- what the header's id is ------------------------------------------------------------------
 
 template <class T>
@@ -446,6 +455,8 @@ Result<Message> decode(Frame frame) {
       return decode_as<Lane>(frame, payload);
     case FrameType::kSpread:
       return decode_as<Spread>(frame, payload);
+    case FrameType::kBatch:
+      return decode_as<Batch>(frame, payload);
   }
   return Status(StatusCode::kInternal, "a frame type that is known but not decoded");
 }

@@ -190,7 +190,13 @@ struct Lane {
 // manager -> worker: all lanes are there, and what I send from here on comes over them.
 struct Spread {};
 
+// worker -> manager, from protocol version 3 on: each stream computes up to so many attempts
+// together. Without it: one.
+struct Batch {
+  std::uint16_t count = 1;  // 1 to kMaxBatch
+};
+
 using Message = std::variant<Hello, Welcome, Refuse, Assign, Outcome, Fail, Cancel, Ping, Pong,
-                             Drain, Bye, Open, Challenge, Proof, Fill, Lanes, Lane, Spread>;
+                             Drain, Bye, Open, Challenge, Proof, Fill, Lanes, Lane, Spread, Batch>;
 
 }  // namespace imgrec::proto

@@ -24,6 +24,9 @@ constexpr FrameTypeSet kFromProven{FrameType::kHello, FrameType::kBye};
 constexpr FrameTypeSet kFromWaitingWorker{FrameType::kBye};
 constexpr FrameTypeSet kFromWorker{FrameType::kOutcome, FrameType::kFail,  FrameType::kPing,
                                    FrameType::kPong,    FrameType::kDrain, FrameType::kBye};
+constexpr FrameTypeSet kFromBatchingWorker{FrameType::kOutcome, FrameType::kFail,  FrameType::kPing,
+                                           FrameType::kPong,    FrameType::kDrain, FrameType::kBye,
+                                           FrameType::kBatch};
 constexpr FrameTypeSet kFromUnproven{FrameType::kChallenge, FrameType::kRefuse, FrameType::kBye};
 constexpr FrameTypeSet kFromNewManager{FrameType::kWelcome, FrameType::kRefuse, FrameType::kBye};
 constexpr FrameTypeSet kFromManager{FrameType::kAssign, FrameType::kCancel, FrameType::kPing,
@@ -329,7 +332,7 @@ void ManagerSession::welcome(WorkerId worker, std::string manager_id, TimePoint 
                .manager_id = std::move(manager_id),
                .heartbeat = options().heartbeat,
                .max_payload_bytes = options().max_payload_bytes});
-  decoder().accept_only(kFromWorker, "a manager");
+  decoder().accept_only(version_ >= kBatchSince ? kFromBatchingWorker : kFromWorker, "a manager");
   become_ready(options().heartbeat, now);
   ping(now);  // at once: the round trip says how many images the worker is to be sent
 }
@@ -464,7 +467,12 @@ Status WorkerSession::on_welcome(const Welcome& welcome, TimePoint now) {
   decoder().accept_only(welcome.version >= kTransportSince ? kFromNewerManager : kFromManager,
                         "a worker");
   become_ready(welcome.heartbeat, now);
+  version_ = welcome.version;
   return {};
+}
+
+void WorkerSession::send_batch(const Batch& batch) {
+  if (registered() && version_ >= kBatchSince) send(batch);
 }
 
 void WorkerSession::send_outcome(const Outcome& outcome) {

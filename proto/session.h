@@ -30,9 +30,11 @@ namespace imgrec::proto {
 using TimePoint = std::chrono::steady_clock::time_point;
 
 inline constexpr std::uint8_t kMinProtocolVersion = 1;
-inline constexpr std::uint8_t kMaxProtocolVersion = 2;
+inline constexpr std::uint8_t kMaxProtocolVersion = 3;
 // The first protocol version with FILL, LANES, LANE and SPREAD.
 inline constexpr std::uint8_t kTransportSince = 2;
+// The first one with BATCH.
+inline constexpr std::uint8_t kBatchSince = 3;
 
 // A secret that both sides were given, and the cryptography over it, which this layer does not
 // have: net/join_token.h does. Neither the token nor anything from which it can be had more easily
@@ -222,15 +224,18 @@ class WorkerSession final : public Session {
   // not a number) is sent as a FAIL of that job, kInference, instead of losing the connection.
   void send_outcome(const Outcome& outcome);
   void send_fail(const Fail& fail);
+  // REQUIRES: kReady or kDraining. Not sent to a manager that does not know it.
+  void send_batch(const Batch& batch);
 
  private:
   Status on_message(Message message, TimePoint now) override;
   Status on_challenge(const Challenge& challenge);
   Status on_welcome(const Welcome& welcome, TimePoint now);
 
-  VersionRange versions_;  // of our HELLO
-  std::string opening_;    // OPEN's payload, which the proofs cover
-  OutgoingFrame hello_;    // held back while the manager has not proven the token
+  VersionRange versions_;     // of our HELLO
+  std::string opening_;       // OPEN's payload, which the proofs cover
+  std::uint8_t version_ = 0;  // WELCOME's
+  OutgoingFrame hello_;       // held back while the manager has not proven the token
 };
 
 }  // namespace imgrec::proto

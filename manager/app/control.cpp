@@ -177,6 +177,9 @@ void Control::on_message(WorkerId worker, proto::Message message) {
   if (const auto* drain = std::get_if<proto::Drain>(&message)) {
     spdlog::info("worker_draining worker={} name={} reason={}", worker.value, name_of(worker),
                  log_text(drain->reason));
+  } else if (const auto* batch = std::get_if<proto::Batch>(&message)) {
+    spdlog::info("worker_batches worker={} name={} count={}", worker.value, name_of(worker),
+                 batch->count);
   }
   apply(WorkerSaid{worker, std::move(message)});
 }

@@ -228,7 +228,7 @@ Json statistics_json(const ModelIdentity& model, const InferenceStatistics::Coun
           {"version", kModelVersion},
           {"last_inference", last.count()},
           {"inference_count", counts.success.count},
-          {"execution_count", counts.success.count},  // a worker computes one image at a time
+          {"execution_count", counts.success.count},  // workers do not say which were together
           {"inference_stats",
            {{"success", duration_json(counts.success)},
             {"fail", duration_json(counts.fail)},

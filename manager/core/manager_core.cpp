@@ -98,6 +98,8 @@ void ManagerCore::handle(WorkerSaid&& event) {
   } else if (const auto* fail = std::get_if<proto::Fail>(&event.message)) {
     ++worker->failed;
     on_fail(event.worker, *fail);
+  } else if (const auto* batch = std::get_if<proto::Batch>(&event.message)) {
+    schedule(WorkerBatches{event.worker, batch->count});
   } else if (std::holds_alternative<proto::Drain>(event.message) ||
              std::holds_alternative<proto::Bye>(event.message)) {
     // One that says farewell was not killed by what it held.

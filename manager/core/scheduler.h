@@ -44,6 +44,10 @@ struct WorkerMeasured {  // its link
   std::chrono::microseconds rtt{};
   bool guessed = false;  // until the next one says better
 };
+struct WorkerBatches {  // each of its streams computes so many attempts together, in less time
+  WorkerId worker;
+  unsigned batch = 1;
+};
 struct WorkerLeft {  // disconnected, for whatever reason: its attempts go back at once
   WorkerId worker;
 };
@@ -70,8 +74,8 @@ struct AttemptFailed {
 struct AssignNothingMore {};  // the manager leaves: what is out may finish, nothing else begins
 struct Tick {};               // time passed; send it when next_deadline() is reached
 using Event =
-    std::variant<JobAdded, JobCancelled, WorkerJoined, WorkerMeasured, WorkerLeft, WorkerDraining,
-                 AttemptSucceeded, AttemptFailed, AssignNothingMore, Tick>;
+    std::variant<JobAdded, JobCancelled, WorkerJoined, WorkerMeasured, WorkerBatches, WorkerLeft,
+                 WorkerDraining, AttemptSucceeded, AttemptFailed, AssignNothingMore, Tick>;
 
 // ---- actions: what is to be done --------------------------------------------------------------
 struct AssignJob {
@@ -115,7 +119,8 @@ struct SchedulerOptions {
   // service time, counting what was in front of it.
   double timeout_factor = 6.0;
   // A worker is sent as many attempts as keep it busy over its round trip, and at least this many,
-  // within its credit; 0: streams + 1, so that the next image is there when one is done.
+  // within its credit; 0: streams + 1, so that the next image is there when one is done, times what
+  // each stream computes together.
   unsigned min_window = 0;
   // A worker that has this many bytes of images unanswered gets no more, whatever its credit.
   std::uint64_t max_bytes_out = 64ull << 20;

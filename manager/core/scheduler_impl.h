@@ -81,6 +81,7 @@ class Scheduler::Impl {
   void handle(const JobCancelled& event);
   void handle(const WorkerJoined& event);
   void handle(const WorkerMeasured& event);
+  void handle(const WorkerBatches& event);
   void handle(const WorkerLeft& event);
   void handle(const WorkerDraining& event);
   void handle(const AttemptSucceeded& event);

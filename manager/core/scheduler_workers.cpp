@@ -39,6 +39,13 @@ void Scheduler::Impl::handle(const WorkerMeasured& event) {
   refresh(found->second);
 }
 
+void Scheduler::Impl::handle(const WorkerBatches& event) {
+  const auto found = workers_.find(event.worker);
+  if (found == workers_.end()) return;
+  found->second.set_batch(event.batch);
+  refresh(found->second);
+}
+
 void Scheduler::Impl::handle(const WorkerLeft& event) {
   const auto found = workers_.find(event.worker);
   if (found == workers_.end()) return;

@@ -49,7 +49,7 @@ bool WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
 
 bool WorkerState::may_be_working_on(AttemptRef attempt) {
   auto each = attempts_.begin();
-  for (unsigned i = 0; i <= streams_ && each != attempts_.end(); ++i, ++each) {
+  for (unsigned i = 0; i <= streams_ * batch_ && each != attempts_.end(); ++i, ++each) {
     if (each == attempt) return true;
   }
   return false;
@@ -76,7 +76,8 @@ std::uint64_t WorkerState::expected_completion_us(std::uint64_t mean_us) const {
 }
 
 unsigned WorkerState::window() const {
-  unsigned window = options_.min_window == 0 ? streams_ + 1 : options_.min_window;
+  const unsigned own = (streams_ + 1) * batch_;
+  unsigned window = options_.min_window == 0 ? own : options_.min_window;
   // A quarter more than the mean says: neither is constant.
   std::int64_t each_us = service_.measured() ? service_.mean_us() : presumed_us_;
   // The first photos to a far worker are long on the way, which looks like service until the window
@@ -84,7 +85,7 @@ unsigned WorkerState::window() const {
   if (computed_us_ > 0) each_us = std::min(each_us, computed_us_);
   const std::int64_t on_the_way = streams_ * link_.least().count() * 5 / 4 / each_us;
   window = std::max<unsigned>(
-      window, streams_ + 1 + static_cast<unsigned>(std::min<std::int64_t>(on_the_way, credit_)));
+      window, own + static_cast<unsigned>(std::min<std::int64_t>(on_the_way, credit_)));
   return std::min(window, credit_);
 }
 

@@ -68,8 +68,8 @@ class WorkerState {
   const LinkTime& link() const { return link_; }
   // Until one more image would be done, given a service time of `mean_us` per image and stream.
   std::uint64_t expected_completion_us(std::uint64_t mean_us) const;
-  // Attempts to have out at once: one a stream, one to come next, and as many as are on the way
-  // there and back meanwhile. Within the credit.
+  // Attempts to have out at once: a batch for each stream, one to come next, and as many as are on
+  // the way there and back meanwhile. Within the credit.
   unsigned window() const;
   // What an image takes it, for window(), as long as it has not been measured.
   void presume_service(std::int64_t mean_us) { presumed_us_ = std::max(mean_us, kLeastPresumedUs); }
@@ -98,6 +98,10 @@ class WorkerState {
     credit_ = credit;
     streams_ = streams == 0 ? 1 : streams;
   }
+  // Each stream computes so many attempts together. Otherwise it counts as computing one after the
+  // other: the mean of their times is the same, and a worker with something in hand is no better
+  // than an idle one.
+  void set_batch(unsigned batch) { batch_ = std::max(batch, 1u); }
 
   std::string identity;
   bool draining = false;
@@ -125,6 +129,7 @@ class WorkerState {
   const SchedulerOptions& options_;
   unsigned credit_ = 0;
   unsigned streams_ = 1;
+  unsigned batch_ = 1;
   ServiceTime service_;
   std::int64_t presumed_us_ = kPresumedUs;
   std::int64_t computed_us_ = 0;  // smoothed; 0: it does not say

@@ -1,4 +1,6 @@
+#include <iomanip>
 #include <iostream>
+#include <sstream>
 
 #include "models/app/arguments.h"
 #include "models/app/commands.h"
@@ -13,6 +15,18 @@ const std::string_view kCheckHelp =
     "Checks the files of a model folder against their sums, loads the model as a worker does, and\n"
     "says what it is.\n";
 
+namespace {
+
+std::string batches(const worker::TorchEngine& engine) {
+  if (engine.batch() == 1) return "none: no faster than one by one";
+  std::ostringstream text;
+  text << "of " << engine.batch() << ", measured at " << std::fixed << std::setprecision(2)
+       << engine.batch_gain() << " times the images of one by one";
+  return text.str();
+}
+
+}  // namespace
+
 int run_check(const std::vector<std::string>& words) {
   const Result<Arguments> arguments =
       Arguments::parse(words, {.min_operands = 1, .max_operands = 1, .operand = "DIR"});
@@ -20,7 +34,10 @@ int run_check(const std::vector<std::string>& words) {
   const std::string& directory = arguments->operands().front();
   const auto folder = worker::load_model_folder(directory);
   if (!folder) return complain(folder.status(), kFailure);
-  auto engine = worker::TorchEngine::open({.model_dir = directory});
+  worker::TorchEngineOptions options;
+  options.model_dir = directory;
+  options.batch = 0;  // as workers do
+  auto engine = worker::TorchEngine::open(std::move(options));
   if (!engine) return complain(engine.status(), kFailure);
 
   const worker::ModelSpec& spec = folder->spec;
@@ -34,6 +51,7 @@ int run_check(const std::vector<std::string>& words) {
             << "outputs   "
             << (spec.outputs == worker::OutputKind::kLogits ? "logits" : "probabilities") << "\n"
             << "runs      " << to_string(torch_engine.form()) << "\n"
+            << "batches   " << batches(torch_engine) << "\n"
             << "source    " << spec.source << "\n"
             << "licence   " << spec.licence << "\n";
   return kGood;

@@ -103,6 +103,8 @@ proto::Message message_of(std::uint8_t kind, std::uint8_t value) {
       return proto::Lane{static_cast<std::uint16_t>(value % proto::kMaxLanes), "key"};
     case proto::FrameType::kSpread:
       return proto::Spread{};
+    case proto::FrameType::kBatch:
+      return proto::Batch{static_cast<std::uint16_t>(1 + value % proto::kMaxBatch)};
     case proto::FrameType::kBye:
       break;
   }

@@ -102,8 +102,8 @@ void add_conversations(Corpus& corpus) {
   corpus.add("manager_no_hello", to_manager + result);
   corpus.add("manager_http", to_manager + "POST / HTTP/1.1\r\n\r\n");
   Hello future = testing::sample_hello();
-  future.min_version = 3;
-  future.max_version = 4;
+  future.min_version = 4;
+  future.max_version = 5;
   corpus.add("manager_other_version", to_manager + bytes_of(Message(future)));
   Outcome lie = testing::sample_outcome();
   lie.top[0].index = 1000;

@@ -35,6 +35,7 @@ LinkPlan make_calm_link(Random& random) {
 WorkerPlan make_worker(Random& random, Profile profile) {
   WorkerPlan worker;
   worker.streams = static_cast<unsigned>(random.between(1, 3));
+  worker.batch = static_cast<unsigned>(random.between(1, 3));
   worker.credit = worker.streams + static_cast<unsigned>(random.between(0, 3));
   if (random.chance(0.2)) worker.max_held_bytes = random.between(300, 3'000);
   worker.decode = random.time(milliseconds(1), milliseconds(10));

@@ -40,6 +40,7 @@ inline constexpr unsigned kLies = 5;
 
 struct WorkerPlan {
   unsigned streams = 1;
+  unsigned batch = 1;
   unsigned credit = 2;
   std::uint64_t max_held_bytes = 1u << 20;  // an image has a few hundred
   Duration decode{};                        // each image takes about so long

@@ -29,7 +29,7 @@ worker::WorkerCoreOptions core_options(const WorkerPlan& plan) {
   worker::WorkerCoreOptions options;
   options.credit = plan.credit;
   options.streams = plan.streams;
-  options.decode_ahead = plan.streams;
+  options.batch = plan.batch;
   options.cached_answers = 32;
   options.max_held_bytes = plan.max_held_bytes;
   return options;
@@ -175,25 +175,34 @@ void WorkerProcess::prepared(WorkId work, const proto::SharedBytes& image) {
 }
 
 void WorkerProcess::carry_out(worker::StartInfer& action) {
-  const proto::SharedBytes image = static_cast<const Picture&>(*action.image).bytes;
-  inferring_[action.work] = world_.now();
-  const ImageKind kind = kind_of(*image);
-  if (is_poison(kind)) world_.happened(Fault::kPoisonImage);
-  if (kind == ImageKind::kHanger) {
+  for (const auto& [work, image] : action.pictures) {
+    const ImageKind kind = kind_of(*static_cast<const Picture&>(*image).bytes);
+    if (is_poison(kind)) world_.happened(Fault::kPoisonImage);
+    inferring_[work] = world_.now();
+    if (kind != ImageKind::kHanger) continue;
     world_.tell({0x4A7, worker_.number()}, [&] {
       return "FAULT: the image hangs " + worker_name(worker_.number()) + ": an inference of it";
     });
     return worker_.hangs();
   }
-  world_.loop.after(worker_.inference_time(), [this, work = action.work, image] {
-    when_running([this, work, image] { infer(work, image); });
+  world_.loop.after(worker_.inference_time(), [this, action = std::move(action)] {
+    when_running([this, action] { infer(action); });
   });
 }
 
-void WorkerProcess::infer(WorkId work, const proto::SharedBytes& image) {
-  if (kind_of(*image) == ImageKind::kKiller) return worker_.crash("the image crashes it");
-  inferring_.erase(work);
-  const auto inference = std::chrono::duration_cast<microseconds>(plan_.inference);
+void WorkerProcess::infer(const worker::StartInfer& action) {
+  worker::InferDone done;
+  done.inference = std::chrono::duration_cast<microseconds>(plan_.inference);
+  for (const auto& [work, image] : action.pictures) {
+    const proto::SharedBytes& bytes = static_cast<const Picture&>(*image).bytes;
+    if (kind_of(*bytes) == ImageKind::kKiller) return worker_.crash("the image crashes it");
+    done.pictures.push_back({work, recognised(bytes)});
+    inferring_.erase(work);
+  }
+  apply(std::move(done));
+}
+
+worker::InferResult WorkerProcess::recognised(const proto::SharedBytes& image) {
   if (world_.fault_phase && world_.random.chance(worker_.plan().engine_failure)) {
     world_.happened(Fault::kEngineFailure);
     for (const auto& shard : worker_.shards()) {
@@ -201,14 +210,10 @@ void WorkerProcess::infer(WorkId work, const proto::SharedBytes& image) {
         if (truth.bytes == image || *truth.bytes == *image) ++truth.engine_failures;
       }
     }
-    apply(worker::InferDone{
-        work, worker::EngineFailure{proto::FailCode::kInference, true, "The network failed."},
-        inference});
-    return;
+    return worker::EngineFailure{proto::FailCode::kInference, true, "The network failed."};
   }
   const proto::ScoredClass best = recognise(*image);
-  std::vector<proto::ScoredClass> top{best, {(best.index + 1) % kLabels, best.score / 4}};
-  apply(worker::InferDone{work, std::move(top), inference});
+  return std::vector<proto::ScoredClass>{best, {(best.index + 1) % kLabels, best.score / 4}};
 }
 
 }  // namespace imgrec::simulation

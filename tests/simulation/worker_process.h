@@ -59,7 +59,8 @@ class WorkerProcess {
 
   // ---- computing ----
   void prepared(WorkId work, const proto::SharedBytes& image);
-  void infer(WorkId work, const proto::SharedBytes& image);
+  void infer(const worker::StartInfer& action);
+  worker::InferResult recognised(const proto::SharedBytes& image);
 
   bool frozen() const;
 

@@ -57,8 +57,9 @@ worker::EngineResult<std::unique_ptr<worker::PreparedImage>> FakeEngine::prepare
   return std::unique_ptr<worker::PreparedImage>(std::move(picture));
 }
 
-worker::EngineResult<std::vector<proto::ScoredClass>> FakeEngine::infer(
-    const worker::PreparedImage& image, unsigned top_k) {
+std::vector<worker::InferResult> FakeEngine::infer(
+    std::span<const worker::PreparedImage* const> images, unsigned top_k) {
+  std::vector<worker::InferResult> results;
   {
     std::unique_lock lock(mutex_);
     ++inferences_;
@@ -70,10 +71,18 @@ worker::EngineResult<std::vector<proto::ScoredClass>> FakeEngine::infer(
       const Mishap mishap = std::move(mishaps_.front());
       mishaps_.pop_front();
       if (mishap.thrown) throw std::runtime_error(mishap.failure.text);
-      return mishap.failure;
+      results.push_back(mishap.failure);
     }
   }
   if (options_.delay.count() > 0) std::this_thread::sleep_for(options_.delay);
+  while (results.size() < images.size()) {
+    results.push_back(classes_of(*images[results.size()], top_k));
+  }
+  return results;
+}
+
+worker::InferResult FakeEngine::classes_of(const worker::PreparedImage& image,
+                                           unsigned top_k) const {
   std::vector<proto::ScoredClass> top;
   float score = 0.5f;
   std::uint32_t index = static_cast<const FakePicture&>(image).best;

@@ -14,6 +14,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,8 @@ struct FakeEngineOptions {
   unsigned labels = 10;  // "fake 0", "fake 1", …
   std::string label_prefix = "fake";
   std::string warm_up_failure{};      // not empty: it cannot be warmed up, and this is why
-  std::chrono::milliseconds delay{};  // of each inference
+  std::chrono::milliseconds delay{};  // of each inference, however many pictures it is of
+  unsigned batch = 1;
   std::uint64_t max_pixels = 100'000'000;
 };
 
@@ -40,11 +42,13 @@ class FakeEngine final : public worker::Engine {
   Status warm_up_this_thread() override;
   worker::EngineResult<std::unique_ptr<worker::PreparedImage>> prepare(
       std::string_view image) override;
-  worker::EngineResult<std::vector<proto::ScoredClass>> infer(const worker::PreparedImage& image,
-                                                              unsigned top_k) override;
+  unsigned batch() const override { return options_.batch; }
+  using Engine::infer;
+  std::vector<worker::InferResult> infer(std::span<const worker::PreparedImage* const> images,
+                                         unsigned top_k) override;
 
   // ---- verbs ----
-  void fail_next(worker::EngineFailure failure);  // the next inference
+  void fail_next(worker::EngineFailure failure);  // the next inference's first picture
   void throw_next(std::string what);              // the next inference, as an exception
   void fail_warm_up(std::string why);             // every one from now on
   void hold();                                    // inferences begin, and wait for release()
@@ -61,6 +65,8 @@ class FakeEngine final : public worker::Engine {
     worker::EngineFailure failure;
     bool thrown = false;
   };
+
+  worker::InferResult classes_of(const worker::PreparedImage& image, unsigned top_k) const;
 
   const FakeEngineOptions options_;
   worker::ModelDescription model_;

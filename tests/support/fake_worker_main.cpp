@@ -20,7 +20,12 @@ int main(int argc, char** argv) {
   std::string model_file;
   OptionSet options(program, "Answers without a model; for tests only.");
   worker::add_worker_options(options, config);
-  options.add({"fake.delay-ms", &delay_ms, "milliseconds that each image takes", "delay-ms", "N"});
+  options.add(
+      {"fake.delay-ms", &delay_ms, "milliseconds that each inference takes", "delay-ms", "N"});
+  options.add(
+      {"fake.batch", &engine.batch, "images of an inference, at most", "batch", "N", [&engine] {
+         return engine.batch >= 1 ? Status() : Status(StatusCode::kInvalidArgument, "batch is 0");
+       }});
   options.add({"fake.labels", &engine.labels, "number of classes", "labels", "N", [&engine] {
                  const bool good = engine.labels >= 1 && engine.labels <= 65535;
                  return good ? Status()

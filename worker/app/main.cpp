@@ -35,6 +35,7 @@ Result<std::unique_ptr<Engine>> open_engine(const imgrec::worker::WorkerConfig& 
   imgrec::worker::TorchEngineOptions options;
   options.model_dir = dir;
   options.max_pixels = config.max_pixels;
+  options.batch = config.batch;
   options.precision = *imgrec::worker::parse_precision(config.precision);  // checked when parsed
   return imgrec::worker::TorchEngine::open(std::move(options));
 }

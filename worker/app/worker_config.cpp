@@ -10,6 +10,7 @@
 #include "net/join_token.h"
 #include "net/ops_server.h"
 #include "net/tls_context.h"
+#include "proto/message_codec.h"
 #include "worker/app/worker_metrics.h"
 #include "worker/graph/formats.h"
 
@@ -37,10 +38,17 @@ Status check_managers(const WorkerConfig& c) {
   return require(!seen.empty(), "give at least one manager, as HOST:PORT");
 }
 
+// What keeps all streams at work, batches and all, even where that is more than usual.
+unsigned default_credit(const WorkerConfig& c) {
+  constexpr unsigned kMeasuredBatch = 2;  // of worker/inference/network.h
+  const unsigned batch = c.batch == 0 ? kMeasuredBatch : c.batch;
+  return std::clamp(batch * (c.streams + 1), kDefaultCredit, kMaxCredit);
+}
+
 Status check_credit(const WorkerConfig& c) {
   if (c.credit == 0) return {};
   return require(c.credit > c.streams && c.credit <= kMaxCredit,
-                 "credit must be 0 (64, and more than streams) or from streams + 1 = " +
+                 "credit must be 0 (64, or what keeps the streams busy) or from streams + 1 = " +
                      std::to_string(c.streams + 1) + " to " + std::to_string(kMaxCredit));
 }
 
@@ -164,6 +172,13 @@ void add_model_options(OptionSet& set, WorkerConfig& c) {
          return require(parse_precision(c.precision).has_value(),
                         "precision must be fp32, bf16 or int8");
        }});
+  set.add({"worker.batch", &c.batch,
+           "images that a stream computes together where as many wait; 0: two, if measured at the "
+           "start to be faster than one after the other",
+           "batch", "N", [&c] {
+             return require(c.batch <= proto::kMaxBatch,
+                            "batch must be 0 to " + std::to_string(proto::kMaxBatch));
+           }});
 }
 
 Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
@@ -176,8 +191,7 @@ Result<WorkerRunnerOptions> runner_options(const WorkerConfig& config) {
   options.directory.interval = config.lookup;
   options.name = config.name.empty() ? default_name() : config.name;
   options.streams = config.streams;
-  options.credit =
-      config.credit == 0 ? std::max(kDefaultCredit, config.streams + 1) : config.credit;
+  options.credit = config.credit == 0 ? default_credit(config) : config.credit;
   options.max_held_bytes = config.max_held.bytes;
   options.fail_probability = config.fail_probability;
   options.cached_answers = config.cached_answers;

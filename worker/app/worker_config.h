@@ -20,7 +20,7 @@ struct WorkerConfig {
   std::string name;                          // empty: HOSTNAME-PID
   unsigned streams = 1;                      // images computed at once, each on a thread of its own
   std::string congestion_control = "auto";
-  unsigned credit = 0;              // images held at once, per manager, at most; 0: 64
+  unsigned credit = 0;              // images held at once, per manager, at most; 0: 64 or more
   ByteSize max_held{256ull << 20};  // bytes of images held at once, for all managers together
   double fail_probability = 0;
   unsigned cached_answers = 4096;
@@ -39,12 +39,13 @@ struct WorkerConfig {
   std::string model_dir;  // empty: see choose_model
   std::uint64_t max_pixels = 100'000'000;
   std::string precision = "fp32";  // a name of worker/graph/formats.h
+  unsigned batch = 0;              // images that a stream computes together; 0: measured
 };
 
 // Adds the options of every worker; their targets are in `config`, which must outlive `set`.
 void add_worker_options(OptionSet& set, WorkerConfig& config);
 
-// Adds those of the engine with a model: --model, --max-pixels, --precision.
+// Adds those of the engine with a model: --model, --max-pixels, --precision, --batch.
 void add_model_options(OptionSet& set, WorkerConfig& config);
 
 // What the runner needs. An error where a file of the join token or of TLS cannot be used.

@@ -26,12 +26,17 @@ void add_photos(MetricFamilies& out, const WorkerCounters& counters) {
                 {"returned", MetricFamilies::number(counters.returned)}});
   out.counter("imgrec_worker_cached_answers_total",
               "Attempts answered from the cache, without computing", counters.from_cache);
+  out.counter("imgrec_worker_inferences_total",
+              "Inferences; fewer than photos where some were computed together",
+              counters.inferences);
   out.counter("imgrec_worker_unwanted_total", "Photos computed that nobody waited for any more",
               counters.unwanted);
 }
 
 void add_work(MetricFamilies& out, const WorkerStatus& status) {
-  out.gauge("imgrec_worker_streams", "Photos computed at once, at most", status.streams);
+  out.gauge("imgrec_worker_streams", "Threads that compute", status.streams);
+  out.gauge("imgrec_worker_batch", "Photos that one of them computes together, at most",
+            status.batch);
   out.gauge("imgrec_worker_running", "Photos being computed", status.load.running);
   out.gauge("imgrec_worker_queued", "Photos that wait to be computed", status.load.queued);
 }
@@ -96,7 +101,7 @@ std::string worker_metrics_text(const WorkerStatus& status) {
   add_managers(families, status);
   add_time(families, "imgrec_worker_decode_seconds", "Decoding and resizing of one photo",
            status.counters.decode);
-  add_time(families, "imgrec_worker_inference_seconds", "Inference of one photo",
+  add_time(families, "imgrec_worker_inference_seconds", "Inference of one photo, or its share",
            status.counters.inference);
   return families.text();
 }

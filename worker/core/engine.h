@@ -7,8 +7,11 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "proto/messages.h"
@@ -39,6 +42,8 @@ struct EngineFailure {
 template <class T>
 using EngineResult = std::variant<T, EngineFailure>;
 
+using InferResult = EngineResult<std::vector<proto::ScoredClass>>;
+
 // Thread rule: prepare() and infer() may run at the same time on different threads; infer() on at
 // most as many threads as the engine was made for, always the same ones (warm-up is per thread).
 class Engine {
@@ -54,9 +59,20 @@ class Engine {
   // crash.
   virtual EngineResult<std::unique_ptr<PreparedImage>> prepare(std::string_view image) = 0;
 
-  // Scores every class; returns the best `top_k`, best first.
-  virtual EngineResult<std::vector<proto::ScoredClass>> infer(const PreparedImage& image,
-                                                              unsigned top_k) = 0;
+  // How many pictures infer() computes in less time together than one after the other; 1: it gains
+  // nothing by more. The same for the life of the engine.
+  virtual unsigned batch() const { return 1; }
+
+  // Scores every class of each picture; returns the best `top_k`, best first, picture by picture.
+  // REQUIRES: 1 to batch() pictures.
+  virtual std::vector<InferResult> infer(std::span<const PreparedImage* const> images,
+                                         unsigned top_k) = 0;
+
+  // The same for one.
+  InferResult infer(const PreparedImage& image, unsigned top_k) {
+    const PreparedImage* const one = &image;
+    return std::move(infer(std::span(&one, 1), top_k).front());
+  }
 };
 
 }  // namespace imgrec::worker

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 namespace imgrec::worker {
@@ -34,6 +35,7 @@ WorkerCounters& WorkerCounters::operator+=(const WorkerCounters& more) {
   returned += more.returned;
   from_cache += more.from_cache;
   unwanted += more.unwanted;
+  inferences += more.inferences;
   decode += more.decode;
   inference += more.inference;
   return *this;
@@ -252,13 +254,20 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
 }
 
 void WorkerCore::handle(InferDone&& event, TimePoint now) {
-  const auto found = work_.find(event.work);
-  if (found == work_.end() || found->second.stage != Stage::kInferring) return;
-  counters_.inference.add(event.inference);
-  const FairTurns::Duration took = found->second.decode + event.inference;
-  turns_.ends(found->second.key.manager_id, std::exchange(found->second.charged, {}), took);
-  turns_.learn(took);
-  finish(found, {std::move(event.result), found->second.top_k}, event.inference, now);
+  if (busy_streams_ > 0) --busy_streams_;
+  ++counters_.inferences;
+  // Each waited for all of it, and is charged its share.
+  const auto share = event.inference / std::max<std::int64_t>(std::ssize(event.pictures), 1);
+  for (InferDone::Picture& picture : event.pictures) {
+    const auto found = work_.find(picture.work);
+    if (found == work_.end() || found->second.stage != Stage::kInferring) continue;
+    Work& work = found->second;
+    counters_.inference.add(share);
+    const FairTurns::Duration took = work.decode + share;
+    turns_.ends(work.key.manager_id, std::exchange(work.charged, {}), took);
+    turns_.learn(took);
+    finish(found, {std::move(picture.result), work.top_k}, event.inference, now);
+  }
 }
 
 void WorkerCore::finish(WorkMap::iterator found, Answer answer, std::chrono::microseconds inference,
@@ -297,23 +306,41 @@ void WorkerCore::dispatch() {
 }
 
 void WorkerCore::start_inferences() {
-  for (std::size_t running = count(Stage::kInferring); running < options_.streams; ++running) {
-    auto next = work_.end();
-    for (auto each = work_.begin(); each != work_.end(); ++each) {
-      if (each->second.stage != Stage::kPrepared) continue;
-      if (next == work_.end() || each->second.turn < next->second.turn) next = each;
-    }
-    if (next == work_.end()) return;
-    Work& work = next->second;
-    for (const Waiter& waiter : work.waiters) work.top_k = std::max(work.top_k, waiter.top_k);
-    work.stage = Stage::kInferring;
-    actions_.push_back(StartInfer{next->first, std::move(work.prepared), work.top_k});
+  while (busy_streams_ < options_.streams) {
+    StartInfer next = next_batch();
+    if (next.pictures.empty()) return;
+    ++busy_streams_;
+    actions_.push_back(std::move(next));
   }
 }
 
+// What is decoded, in the order in which that was begun, up to a batch of it.
+StartInfer WorkerCore::next_batch() {
+  std::vector<WorkMap::iterator> batch;
+  for (auto each = work_.begin(); each != work_.end(); ++each) {
+    if (each->second.stage == Stage::kPrepared) batch.push_back(each);
+  }
+  const auto earlier = [](const auto& a, const auto& b) { return a->second.turn < b->second.turn; };
+  std::sort(batch.begin(), batch.end(), earlier);
+  if (batch.size() > options_.batch) batch.resize(options_.batch);
+  StartInfer start;
+  for (const auto& each : batch) {
+    for (const Waiter& waiter : each->second.waiters) {
+      start.top_k = std::max(start.top_k, waiter.top_k);
+    }
+  }
+  for (const auto& each : batch) {
+    Work& work = each->second;
+    work.top_k = start.top_k;
+    work.stage = Stage::kInferring;
+    start.pictures.push_back({each->first, std::move(work.prepared)});
+  }
+  return start;
+}
+
 void WorkerCore::start_decodes() {
-  while (count(Stage::kPreparing) < options_.decoders &&
-         count(Stage::kPrepared) < options_.decode_ahead) {
+  const std::size_t ahead = std::size_t{options_.streams} * options_.batch;
+  while (count(Stage::kPreparing) < options_.decoders && count(Stage::kPrepared) < ahead) {
     const auto next = next_waiting();
     if (next == work_.end()) return;
     Work& work = next->second;

@@ -9,8 +9,8 @@
 // The rules:
 // - The managers take turns by computing time (FairTurns): a photo waits for what is in hand and
 //   for its own manager's, not for the whole window of another. Each manager's run in the order of
-//   arrival. Decoding runs ahead of inference, so that the next image is ready when a stream gets
-//   free.
+//   arrival. Decoding runs ahead of inference, so that a batch is ready for each stream that gets
+//   free. A stream takes what is decoded by then, up to a batch, and waits for no more.
 // - Credit counts per link: attempts that wait for an answer. More are refused (kOverCredit). So is
 //   what would take a manager over its equal share of max_held_bytes, but for its only one: all
 //   images held are bounded by that figure and one image for each manager.
@@ -79,10 +79,13 @@ struct PrepareDone {
   EngineResult<std::shared_ptr<const PreparedImage>> result;
   std::chrono::microseconds decode{};
 };
-struct InferDone {
-  WorkId work;
-  EngineResult<std::vector<proto::ScoredClass>> result;
-  std::chrono::microseconds inference{};
+struct InferDone {  // of one StartInfer
+  struct Picture {
+    WorkId work;
+    InferResult result;
+  };
+  std::vector<Picture> pictures;
+  std::chrono::microseconds inference{};  // of all of them together
 };
 struct DrainRequested {  // the worker is to leave, within `deadline`
   std::chrono::milliseconds deadline{};
@@ -97,9 +100,12 @@ struct StartPrepare {
   WorkId work;
   proto::SharedBytes image;
 };
-struct StartInfer {
-  WorkId work;
-  std::shared_ptr<const PreparedImage> image;
+struct StartInfer {  // these, together, on one stream
+  struct Picture {
+    WorkId work;
+    std::shared_ptr<const PreparedImage> image;
+  };
+  std::vector<Picture> pictures;  // 1 to WorkerCoreOptions::batch
   unsigned top_k = 0;
 };
 struct SendOutcome {
@@ -126,10 +132,10 @@ using Action =
     std::variant<StartPrepare, StartInfer, SendOutcome, SendFail, SendDrain, SendBye, Leave>;
 
 struct WorkerCoreOptions {
-  unsigned credit = 2;        // attempts held per manager; at least streams + 1 keeps streams busy
-  unsigned streams = 1;       // inferences at the same time
-  unsigned decoders = 1;      // decodes at the same time
-  unsigned decode_ahead = 1;  // decoded images that may wait for a stream
+  unsigned credit = 2;    // attempts held per manager; twice streams x batch keeps streams busy
+  unsigned streams = 1;   // inferences at the same time
+  unsigned batch = 1;     // pictures of one inference, at most
+  unsigned decoders = 1;  // decodes at the same time
   std::uint64_t max_held_bytes = 256ull << 20;  // of images as uploaded, all managers together
   std::size_t cached_answers = 4096;
   double fail_probability = 0;     // at each job: leave on purpose, for experiments
@@ -143,6 +149,7 @@ struct WorkerCounters {
   std::uint64_t returned = 0;    // of these, those handed back unharmed: leaving, over credit
   std::uint64_t from_cache = 0;  // answered without computing
   std::uint64_t unwanted = 0;    // computed, but nobody waited any more
+  std::uint64_t inferences = 0;  // fewer than photos where they were computed together
   WorkTime decode;
   WorkTime inference;
 
@@ -232,6 +239,7 @@ class WorkerCore {
   void expire(TimePoint now);
   void dispatch();
   void start_inferences();
+  StartInfer next_batch();
   void start_decodes();
   WorkMap::iterator next_waiting();
   WorkMap::iterator erase(WorkMap::iterator work);
@@ -247,6 +255,7 @@ class WorkerCore {
   std::map<LinkId, Link> links_;
   WorkMap work_;
   std::uint64_t next_work_ = 1;
+  unsigned busy_streams_ = 0;
   FairTurns turns_;
   std::uint64_t last_turn_ = 0;
   std::optional<TimePoint> drain_deadline_;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,11 @@ CpuArithmetic detect_cpu_arithmetic();
 class CompiledNetwork {
  public:
   struct Options {
+    // Pictures that it may compute together; where that is not faster, and this says so, it does
+    // not.
     unsigned batch = 1;
-    bool keep_tensors = false;  // for tensor_values(); takes more memory
+    bool only_if_faster = true;
+    bool keep_tensors = false;  // for observe(), which takes no batches; takes more memory
   };
 
   // kUnsupported: oneDNN cannot compute one of the nodes at speed on this CPU; the text names it.
@@ -37,8 +41,17 @@ class CompiledNetwork {
                                                           const Formats& formats, Options options);
   ~CompiledNetwork();
 
-  // input: batch x channels x height x width floats; gives batch x classes.
-  // kInternal: oneDNN failed.
+  // Pictures that it computes together: 1, or Options::batch.
+  unsigned batch() const;
+  // What that gains: pictures in the same time, as measured at the start. 0: not measured.
+  double batch_gain() const;
+  // From now on it computes one by one. Not while others run it.
+  void give_up_batches();
+
+  // Each input: channels x height x width floats; gives the classes' scores of each. Batches as far
+  // as there are enough pictures, the rest one by one. kInternal: oneDNN failed.
+  Result<std::vector<std::vector<float>>> run(
+      std::span<const std::vector<float>* const> inputs) const;
   Result<std::vector<float>> run(const std::vector<float>& input) const;
 
   // Runs, and shows the values of each tensor of the graph in no particular order of its values.
@@ -46,7 +59,7 @@ class CompiledNetwork {
   using Observer = std::function<void(TensorId, const float* values, std::size_t count)>;
   Status observe(const std::vector<float>& input, const Observer& observer) const;
 
-  // Memory of one set of buffers, in bytes.
+  // Memory of one set of buffers, in bytes, without those of a batch.
   std::size_t buffer_bytes() const;
 
   // One line for each step: what it computes, and with which kernel of oneDNN's or ours.

@@ -55,8 +55,26 @@ std::optional<Way> elementwise_in_place(const dnnl::engine& engine, Activation a
 
 }  // namespace
 
-std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& convolution,
-                                const memory::desc& source, const memory::desc& target) {
+std::shared_ptr<const WinogradConvolution> WinogradKernels::of(const Convolution& convolution,
+                                                               const Kernel::Shape& shape) {
+  const Key key{convolution.weights.get(),
+                convolution.bias.get(),
+                {shape.height, shape.width, shape.channels, shape.top, shape.left, shape.bottom,
+                 shape.right, shape.kernel, shape.outputs},
+                shape.least,
+                shape.most};
+  std::weak_ptr<const Kernel>& known = known_[key];
+  auto kernel = known.lock();
+  if (kernel == nullptr) {
+    kernel = std::make_shared<const Kernel>(shape, *convolution.weights, *convolution.bias);
+    known = kernel;
+  }
+  return kernel;
+}
+
+std::optional<Way> winograd_way(const dnnl::engine& engine, WinogradKernels& known,
+                                const Convolution& convolution, const memory::desc& source,
+                                const memory::desc& target) {
   const Window& w = convolution.window;
   const auto [count, channels, height, width] = sizes(source);
   WinogradConvolution::Shape shape{height,
@@ -87,8 +105,7 @@ std::optional<Way> winograd_way(const dnnl::engine& engine, const Convolution& c
       if (!silu) return std::nullopt;
       activation = std::move(silu->run);
   }
-  const auto kernel =
-      std::make_shared<const WinogradConvolution>(shape, *convolution.weights, *convolution.bias);
+  const auto kernel = known.of(convolution, shape);
   return Way{[kernel, activation, pictures = count](const dnnl::stream& stream,
                                                     const StepArguments& arguments) {
                kernel->run(pictures, values(arguments, DNNL_ARG_SRC),

@@ -32,12 +32,21 @@ class CompiledForm : public Network {
     use_one_thread();
     for (int i = 0; i < kWarmUpRuns; ++i) {
       if (auto scores = network_->run(warm_up_input_); !scores) return scores.status();
+      const std::vector<const std::vector<float>*> inputs(network_->batch(), &warm_up_input_);
+      if (auto scores = network_->run(inputs); !scores) return scores.status();
     }
     return {};
   }
 
   Result<std::vector<float>> run(const std::vector<float>& input) const override {
     return network_->run(input);
+  }
+
+  unsigned batch() const override { return network_->batch(); }
+  double batch_gain() const override { return network_->batch_gain(); }
+  Result<std::vector<std::vector<float>>> run_together(
+      std::span<const std::vector<float>* const> inputs) const override {
+    return network_->run(inputs);
   }
 
  private:
@@ -85,9 +94,40 @@ Status check_cpu(Precision precision) {
 }
 
 Result<std::unique_ptr<CompiledNetwork>> compile_at(const Graph& graph, Precision precision,
-                                                    const Ranges& ranges) {
+                                                    const Ranges& ranges,
+                                                    const CompiledNetwork::Options& options) {
   const Format reduced = detect_cpu_arithmetic().bf16 ? Format::kReduced : Format::kFloat;
-  return CompiledNetwork::compile(graph, choose_formats(graph, precision, reduced, ranges), {});
+  return CompiledNetwork::compile(graph, choose_formats(graph, precision, reduced, ranges),
+                                  options);
+}
+
+CompiledNetwork::Options batches(unsigned batch) {
+  CompiledNetwork::Options options;
+  options.batch = batch == 0 ? kMeasuredBatch : batch;
+  options.only_if_faster = batch == 0;
+  return options;
+}
+
+// Batches that give other scores than one by one are given up.
+Status prove_batches(CompiledNetwork& network, const std::vector<std::vector<float>>& probes) {
+  if (network.batch() == 1) return {};
+  for (std::size_t first = 0; first < probes.size(); first += network.batch()) {
+    std::vector<const std::vector<float>*> inputs;
+    for (std::size_t i = 0; i < network.batch(); ++i) {
+      inputs.push_back(&probes[(first + i) % probes.size()]);
+    }
+    const auto together = network.run(inputs);
+    if (!together) return together.status();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const auto alone = network.run(*inputs[i]);
+      if (!alone) return alone.status();
+      if (same_scores(*alone, (*together)[i])) continue;
+      spdlog::warn("network_not_batched reason=\"pictures together get other scores than alone\"");
+      network.give_up_batches();
+      return {};
+    }
+  }
+  return {};
 }
 
 // int8 without ranges, or of a network that has nothing for it, would silently be the next higher
@@ -125,20 +165,36 @@ Result<std::unique_ptr<CompiledNetwork>> compile_proved(
   Result<Graph> graph = read_torch_graph(module, shape);
   if (!graph) return graph.status();
   simplify(*graph);
-  auto network = compile_at(*graph, Precision::kFp32, {});
+  const bool final = options.precision == Precision::kFp32;
+  auto network = compile_at(*graph, Precision::kFp32, {}, batches(final ? options.batch : 1));
   if (!network) return network.status();
   for (std::size_t i = 0; i < probes.size(); ++i) {
     const auto scores = (*network)->run(probes[i]);
     if (!scores) return scores.status();
     if (!same_scores(expected[i], *scores)) return unsupported("the graph gives other scores");
   }
-  if (options.precision == Precision::kFp32) return network;
-  network->reset();  // the two need not be in memory together
-  if (Status status = check_ranges(*graph, options); !status.ok()) return status;
-  return compile_at(*graph, options.precision, options.ranges);
+  if (!final) {
+    network->reset();  // the two need not be in memory together
+    if (Status status = check_ranges(*graph, options); !status.ok()) return status;
+    network = compile_at(*graph, options.precision, options.ranges, batches(options.batch));
+    if (!network) return network.status();
+  }
+  if (Status status = prove_batches(**network, probes); !status.ok()) return status;
+  return network;
 }
 
 }  // namespace
+
+Result<std::vector<std::vector<float>>> Network::run_together(
+    std::span<const std::vector<float>* const> inputs) const {
+  std::vector<std::vector<float>> results;
+  for (const std::vector<float>* input : inputs) {
+    auto scores = run(*input);
+    if (!scores) return scores.status();
+    results.push_back(std::move(scores).value());
+  }
+  return results;
+}
 
 std::string_view to_string(NetworkForm form) {
   switch (form) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +40,14 @@ class Network {
   // Raw scores, as the network gives them.
   // REQUIRES: input.size() == shape.input_values().
   virtual Result<std::vector<float>> run(const std::vector<float>& input) const = 0;
+
+  // How many inputs it computes in less time together than one after the other; 1: no more.
+  virtual unsigned batch() const { return 1; }
+  // What that gained when it was measured: inputs in the same time. 0: not measured.
+  virtual double batch_gain() const { return 0; }
+  // The scores of each. REQUIRES: 1 to batch() inputs.
+  virtual Result<std::vector<std::vector<float>>> run_together(
+      std::span<const std::vector<float>* const> inputs) const;
 };
 
 struct NetworkOptions {
@@ -46,7 +55,14 @@ struct NetworkOptions {
       std::nullopt;  // empty: the fastest that gives the scores of the saved one
   Precision precision = Precision::kFp32;  // others: of kCompiled only
   Ranges ranges = {};                      // for kInt8
+  // Inputs computed together, by the compiled form alone. 0: as many as are measured to be faster
+  // so.
+  unsigned batch = 1;
 };
+
+// What a batch that is measured for its gain has. Four gain hardly more than two
+// (docs/inference.md).
+inline constexpr unsigned kMeasuredBatch = 2;
 
 struct LoadedNetwork {
   std::unique_ptr<Network> network;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -32,16 +33,49 @@ Type type_of(Format format) {
   return Type::f32;
 }
 
+bool same_values(const memory& a, const memory& b) {
+  const memory::desc desc = a.get_desc();
+  return desc == b.get_desc() &&
+         std::memcmp(a.get_data_handle(), b.get_data_handle(), desc.get_size()) == 0;
+}
+
+// When each buffer lives, and where, so that few bytes are enough for all.
+void lay_out(OneDnnPlan& plan, bool keep_tensors) {
+  const std::size_t last = plan.steps.size() - 1;
+  std::vector<BufferLife> lives(plan.buffers.size());
+  std::vector<bool> seen(plan.buffers.size(), false);
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    for (const PlanArgument& argument : plan.steps[i].arguments) {
+      if (argument.constant) continue;
+      BufferLife& life = lives[argument.index];
+      if (!seen[argument.index]) life.first_step = i;
+      seen[argument.index] = true;
+      life.last_step = keep_tensors ? last : i;
+    }
+  }
+  for (std::size_t i = 0; i < lives.size(); ++i) {
+    if (seen[i]) lives[i].bytes = plan.buffers[i].desc.get_size();
+  }
+  lives[plan.input].first_step = 0;
+  lives[plan.output].last_step = last;
+  plan.lives = lives;
+  if (!plan.input_in_arena) lives[plan.input].bytes = 0;
+  plan.arena = plan_arena(lives);
+}
+
 class Planner {
  public:
   Planner(const Graph& graph, const Formats& formats, const PlanOptions& options)
       : graph_(graph),
         formats_(formats),
         options_(options),
-        engine_(dnnl::engine::kind::cpu, 0),
+        engine_(options.like != nullptr ? options.like->engine
+                                        : dnnl::engine(dnnl::engine::kind::cpu, 0)),
         chooser_(engine_),
         stream_(engine_) {
     plan_.engine = engine_;
+    plan_.kernels =
+        options.like != nullptr ? options.like->kernels : std::make_shared<WinogradKernels>();
   }
 
   OneDnnPlan plan() {
@@ -59,7 +93,7 @@ class Planner {
       }
     }
     plan_.output = readable(graph_.output, Format::kFloat);
-    lay_out();
+    lay_out(plan_, options_.keep_tensors);
     return std::move(plan_);
   }
 
@@ -126,12 +160,23 @@ class Planner {
         {std::move(way.run), std::move(arguments), way.scratch, at_ + ", " + way.how});
   }
 
+  Way fastest(std::vector<Way> ways, const memory::desc& source, const memory::desc& target,
+              WayChooser::Caches caches) {
+    const std::size_t number = plan_.choices.size();
+    const bool known = options_.like != nullptr && number < options_.like->choices.size();
+    const std::size_t choice =
+        known ? options_.like->choices[number] : chooser_.choose(ways, source, target, caches);
+    if (choice >= ways.size()) throw std::runtime_error(at_ + ": not to be had for other batches");
+    plan_.choices.push_back(choice);
+    return std::move(ways[choice]);
+  }
+
   // oneDNN's way or ours, if there is one.
   void fastest_step(Way onednn, std::optional<Way> own, std::size_t source, std::size_t target) {
     std::vector<Way> ways{std::move(onednn)};
     if (own) ways.push_back(std::move(*own));
-    step(chooser_.choose(std::move(ways), plan_.buffers[source].desc, plan_.buffers[target].desc,
-                         WayChooser::Caches::kWarm),
+    step(fastest(std::move(ways), plan_.buffers[source].desc, plan_.buffers[target].desc,
+                 WayChooser::Caches::kWarm),
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
 
@@ -162,11 +207,10 @@ class Planner {
     if (byte_node_) formats.source_scale = scale(input);
     if (out == Format::kByte) formats.target_scale = scale(node.output);
     std::vector<Way> ways = convolution_ways(engine_, kind, graph_.shape(input).channels, formats);
-    if (auto own = winograd_way(engine_, kind, formats.source, formats.target)) {
+    if (auto own = winograd_way(engine_, *plan_.kernels, kind, formats.source, formats.target)) {
       ways.push_back(std::move(*own));
     }
-    Way way =
-        chooser_.choose(std::move(ways), formats.source, formats.target, WayChooser::Caches::kCold);
+    Way way = fastest(std::move(ways), formats.source, formats.target, WayChooser::Caches::kCold);
     const std::size_t source = laid_out(input, in, way.source);
     const bool as_usual = way.target == formats.target;
     const std::size_t target =
@@ -184,8 +228,12 @@ class Planner {
     return own;
   }
 
+  // Constants come in the same order in every plan of a graph.
   std::size_t keep(memory constant) {
-    plan_.constants.push_back(std::move(constant));
+    const std::size_t number = plan_.constants.size();
+    const bool shared = options_.like != nullptr && number < options_.like->constants.size() &&
+                        same_values(constant, options_.like->constants[number]);
+    plan_.constants.push_back(shared ? options_.like->constants[number] : std::move(constant));
     return plan_.constants.size() - 1;
   }
 
@@ -316,26 +364,6 @@ class Planner {
          {{DNNL_ARG_SRC, false, source}, {DNNL_ARG_DST, false, target}});
   }
 
-  void lay_out() {
-    const std::size_t last = plan_.steps.size() - 1;
-    std::vector<BufferLife> lives(plan_.buffers.size());
-    std::vector<bool> seen(plan_.buffers.size(), false);
-    for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
-      for (const PlanArgument& argument : plan_.steps[i].arguments) {
-        if (argument.constant) continue;
-        BufferLife& life = lives[argument.index];
-        if (!seen[argument.index]) life.first_step = i;
-        seen[argument.index] = true;
-        life.last_step = options_.keep_tensors ? last : i;
-      }
-    }
-    for (std::size_t i = 0; i < lives.size(); ++i) {
-      lives[i].bytes = i == plan_.input ? 0 : plan_.buffers[i].desc.get_size();
-    }
-    lives[plan_.output].last_step = last;
-    plan_.arena = plan_arena(lives);
-  }
-
   const Graph& graph_;
   const Formats& formats_;
   const PlanOptions options_;
@@ -352,6 +380,25 @@ class Planner {
 
 OneDnnPlan plan_graph(const Graph& graph, const Formats& formats, const PlanOptions& options) {
   return Planner(graph, formats, options).plan();
+}
+
+OneDnnPlan from_cut(OneDnnPlan plan, const CutPoint& cut) {
+  plan.steps.erase(plan.steps.begin(), plan.steps.begin() + static_cast<std::ptrdiff_t>(cut.step));
+  plan.input = cut.buffer;
+  plan.input_in_arena = true;
+  std::vector<bool> needed(plan.constants.size(), false);
+  plan.scratch_bytes = 0;
+  for (const PlanStep& step : plan.steps) {
+    plan.scratch_bytes = std::max(plan.scratch_bytes, step.scratch.get_size());
+    for (const PlanArgument& argument : step.arguments) {
+      if (argument.constant) needed[argument.index] = true;
+    }
+  }
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    if (!needed[i]) plan.constants[i] = memory();
+  }
+  lay_out(plan, false);
+  return plan;
 }
 
 }  // namespace imgrec::worker

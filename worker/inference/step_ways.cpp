@@ -56,21 +56,23 @@ double WayChooser::seconds_of(const Way& way, const memory::desc& source,
   return least;
 }
 
-Way WayChooser::choose(std::vector<Way> ways, const memory::desc& source,
-                       const memory::desc& target, Caches caches) {
-  if (std::all_of(ways.begin(), ways.end(), is_reference)) return std::move(ways.front());
-  std::erase_if(ways, is_reference);
-  std::size_t best = 0;
-  if (ways.size() > 1) {
-    double least = seconds_of(ways[0], source, target, caches);
-    for (std::size_t i = 1; i < ways.size(); ++i) {
-      const double seconds = seconds_of(ways[i], source, target, caches);
-      if (seconds >= kWorthIt * least) continue;
-      least = seconds;
-      best = i;
-    }
+std::size_t WayChooser::choose(const std::vector<Way>& ways, const memory::desc& source,
+                               const memory::desc& target, Caches caches) {
+  std::vector<std::size_t> candidates;
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    if (!is_reference(ways[i])) candidates.push_back(i);
   }
-  return std::move(ways[best]);
+  if (candidates.empty()) return 0;
+  std::size_t best = candidates.front();
+  if (candidates.size() == 1) return best;
+  double least = seconds_of(ways[best], source, target, caches);
+  for (std::size_t i = 1; i < candidates.size(); ++i) {
+    const double seconds = seconds_of(ways[candidates[i]], source, target, caches);
+    if (seconds >= kWorthIt * least) continue;
+    least = seconds;
+    best = candidates[i];
+  }
+  return best;
 }
 
 }  // namespace imgrec::worker

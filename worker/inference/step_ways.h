@@ -5,6 +5,7 @@
 // header of this directory: it brings oneDNN in.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <unordered_map>
@@ -52,11 +53,12 @@ class WayChooser {
   // the time that all others have run.
   enum class Caches { kWarm, kCold };
 
-  // The fastest from `source` to `target`, changes of layout included: the first way, unless a
-  // later one takes clearly less time than the best before it. A reference way is taken only where
-  // there is nothing else, and is not run. REQUIRES: one way at least. Throws dnnl::error.
-  Way choose(std::vector<Way> ways, const dnnl::memory::desc& source,
-             const dnnl::memory::desc& target, Caches caches);
+  // Which of them is the fastest from `source` to `target`, changes of layout included: the first
+  // way, unless a later one takes clearly less time than the best before it. A reference way is
+  // taken only where there is nothing else, and is not run. REQUIRES: one way at least. Throws
+  // dnnl::error.
+  std::size_t choose(const std::vector<Way>& ways, const dnnl::memory::desc& source,
+                     const dnnl::memory::desc& target, Caches caches);
 
  private:
   double seconds_of(const Way& way, const dnnl::memory::desc& source,

@@ -59,6 +59,16 @@ struct TorchEngine::Impl {
   ModelDescription description;
   ImageDecoder decoder;
   LoadedNetwork loaded;
+
+  InferResult classes(std::vector<float>& scores, unsigned top_k) const {
+    const auto finite = [](float score) { return std::isfinite(score); };
+    if (!std::all_of(scores.begin(), scores.end(), finite)) {
+      return failure(proto::FailCode::kInference, false,
+                     "the network's scores for it are no numbers");
+    }
+    if (spec.outputs == OutputKind::kLogits) softmax(scores);
+    return best(scores, top_k);
+  }
 };
 
 TorchEngine::TorchEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -69,9 +79,9 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
   Result<ModelFolder> folder = load_model_folder(options.model_dir);
   if (!folder) return folder.status();
   const ModelSpec& spec = folder->spec;
-  auto network =
-      load_network(folder->module, {spec.input_width, spec.input_height, spec.classes},
-                   probe_inputs(spec), {options.form, options.precision, folder->ranges});
+  auto network = load_network(folder->module, {spec.input_width, spec.input_height, spec.classes},
+                              probe_inputs(spec),
+                              {options.form, options.precision, folder->ranges, options.batch});
   if (!network) return network.status();
 
   ModelDescription description{spec.name, std::move(folder->digest), std::move(folder->labels),
@@ -80,11 +90,14 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
                                       ImageDecoder(options.max_pixels),
                                       std::move(network).value()});
   const auto elapsed = std::chrono::steady_clock::now() - start;
-  spdlog::info("model_loaded name={} digest={} classes={} form=\"{}\" precision={} load_ms={}",
-               impl->description.name, impl->description.digest.substr(0, 12),
-               impl->description.labels.size(), to_string(impl->loaded.form),
-               to_string(options.precision),
-               std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count());
+  const Network& taken = *impl->loaded.network;
+  spdlog::info(
+      "model_loaded name={} digest={} classes={} form=\"{}\" precision={} batch={} "
+      "batch_gain={:.3f} load_ms={}",
+      impl->description.name, impl->description.digest.substr(0, 12),
+      impl->description.labels.size(), to_string(impl->loaded.form), to_string(options.precision),
+      taken.batch(), taken.batch_gain(),
+      std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count());
   return std::unique_ptr<Engine>(new TorchEngine(std::move(impl)));
 }
 
@@ -107,21 +120,30 @@ EngineResult<std::unique_ptr<PreparedImage>> TorchEngine::prepare(std::string_vi
   }
 }
 
-EngineResult<std::vector<proto::ScoredClass>> TorchEngine::infer(const PreparedImage& image,
-                                                                 unsigned top_k) {
+unsigned TorchEngine::batch() const { return impl_->loaded.network->batch(); }
+
+double TorchEngine::batch_gain() const { return impl_->loaded.network->batch_gain(); }
+
+std::vector<InferResult> TorchEngine::infer(std::span<const PreparedImage* const> images,
+                                            unsigned top_k) {
   using proto::FailCode;
-  const auto* prepared = dynamic_cast<const TorchImage*>(&image);
-  if (prepared == nullptr) {
-    return failure(FailCode::kInternal, false, "the picture was prepared by another engine");
+  const auto all_fail = [&](const EngineFailure& why) {
+    return std::vector<InferResult>(images.size(), why);
+  };
+  std::vector<const std::vector<float>*> inputs;
+  for (const PreparedImage* image : images) {
+    const auto* prepared = dynamic_cast<const TorchImage*>(image);
+    if (prepared == nullptr) {
+      return all_fail(
+          failure(FailCode::kInternal, false, "the picture was prepared by another engine"));
+    }
+    inputs.push_back(&prepared->input);
   }
-  Result<std::vector<float>> scores = impl_->loaded.network->run(prepared->input);
-  if (!scores) return failure(FailCode::kInference, true, scores.status().message());
-  const auto finite = [](float score) { return std::isfinite(score); };
-  if (!std::all_of(scores->begin(), scores->end(), finite)) {
-    return failure(FailCode::kInference, false, "the network's scores for it are no numbers");
-  }
-  if (impl_->spec.outputs == OutputKind::kLogits) softmax(*scores);
-  return best(*scores, top_k);
+  auto scores = impl_->loaded.network->run_together(inputs);
+  if (!scores) return all_fail(failure(FailCode::kInference, true, scores.status().message()));
+  std::vector<InferResult> results;
+  for (std::vector<float>& each : *scores) results.push_back(impl_->classes(each, top_k));
+  return results;
 }
 
 }  // namespace imgrec::worker

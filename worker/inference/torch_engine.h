@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct TorchEngineOptions {
   std::uint64_t max_pixels = 100'000'000;          // larger pictures are refused before decoding
   std::optional<NetworkForm> form = std::nullopt;  // empty: the fastest; others are for comparisons
   Precision precision = Precision::kFp32;
+  unsigned batch = 1;  // pictures computed together; 0: as many as are measured to be faster so
 };
 
 class TorchEngine : public Engine {
@@ -35,10 +37,13 @@ class TorchEngine : public Engine {
   const ModelDescription& model() const override;
   Status warm_up_this_thread() override;
   EngineResult<std::unique_ptr<PreparedImage>> prepare(std::string_view image) override;
-  EngineResult<std::vector<proto::ScoredClass>> infer(const PreparedImage& image,
-                                                      unsigned top_k) override;
+  unsigned batch() const override;
+  using Engine::infer;
+  std::vector<InferResult> infer(std::span<const PreparedImage* const> images,
+                                 unsigned top_k) override;
 
   NetworkForm form() const;
+  double batch_gain() const;  // of a batch, as measured: pictures in the same time; 0: not measured
 
  private:
   struct Impl;  // the Torch side; its headers define LOG and CHECK

@@ -16,20 +16,10 @@ std::chrono::microseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
 }
 
+constexpr const char* kUnknownException = "an exception of unknown type";
+
 EngineFailure engine_threw(const std::string& what) {
   return {proto::FailCode::kInternal, true, "The worker's engine failed: " + what};
-}
-
-// Runs `call`; an exception becomes a failure.
-template <class T, class Call>
-EngineResult<T> guarded(Call call) {
-  try {
-    return call();
-  } catch (const std::exception& error) {
-    return engine_threw(error.what());
-  } catch (...) {
-    return engine_threw("an exception of unknown type");
-  }
 }
 
 }  // namespace
@@ -98,7 +88,7 @@ void ComputePool::warm_up() {
   } catch (const std::exception& error) {
     status = Status(StatusCode::kInternal, engine_threw(error.what()).text);
   } catch (...) {
-    status = Status(StatusCode::kInternal, engine_threw("an exception of unknown type").text);
+    status = Status(StatusCode::kInternal, engine_threw(kUnknownException).text);
   }
   --busy_;
   bool last = false;
@@ -128,23 +118,46 @@ void ComputePool::prepare(WorkId work, proto::SharedBytes image) {
     using Shared = std::shared_ptr<const PreparedImage>;
     const auto start = Clock::now();
     PrepareDone done{work, EngineFailure{}, {}};
-    done.result = guarded<Shared>([&]() -> EngineResult<Shared> {
+    try {
       auto result = engine_.prepare(*image);
-      if (auto* failure = std::get_if<EngineFailure>(&result)) return std::move(*failure);
-      return Shared(std::get<std::unique_ptr<PreparedImage>>(std::move(result)));
-    });
+      if (auto* failure = std::get_if<EngineFailure>(&result)) {
+        done.result = std::move(*failure);
+      } else {
+        done.result = Shared(std::get<std::unique_ptr<PreparedImage>>(std::move(result)));
+      }
+    } catch (const std::exception& error) {
+      done.result = engine_threw(error.what());
+    } catch (...) {
+      done.result = engine_threw(kUnknownException);
+    }
     done.decode = since(start);
     return done;
   });
 }
 
-void ComputePool::infer(WorkId work, std::shared_ptr<const PreparedImage> image, unsigned top_k) {
-  infer_queue_.push([this, work, image = std::move(image), top_k]() -> Event {
-    using Classes = std::vector<proto::ScoredClass>;
+void ComputePool::infer(StartInfer what) {
+  infer_queue_.push([this, what = std::move(what)]() -> Event {
+    std::vector<const PreparedImage*> images;
+    InferDone done;
+    for (const StartInfer::Picture& picture : what.pictures) {
+      images.push_back(picture.image.get());
+      done.pictures.push_back({picture.work, EngineFailure{}});
+    }
     const auto start = Clock::now();
-    InferDone done{work, EngineFailure{}, {}};
-    done.result = guarded<Classes>([&] { return engine_.infer(*image, top_k); });
+    std::vector<InferResult> results;
+    std::string complaint = "fewer answers than pictures";
+    try {
+      results = engine_.infer(images, what.top_k);
+    } catch (const std::exception& error) {
+      complaint = error.what();
+    } catch (...) {
+      complaint = kUnknownException;
+    }
     done.inference = since(start);
+    for (std::size_t i = 0; i < done.pictures.size(); ++i) {
+      done.pictures[i].result =
+          i < results.size() ? std::move(results[i]) : engine_threw(complaint);
+    }
     return done;
   });
 }

@@ -2,7 +2,7 @@
 // long as the pool, because a new thread's first inference costs tens of milliseconds more.
 //
 // Thread rule: start, prepare, infer, stop from one thread; results are posted to the executor.
-// An engine's exception becomes a failure of that one image (kInternal, retriable).
+// An engine's exception becomes a failure of the images in hand (kInternal, retriable).
 // Owns: its threads and what is queued for them. Borrows the engine, which must outlive the pool,
 // as must the executor's context.
 #pragma once
@@ -45,7 +45,7 @@ class ComputePool {
   void start(std::function<void(Status)> ready);
 
   void prepare(WorkId work, proto::SharedBytes image);
-  void infer(WorkId work, std::shared_ptr<const PreparedImage> image, unsigned top_k);
+  void infer(StartInfer what);
 
   // True while no thread has a piece of work in hand: stop() would return at once.
   bool idle() const { return busy_ == 0; }

@@ -403,6 +403,12 @@ void ManagerLink::send_drain(const proto::Drain& drain) {
   pump();
 }
 
+void ManagerLink::send_batch(const proto::Batch& batch) {
+  if (!session_is(SessionState::kReady, SessionState::kDraining)) return;
+  session_->send_batch(batch);
+  pump();
+}
+
 void ManagerLink::send_bye(std::string reason) {
   if (phase_ != Phase::kOpen || session_->state() == SessionState::kClosed) return;
   session_->send_bye(std::move(reason));

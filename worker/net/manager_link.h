@@ -73,6 +73,7 @@ class ManagerLink : public std::enable_shared_from_this<ManagerLink> {
   void send_outcome(const proto::Outcome& outcome);
   void send_fail(const proto::Fail& fail);
   void send_drain(const proto::Drain& drain);
+  void send_batch(const proto::Batch& batch);
   // Closes in good order; connects again later, unless stop() was or is called.
   void send_bye(std::string reason);
   void set_load(proto::Load load);

@@ -16,11 +16,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-WorkerCoreOptions core_options(const WorkerRunnerOptions& options) {
+WorkerCoreOptions core_options(const WorkerRunnerOptions& options, unsigned batch) {
   WorkerCoreOptions core;
   core.credit = options.credit;
   core.streams = options.streams;
-  core.decode_ahead = options.streams;  // one for each stream that may get free
+  core.batch = batch;
   core.max_held_bytes = options.max_held_bytes;
   core.cached_answers = options.cached_answers;
   core.fail_probability = options.fail_probability;
@@ -54,16 +54,17 @@ ModelService::ModelService(asio::io_context& io, const WorkerRunnerOptions& opti
       owner_(owner),
       engine_(std::move(engine)),
       model_(engine_->model()),
+      batch_(engine_->batch()),
       core_timer_(io),
-      core_(core_options(options)),
+      core_(core_options(options, batch_)),
       pool_(*engine_, {options.streams, 1}, io.get_executor(),
             [this](Event event) { apply(std::move(event)); }) {}
 
 ModelService::~ModelService() = default;
 
 void ModelService::warm_up(std::function<void(Status)> ready) {
-  spdlog::info("worker_warming_up model={} digest={} streams={}", log_text(model_.name),
-               model_.digest.substr(0, 12), options_.streams);
+  spdlog::info("worker_warming_up model={} digest={} streams={} batch={}", log_text(model_.name),
+               model_.digest.substr(0, 12), options_.streams, batch_);
   pool_.start(std::move(ready));
 }
 
@@ -116,7 +117,7 @@ void ModelService::carry_out(Action action) {
         if constexpr (std::is_same_v<A, StartPrepare>) {
           pool_.prepare(a.work, std::move(a.image));
         } else if constexpr (std::is_same_v<A, StartInfer>) {
-          pool_.infer(a.work, std::move(a.image), a.top_k);
+          pool_.infer(std::move(a));
         } else if constexpr (std::is_same_v<A, Leave>) {
           owner_.on_left(*this, a.exit_code, a.reason);
         } else {
@@ -167,6 +168,7 @@ void ModelService::arm_core_timer() {
 void ModelService::on_registered(LinkId link, const proto::Welcome& welcome) {
   refused_for_good_.erase(link);
   if (!registered_once_.insert(link).second) ++reconnects_;
+  if (batch_ > 1) links_.at(link)->send_batch({static_cast<std::uint16_t>(batch_)});
   apply(LinkUp{link, welcome.manager_id});
   owner_.on_registered(*this, link, welcome.manager_id);
 }

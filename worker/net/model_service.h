@@ -81,6 +81,7 @@ class ModelService final : private ManagerLink::Listener {
   void stop_computing();
 
   const ModelDescription& model() const { return model_; }
+  unsigned batch() const { return batch_; }
   const WorkerCounters& counters() const { return core_.counters(); }
   std::uint64_t reconnects() const { return reconnects_; }
   // Its load and its links; a manager that another service has a link to as well is one entry.
@@ -114,6 +115,7 @@ class ModelService final : private ManagerLink::Listener {
   Owner& owner_;
   std::shared_ptr<Engine> engine_;
   const ModelDescription model_;
+  const unsigned batch_;
   boost::asio::steady_timer core_timer_;
   WorkerCore core_;
   std::map<LinkId, std::shared_ptr<ManagerLink>> links_;

@@ -94,6 +94,7 @@ WorkerStatus WorkerRunner::status() const {
   status.model_digest = model.digest;
   status.classes = model.labels.size();
   status.streams = options_.streams;
+  status.batch = newest_->batch();
   status.credit = options_.credit;
   return status;
 }

@@ -23,7 +23,7 @@ struct WorkerRunnerOptions {
   ManagerDirectoryOptions directory;      // its `random` is this one's
   std::string name;
   unsigned streams = 1;
-  unsigned credit = 2;                          // at least streams + 1 keeps the streams busy
+  unsigned credit = 2;                          // twice what is computed at once keeps it busy
   std::uint64_t max_held_bytes = 256ull << 20;  // of images, all managers together
   double fail_probability = 0;
   std::chrono::milliseconds drain_timeout{10'000};

@@ -31,6 +31,7 @@ struct WorkerStatus {
   std::string model_digest;
   std::size_t classes = 0;
   unsigned streams = 0;
+  unsigned batch = 1;   // photos that a stream computes together, at most
   unsigned credit = 0;  // told to each manager
 
   bool connected() const {

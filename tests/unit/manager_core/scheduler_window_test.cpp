@@ -1,5 +1,6 @@
 // How much a worker is sent at once, and which worker waits for whom.
 #include <algorithm>
+#include <deque>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -57,6 +58,48 @@ TEST_F(SchedulerWindow, SendsOneToComputeAndOneToComeNextUntilMeasured) {
   EXPECT_EQ(in_flight(worker), 2u);
   const WorkerId wide = given_worker(64, 4);
   EXPECT_EQ(in_flight(wide), 5u);
+}
+
+TEST_F(SchedulerWindow, OfABatchForEachStreamAndOneToComeNext) {
+  const WorkerId pairs = given_worker(64);
+  happen(WorkerBatches{pairs, 2});
+  given_jobs(20);
+  EXPECT_EQ(in_flight(pairs), 4u);
+  const WorkerId wide = given_worker(64, 3);
+  happen(WorkerBatches{wide, 2});
+  EXPECT_EQ(in_flight(wide), 8u);
+  happen(WorkerBatches{wide, 1});
+  EXPECT_EQ(scheduler_.worker(wide)->window, 4u);
+  happen(WorkerBatches{wide, 0});
+  EXPECT_EQ(scheduler_.worker(wide)->window, 4u) << "nobody computes nothing";
+  happen(WorkerBatches{WorkerId{99}, 2});  // which has left
+}
+
+TEST_F(SchedulerWindow, AWorkerThatAnswersInPairsIsKnownToTakeHalfOfTheTimeForEach) {
+  const WorkerId pairs = given_worker(64);
+  happen(WorkerBatches{pairs, 2});
+  std::deque<JobId> jobs;
+  for (int i = 0; i < 4; ++i) jobs.push_back(when_job_added());
+  for (int pair = 0; pair < 50; ++pair) {
+    pass(100ms);
+    for (int i = 0; i < 2; ++i) {
+      when_succeeds(pairs, jobs.front());
+      jobs.pop_front();
+      jobs.push_back(when_job_added());
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(scheduler_.worker(pairs)->service_time.count()), 50'000, 15'000);
+  EXPECT_EQ(in_flight(pairs), 4u);
+}
+
+TEST_F(SchedulerWindow, AWorkerThatComputesPairsIsNoBetterForASecondImageThanAnIdleOne) {
+  const WorkerId one = given_measured_worker(100ms, 64);
+  happen(WorkerBatches{one, 2});
+  const JobId busy = when_job_added();
+  ASSERT_EQ(worker_of(busy), one);
+  const WorkerId slower = given_measured_worker(150ms, 64);
+  happen(WorkerBatches{slower, 2});
+  EXPECT_EQ(worker_of(when_job_added()), slower) << "100 ms of waiting and 100 ms, or 150";
 }
 
 TEST_F(SchedulerWindow, NeverMoreThanTheWorkersOwnCredit) {

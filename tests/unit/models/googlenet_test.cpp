@@ -7,6 +7,8 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <memory>
+#include <span>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -136,6 +138,43 @@ TEST_F(GoogLeNet, RecognisesThePhotosInLowerPrecisionsToo) {
     const int same_best = agreement(**engine, photos, references);
     std::cout << to_string(precision) << ": same best class: " << same_best << " of 100\n";
     EXPECT_GE(same_best, 97) << to_string(precision);
+  }
+}
+
+TEST_F(GoogLeNet, RecognisesPhotosTogetherAsItDoesAlone) {
+  const fs::path photos = shared_directory() / "data" / "photos";
+  if (!fs::exists(photos / "reference.tsv")) GTEST_SKIP() << "SKIPPED: no shared/data/photos";
+  constexpr std::size_t kPhotos = 9;  // the last pair is one
+  for (const unsigned batch : {2u, 4u}) {
+    worker::TorchEngineOptions options;
+    options.model_dir = model();
+    options.batch = batch;
+    const auto engine = worker::TorchEngine::open(options);
+    ASSERT_TRUE(engine.ok()) << engine.status().message();
+    ASSERT_EQ((*engine)->batch(), batch);
+    ASSERT_TRUE((*engine)->warm_up_this_thread().ok());
+    std::vector<std::unique_ptr<worker::PreparedImage>> prepared;
+    std::vector<const worker::PreparedImage*> pictures;
+    for (const Reference& reference : read_references(photos / "reference.tsv")) {
+      if (prepared.size() == kPhotos) break;
+      std::ifstream stream(photos / reference.file, std::ios::binary);
+      const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+      prepared.push_back(std::get<0>((*engine)->prepare(bytes)));
+      pictures.push_back(prepared.back().get());
+    }
+    ASSERT_EQ(pictures.size(), kPhotos);
+    for (std::size_t first = 0; first < kPhotos; first += batch) {
+      const std::size_t count = std::min<std::size_t>(batch, kPhotos - first);
+      const auto together = (*engine)->infer(std::span(pictures).subspan(first, count), 5);
+      ASSERT_EQ(together.size(), count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto alone = std::get<0>((*engine)->infer(*pictures[first + i], 5));
+        const auto& top = std::get<0>(together[i]);
+        ASSERT_EQ(top.size(), alone.size());
+        EXPECT_EQ(top.front().index, alone.front().index) << first + i;
+        EXPECT_NEAR(top.front().score, alone.front().score, 1e-4F) << first + i;
+      }
+    }
   }
 }
 

@@ -120,7 +120,7 @@ TEST(FrameDecoder, RefusesAnotherFrameVersionByItsFifthByte) {
 }
 
 TEST(FrameDecoder, RefusesUnknownTypes) {
-  for (const int type : {0, 19, 31, 32, 255}) {
+  for (const int type : {0, 20, 31, 32, 255}) {
     const Status status = error_of(raw_header(static_cast<std::uint8_t>(type), 0));
     EXPECT_EQ(status.code(), StatusCode::kUnsupported);
     EXPECT_THAT(status.message(), HasSubstr("unknown frame type " + std::to_string(type)));

@@ -134,7 +134,7 @@ TEST(ProtocolDocument, ItsJoinMessagesAreWhatTheyAreCalled) {
 
 TEST(ProtocolDocument, ItsTableOfTypesIsTheCodes) {
   const auto rows = table(document(), "type");
-  ASSERT_EQ(rows.size(), 18u);
+  ASSERT_EQ(rows.size(), 19u);
   for (const auto& row : rows) {
     const auto type = static_cast<FrameType>(std::stoi(row[0]));
     ASSERT_TRUE(is_known(type));
@@ -149,10 +149,11 @@ TEST(ProtocolDocument, ItsTableOfLimitsIsTheCodes) {
   std::map<std::string, std::size_t> limits;
   for (const auto& row : table(document(), "limit")) limits[row[0]] = std::stoul(row[1]);
   const std::map<std::string, std::size_t> expected{
-      {"name", kMaxNameBytes},          {"id", kMaxIdBytes},
-      {"nonce, proof", kJoinBytes},     {"text", kMaxTextBytes},
-      {"label", kMaxLabelBytes},        {"labels", kMaxLabels},
-      {"classes of a RESULT", kMaxTop}, {"smallest max_payload_bytes", kMinMaxPayloadBytes}};
+      {"name", kMaxNameBytes},           {"id", kMaxIdBytes},
+      {"nonce, proof", kJoinBytes},      {"text", kMaxTextBytes},
+      {"label", kMaxLabelBytes},         {"labels", kMaxLabels},
+      {"classes of a RESULT", kMaxTop},  {"smallest max_payload_bytes", kMinMaxPayloadBytes},
+      {"attempts of a BATCH", kMaxBatch}};
   EXPECT_EQ(limits, expected);
 }
 

@@ -89,7 +89,8 @@ inline std::vector<Message> sample_messages() {
           Fill{std::make_shared<const std::string>("anything")},
           Lanes{8, sample_hello().instance_id},
           Lane{7, sample_hello().instance_id},
-          Spread{}};
+          Spread{},
+          Batch{2}};
 }
 
 inline std::string bytes_of(const OutgoingFrame& frame) {

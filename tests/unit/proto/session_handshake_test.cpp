@@ -50,8 +50,8 @@ TEST_F(Handshake, ChoosesTheHighestVersionThatBothSpeak) {
 
 TEST_F(Handshake, RefusesAWorkerWithoutACommonVersionInWords) {
   Hello hello = sample_hello();
-  hello.min_version = 3;
-  hello.max_version = 4;
+  hello.min_version = 4;
+  hello.max_version = 5;
   start({}, {}, hello);
   exchange();
   EXPECT_THAT(to_manager_, IsEmpty()) << "refused before it is delivered";
@@ -60,7 +60,7 @@ TEST_F(Handshake, RefusesAWorkerWithoutACommonVersionInWords) {
   const Refuse refuse = only<Refuse>(to_worker_)[0];
   EXPECT_EQ(refuse.code, RefuseCode::kVersion);
   EXPECT_FALSE(refuse.retry);
-  EXPECT_THAT(refuse.reason, HasSubstr("version 3 to 4, this manager 1 to 2"));
+  EXPECT_THAT(refuse.reason, HasSubstr("version 4 to 5, this manager 1 to 3"));
   EXPECT_EQ(worker_->state(), SessionState::kClosed);
   EXPECT_THAT(worker_->close_reason().message(), HasSubstr("refused this worker"));
 }
@@ -298,6 +298,27 @@ TEST_F(Filling, IsKeptFromAWorkerOfVersionOne) {
   EXPECT_THAT(sent(*manager_), IsEmpty());
   worker_->feed(bytes_of(Message(fill_)), now_);
   EXPECT_EQ(worker_->state(), SessionState::kClosed) << "which does not know it";
+}
+
+// ---- BATCH: from version 3 on, and the other way ------------------------------------------------
+
+class Batching : public Filling {};
+
+TEST_F(Batching, IsToldToAManagerThatKnowsIt) {
+  start_with_version(3);
+  worker_->send_batch({4});
+  exchange();
+  ASSERT_FALSE(to_manager_.empty());
+  EXPECT_EQ(std::get<Batch>(to_manager_.back()).count, 4);
+  EXPECT_EQ(manager_->state(), SessionState::kReady);
+}
+
+TEST_F(Batching, IsKeptFromAManagerOfVersionTwo) {
+  start_with_version(2);
+  worker_->send_batch({4});
+  EXPECT_THAT(sent(*worker_), IsEmpty());
+  manager_->feed(bytes_of(Message(Batch{4})), now_);
+  EXPECT_EQ(manager_->state(), SessionState::kClosed) << "which does not know it";
 }
 
 // ---- lanes: likewise ---------------------------------------------------------------------------

@@ -28,7 +28,6 @@ class SharedWorker : public testing::Test {
     WorkerCoreOptions options;
     options.credit = 64;
     options.streams = streams;
-    options.decode_ahead = streams;
     options.max_held_bytes = max_held_bytes;
     core_ = std::make_unique<WorkerCore>(options);
   }
@@ -69,9 +68,12 @@ class SharedWorker : public testing::Test {
                          PrepareDone{start->work, std::make_shared<const FakePicture>(),
                                      shards_.at(link).decode});
       } else if (const auto* infer = std::get_if<StartInfer>(&action)) {
-        const auto time = shards_.at(owner_.at(infer->work)).inference;
-        pending_.emplace(now_ + time,
-                         InferDone{infer->work, std::vector<proto::ScoredClass>{{1, 0.5f}}, time});
+        InferDone done;
+        for (const auto& [work, picture] : infer->pictures) {
+          done.inference += shards_.at(owner_.at(work)).inference;
+          done.pictures.push_back({work, std::vector<proto::ScoredClass>{{1, 0.5f}}});
+        }
+        pending_.emplace(now_ + done.inference, std::move(done));
       } else if (const auto* sent = std::get_if<SendOutcome>(&action)) {
         Shard& shard = shards_.at(sent->link);
         --shard.out;

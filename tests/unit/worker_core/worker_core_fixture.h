@@ -33,6 +33,17 @@ std::vector<T> all(const Actions& actions) {
   return found;
 }
 
+// The works of the one inference that begins; empty: none does.
+inline std::vector<WorkId> begun(const Actions& actions) {
+  const auto starts = all<StartInfer>(actions);
+  EXPECT_LE(starts.size(), 1u);
+  std::vector<WorkId> works;
+  for (const StartInfer& start : starts) {
+    for (const auto& picture : start.pictures) works.push_back(picture.work);
+  }
+  return works;
+}
+
 class FakePicture final : public PreparedImage {};
 
 inline constexpr LinkId kLink{1};
@@ -72,11 +83,20 @@ class WorkerCoreTest : public testing::Test {
     return on(PrepareDone{WorkId{work}, std::move(failure), 10us});
   }
   Actions inferred(std::uint64_t work, std::chrono::microseconds inference = 50us) {
-    return on(InferDone{
-        WorkId{work}, std::vector<proto::ScoredClass>{{3, 0.7f}, {1, 0.2f}, {0, 0.1f}}, inference});
+    return inferred(std::vector{work}, inference);
+  }
+  // These, together.
+  Actions inferred(const std::vector<std::uint64_t>& works,
+                   std::chrono::microseconds inference = 50us) {
+    InferDone done{{}, inference};
+    for (const std::uint64_t work : works) {
+      done.pictures.push_back(
+          {WorkId{work}, std::vector<proto::ScoredClass>{{3, 0.7f}, {1, 0.2f}, {0, 0.1f}}});
+    }
+    return on(std::move(done));
   }
   Actions uninferred(std::uint64_t work, EngineFailure failure) {
-    return on(InferDone{WorkId{work}, std::move(failure), 50us});
+    return on(InferDone{{{WorkId{work}, std::move(failure)}}, 50us});
   }
   Actions drain(std::chrono::milliseconds deadline = 10s) {
     return on(DrainRequested{deadline, "SIGTERM"});

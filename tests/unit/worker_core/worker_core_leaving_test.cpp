@@ -25,7 +25,7 @@ TEST_F(WorkerCoreLinks, LostTakeTheirUnbegunWorkWithThem) {
   prepared(3);
   const auto actions = inferred(1);
   EXPECT_THAT(all<SendOutcome>(actions), IsEmpty());  // nobody is there to take it
-  EXPECT_EQ(all<StartInfer>(actions).at(0).work, WorkId{3});
+  EXPECT_THAT(begun(actions), ElementsAre(WorkId{3}));
 }
 
 TEST_F(WorkerCoreLinks, LostLeaveBegunWorkToTheCache) {

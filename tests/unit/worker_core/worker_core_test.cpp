@@ -27,7 +27,8 @@ TEST_F(WorkerCoreJobs, AreDecodedThenInferredThenAnswered) {
   const auto infer = all<StartInfer>(actions);
   ASSERT_EQ(infer.size(), 1u);
   EXPECT_EQ(infer[0].top_k, 5u);
-  EXPECT_NE(infer[0].image, nullptr);
+  ASSERT_EQ(infer[0].pictures.size(), 1u);
+  EXPECT_NE(infer[0].pictures[0].image, nullptr);
 
   actions = inferred(1);
   ASSERT_EQ(actions.size(), 1u);
@@ -51,10 +52,138 @@ TEST_F(WorkerCoreJobs, DecodeOneAheadWhileTheStreamIsBusy) {
   const auto actions = inferred(1);
   EXPECT_THAT(all<SendOutcome>(actions), testing::SizeIs(1));
   ASSERT_THAT(all<StartInfer>(actions), testing::SizeIs(1));
-  EXPECT_EQ(all<StartInfer>(actions)[0].work, WorkId{2});
+  EXPECT_THAT(begun(actions), ElementsAre(WorkId{2}));
   ASSERT_THAT(all<StartPrepare>(actions), testing::SizeIs(1));
   EXPECT_EQ(all<StartPrepare>(actions)[0].work, WorkId{3});
 }
+
+// ---- batches ----------------------------------------------------------------------------------
+
+class WorkerCoreBatches : public WorkerCoreTest {
+ protected:
+  static WorkerCoreOptions of(unsigned batch, unsigned credit = 8) {
+    WorkerCoreOptions options = with(credit);
+    options.batch = batch;
+    return options;
+  }
+};
+
+TEST_F(WorkerCoreBatches, TakeWhatIsDecodedWhenAStreamGetsFreeAndWaitForNoMore) {
+  start(of(2));
+  EXPECT_THAT(begun((assign(1), prepared(1))), ElementsAre(WorkId{1})) << "a second may never come";
+  for (const int job : {2, 3, 4}) assign(static_cast<std::uint64_t>(job));
+  EXPECT_THAT(all<StartPrepare>(prepared(2)), testing::SizeIs(1)) << "a whole batch is got ready";
+  EXPECT_THAT(prepared(3), IsEmpty()) << "and no more than that";
+
+  auto actions = inferred(1);
+  EXPECT_THAT(begun(actions), ElementsAre(WorkId{2}, WorkId{3}));
+  EXPECT_THAT(all<StartPrepare>(actions), testing::SizeIs(1));
+  EXPECT_EQ(core_->load().running, 2);
+  EXPECT_THAT(prepared(4), IsEmpty()) << "one stream, one inference";
+
+  actions = inferred(std::vector<std::uint64_t>{2, 3});
+  EXPECT_THAT(all<SendOutcome>(actions), testing::SizeIs(2));
+  EXPECT_THAT(begun(actions), ElementsAre(WorkId{4}));
+}
+
+TEST_F(WorkerCoreBatches, AreOfTheOrderOfDecodingWhoeverSentThem) {
+  start(of(2));
+  up(kOther, "manager-b");
+  begin(1);
+  assign(2);
+  assign(3);
+  assign(4, 1, kOther);  // work 4: the other manager's turn comes before the third of this one
+  prepared(2);
+  prepared(4);
+  EXPECT_THAT(begun(inferred(1)), ElementsAre(WorkId{2}, WorkId{4}));
+  const auto sent = all<SendOutcome>(inferred(std::vector<std::uint64_t>{2, 4}));
+  ASSERT_THAT(sent, testing::SizeIs(2));
+  EXPECT_EQ(sent[0].link, kLink);
+  EXPECT_EQ(sent[1].link, kOther);
+}
+
+TEST_F(WorkerCoreBatches, EachWaitedForAllOfItAndCostsItsShare) {
+  start(of(2));
+  begin(1);
+  assign(2);
+  assign(3);
+  prepared(2);
+  prepared(3);
+  inferred(1, 30ms);
+  now_ += 50ms;
+  const auto sent = all<SendOutcome>(inferred(std::vector<std::uint64_t>{2, 3}, 50ms));
+  ASSERT_THAT(sent, testing::SizeIs(2));
+  for (const SendOutcome& each : sent) EXPECT_EQ(each.outcome.timing.inference, 50ms);
+  EXPECT_EQ(core_->counters().inference.count, 3u);
+  EXPECT_EQ(core_->counters().inference.sum, 80ms) << "what the stream was busy, in all";
+}
+
+TEST_F(WorkerCoreBatches, ComputeAsManyClassesAsAnyOfThemAskedFor) {
+  start(of(2));
+  begin(1);
+  assign(2, 1, kLink, 0ms, 1);
+  assign(3, 1, kLink, 0ms, 9);
+  prepared(2);
+  prepared(3);
+  const auto starts = all<StartInfer>(inferred(1));
+  ASSERT_THAT(starts, testing::SizeIs(1));
+  EXPECT_EQ(starts[0].top_k, 9u);
+  const auto sent = all<SendOutcome>(inferred(std::vector<std::uint64_t>{2, 3}));
+  ASSERT_THAT(sent, testing::SizeIs(2));
+  EXPECT_THAT(sent[0].outcome.top, testing::SizeIs(1)) << "it asked for one";
+  EXPECT_THAT(sent[1].outcome.top, testing::SizeIs(3));
+}
+
+TEST_F(WorkerCoreBatches, FailPictureByPicture) {
+  start(of(2));
+  begin(1);
+  assign(2);
+  assign(3);
+  prepared(2);
+  prepared(3);
+  inferred(1);
+  InferDone done{{}, 50us};
+  done.pictures.push_back({WorkId{2}, EngineFailure{FailCode::kInference, true, "no numbers"}});
+  done.pictures.push_back({WorkId{3}, std::vector<proto::ScoredClass>{{1, 0.5f}}});
+  const auto actions = on(std::move(done));
+  ASSERT_THAT(all<SendFail>(actions), testing::SizeIs(1));
+  EXPECT_EQ(all<SendFail>(actions)[0].fail.job, JobId{2});
+  ASSERT_THAT(all<SendOutcome>(actions), testing::SizeIs(1));
+  EXPECT_EQ(all<SendOutcome>(actions)[0].outcome.job, JobId{3});
+}
+
+TEST_F(WorkerCoreBatches, GoOnWithoutTheOnesThatNobodyWaitsForAnyMore) {
+  start(of(2));
+  begin(1);
+  assign(2);
+  assign(3);
+  prepared(2);
+  prepared(3);
+  cancel(2);
+  EXPECT_THAT(begun(inferred(1)), ElementsAre(WorkId{3})) << "cancelled in time";
+  assign(4);
+  assign(5);
+  prepared(4);
+  prepared(5);
+  inferred(3);
+  cancel(4);
+  EXPECT_THAT(all<SendOutcome>(inferred(std::vector<std::uint64_t>{4, 5})), testing::SizeIs(1));
+  EXPECT_EQ(core_->counters().unwanted, 1u);
+}
+
+TEST_F(WorkerCoreBatches, KeepEveryStreamAtWork) {
+  WorkerCoreOptions options = of(2);
+  options.streams = 2;
+  start(options);
+  begin(1);
+  begin(2);
+  for (const std::uint64_t job : {3, 4, 5, 6, 7}) assign(job);
+  for (const std::uint64_t work : {3, 4, 5, 6}) prepared(work);
+  EXPECT_THAT(begun(inferred(2)), ElementsAre(WorkId{3}, WorkId{4}));
+  EXPECT_THAT(begun(inferred(1)), ElementsAre(WorkId{5}, WorkId{6}));
+}
+
+// ---- and one by one ---------------------------------------------------------------------------
 
 TEST_F(WorkerCoreJobs, BeginBeforeTheLastAnswerIsSent) {
   start(with(4));
@@ -85,12 +214,12 @@ TEST_F(WorkerCoreJobs, GiveAnotherManagerItsTurn) {
   assign(2);              // work 3
   prepared(2);
   auto actions = inferred(1);
-  EXPECT_EQ(all<StartInfer>(actions).at(0).work, WorkId{2});
+  EXPECT_THAT(begun(actions), ElementsAre(WorkId{2}));
   prepared(3);
   actions = inferred(2);
   EXPECT_EQ(all<SendOutcome>(actions).at(0).link, kOther);
   EXPECT_EQ(all<SendOutcome>(actions).at(0).outcome.job, JobId{10});
-  EXPECT_EQ(all<StartInfer>(actions).at(0).work, WorkId{3});
+  EXPECT_THAT(begun(actions), ElementsAre(WorkId{3}));
 }
 
 TEST_F(WorkerCoreJobs, OverTheCreditAreRefusedAndMayGoElsewhere) {

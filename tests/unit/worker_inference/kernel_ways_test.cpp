@@ -48,6 +48,7 @@ class KernelWaysTest : public testing::Test {
   }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  WinogradKernels known_;
   std::mt19937 random_{8};
 };
 
@@ -70,7 +71,7 @@ TEST_F(KernelWaysTest, ConvolutionsAreOneDnns) {
                                     std::make_shared<const Values>(std::move(weights)),
                                     std::make_shared<const Values>(random(24)),
                                     activation};
-      const auto own = winograd_way(engine_, convolution, source, target);
+      const auto own = winograd_way(engine_, known_, convolution, source, target);
       ASSERT_TRUE(own);
       const Way direct = convolution_ways(engine_, convolution, 16, {source, target}).front();
       const Values values = random(floats(source));
@@ -96,7 +97,7 @@ TEST_F(KernelWaysTest, LeavesOtherConvolutionsToOneDnn) {
                                   std::make_shared<const Values>(count),
                                   std::make_shared<const Values>(outputs),
                                   Activation::kNone};
-    return winograd_way(engine_, convolution, source, target).has_value();
+    return winograd_way(engine_, known_, convolution, source, target).has_value();
   };
   constexpr auto kFloats = memory::data_type::f32;
   const Window usual{3, 3, 1, 1, 1, 1, 1, 1};
@@ -138,6 +139,37 @@ TEST_F(KernelWaysTest, PoolingIsOneDnns) {
   }
 }
 
+// So that a network for one picture and for several has its planes in memory once.
+TEST_F(KernelWaysTest, KernelsPlanesAreSharedAsLongAsSomebodyUsesThem) {
+  Convolution convolution;
+  convolution.outputs = 8;
+  convolution.weights = std::make_shared<const Values>(random(8 * 8 * 9));
+  convolution.bias = std::make_shared<const Values>(random(8));
+  const WinogradKernels::Kernel::Shape shape{.height = 6,
+                                             .width = 6,
+                                             .channels = 8,
+                                             .top = 1,
+                                             .left = 1,
+                                             .bottom = 1,
+                                             .right = 1,
+                                             .kernel = 3,
+                                             .outputs = 8};
+  auto first = known_.of(convolution, shape);
+  EXPECT_EQ(known_.of(convolution, shape), first);
+  auto bounded = shape;
+  bounded.least = 0;
+  EXPECT_NE(known_.of(convolution, bounded), first) << "it gives other results";
+  auto wider = shape;
+  wider.width = 7;
+  EXPECT_NE(known_.of(convolution, wider), first);
+  Convolution other = convolution;
+  other.weights = std::make_shared<const Values>(*convolution.weights);
+  EXPECT_NE(known_.of(other, shape), first);
+  const std::weak_ptr<const WinogradKernels::Kernel> watched = first;
+  first.reset();
+  EXPECT_TRUE(watched.expired()) << "nobody uses them";
+}
+
 TEST_F(KernelWaysTest, LocalNormalisationIsOneDnns) {
   const auto desc = pictures({2, 24, 5, 6});
   for (const std::int64_t size : {3, 5}) {
@@ -173,8 +205,8 @@ TEST_F(KernelWaysTest, TakesTheFastestWay) {
   Way reference = way("ref:any", 0);
   reference.run = [](const dnnl::stream&, const StepArguments&) { FAIL() << "it was run"; };
   WayChooser chooser(engine_);
-  const auto chosen = [&](std::vector<Way> ways) {
-    return chooser.choose(std::move(ways), desc, desc, WayChooser::Caches::kCold).how;
+  const auto chosen = [&](const std::vector<Way>& ways) {
+    return ways.at(chooser.choose(ways, desc, desc, WayChooser::Caches::kCold)).how;
   };
   EXPECT_EQ(chosen({way("slow", 60), way("fast", 5)}), "fast");
   EXPECT_EQ(chosen({way("fast", 5), way("slow", 60)}), "fast");

@@ -216,23 +216,71 @@ TEST_F(NetworkTest, ACalibrationKnowsWhatIsNeverNegativeAndHowLargeItIs) {
 }
 
 TEST_F(NetworkTest, BatchesGiveWhatSinglePicturesGive) {
-  const auto file = mixed_module();
-  auto graph = read_torch_graph(file, kShape);
+  auto graph = read_torch_graph(mixed_module(), kShape);
   ASSERT_TRUE(graph.ok()) << graph.status().message();
   simplify(*graph);
   const Formats formats = choose_formats(*graph, Precision::kFp32, Format::kFloat, {});
-  CompiledNetwork::Options two;
-  two.batch = 2;
-  const auto single = CompiledNetwork::compile(*graph, formats, {});
-  const auto batch = CompiledNetwork::compile(*graph, formats, two);
-  ASSERT_TRUE(single.ok() && batch.ok());
   const auto inputs = probes();
-  std::vector<float> both = inputs[0];
-  both.insert(both.end(), inputs[1].begin(), inputs[1].end());
-  std::vector<float> expected = (*single)->run(inputs[0]).value();
-  const auto second = (*single)->run(inputs[1]).value();
-  expected.insert(expected.end(), second.begin(), second.end());
-  EXPECT_LT(largest_difference(expected, (*batch)->run(both).value()), 1e-5F);
+  for (const unsigned batch : {2u, 3u}) {
+    CompiledNetwork::Options options;
+    options.batch = batch;
+    options.only_if_faster = false;
+    const auto network = CompiledNetwork::compile(*graph, formats, options);
+    ASSERT_TRUE(network.ok()) << network.status().message();
+    ASSERT_EQ((*network)->batch(), batch);
+    EXPECT_GT((*network)->batch_gain(), 0);
+    // Whole batches, and what is left over.
+    for (std::size_t count = 1; count <= 2 * batch + 1; ++count) {
+      std::vector<const std::vector<float>*> some;
+      for (std::size_t i = 0; i < count; ++i) some.push_back(&inputs[i % inputs.size()]);
+      const auto together = (*network)->run(some);
+      ASSERT_TRUE(together.ok()) << together.status().message();
+      ASSERT_EQ(together->size(), count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto alone = (*network)->run(*some[i]);
+        EXPECT_LT(largest_difference(alone.value(), (*together)[i]), 1e-5F) << batch << ' ' << i;
+      }
+    }
+    (*network)->give_up_batches();
+    EXPECT_EQ((*network)->batch(), 1u);
+    EXPECT_TRUE((*network)->run(std::vector<const std::vector<float>*>(batch, &inputs[0])).ok());
+  }
+}
+
+TEST_F(NetworkTest, ABatchWithAnInputOfAnotherSizeFailsAsAWhole) {
+  auto graph = read_torch_graph(mixed_module(), kShape);
+  ASSERT_TRUE(graph.ok());
+  simplify(*graph);
+  const auto network = CompiledNetwork::compile(
+      *graph, choose_formats(*graph, Precision::kFp32, Format::kFloat, {}), {});
+  ASSERT_TRUE(network.ok());
+  const auto good = probes()[0];
+  const std::vector<float> shorter(good.begin(), good.end() - 1);
+  const std::vector<const std::vector<float>*> both{&good, &shorter};
+  EXPECT_EQ((*network)->run(both).status().code(), StatusCode::kInternal);
+}
+
+TEST_F(NetworkTest, TakesBatchesOfTheCompiledFormAlone) {
+  const auto file = mixed_module();
+  NetworkOptions options;
+  options.batch = 2;
+  const auto compiled = load_at(file, options);
+  ASSERT_TRUE(compiled.ok()) << compiled.status().message();
+  ASSERT_EQ(compiled->form, NetworkForm::kCompiled);
+  EXPECT_EQ(compiled->network->batch(), 2u);
+  options.form = NetworkForm::kFrozen;
+  const auto frozen = load_at(file, options);
+  ASSERT_TRUE(frozen.ok()) << frozen.status().message();
+  EXPECT_EQ(frozen->network->batch(), 1u);
+  // Which answers several all the same.
+  ASSERT_TRUE(compiled->network->prepare_thread().ok());
+  const auto inputs = probes();
+  const std::vector<const std::vector<float>*> both{&inputs[0], &inputs[1]};
+  const auto expected = frozen->network->run_together(both);
+  const auto actual = compiled->network->run_together(both);
+  ASSERT_TRUE(expected.ok() && actual.ok());
+  ASSERT_EQ(actual->size(), 2u);
+  for (const std::size_t i : {0u, 1u}) EXPECT_TRUE(same_scores((*expected)[i], (*actual)[i]));
 }
 
 TEST_F(NetworkTest, RunsOnManyThreadsAtOnce) {

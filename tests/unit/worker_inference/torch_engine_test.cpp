@@ -1,7 +1,9 @@
 #include "worker/inference/torch_engine.h"
 
 #include <cmath>
+#include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -115,6 +117,36 @@ TEST_F(TorchEngineTest, OfEqualScoresTheLowerClassComesFirst) {
   const auto top = std::get<0>(answer(*opened(), picture(cv::Scalar::all(5))));
   EXPECT_EQ(top[0].index, 0U);
   EXPECT_EQ(top[2].index, 2U);
+}
+
+TEST_F(TorchEngineTest, AnswersForEachOfABatch) {
+  make_folder(
+      "def forward(self, x: Tensor):\n"
+      "  return torch.flatten(torch.mean(torch.relu(x), [2, 3], True), 1)\n");
+  TorchEngineOptions options;
+  options.model_dir = directory_.path();
+  options.batch = 3;
+  const auto opening = TorchEngine::open(options);
+  ASSERT_TRUE(opening.ok()) << opening.status().message();
+  Engine& engine = **opening;
+  ASSERT_EQ(engine.batch(), 3u);
+  ASSERT_TRUE(engine.warm_up_this_thread().ok());
+  std::vector<std::unique_ptr<PreparedImage>> prepared;
+  std::vector<const PreparedImage*> pictures;
+  for (const cv::Scalar& colour :
+       {cv::Scalar(250, 10, 120), cv::Scalar(10, 250, 120), cv::Scalar(10, 20, 240)}) {
+    prepared.push_back(std::get<0>(engine.prepare(picture(colour))));
+    pictures.push_back(prepared.back().get());
+  }
+  for (std::size_t count = 1; count <= pictures.size(); ++count) {
+    const auto results = engine.infer(std::span(pictures).first(count), 3);
+    ASSERT_EQ(results.size(), count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto& top = std::get<0>(results[i]);
+      EXPECT_EQ(top.front().index, i) << "the class of its colour";
+      EXPECT_EQ(top.front().score, std::get<0>(engine.infer(*pictures[i], 3)).front().score);
+    }
+  }
 }
 
 TEST_F(TorchEngineTest, AnswersTheSameFromManyThreadsAtOnce) {

@@ -47,7 +47,7 @@ class ComputePoolTest : public testing::Test {
   }
   InferDone infer(std::uint64_t work, std::shared_ptr<const PreparedImage> picture) {
     events_.clear();
-    pool_->infer(WorkId{work}, std::move(picture), 3);
+    pool_->infer({{{WorkId{work}, std::move(picture)}}, 3});
     run_until([this] { return !events_.empty(); });
     return std::get<InferDone>(events_.at(0));
   }
@@ -81,8 +81,9 @@ TEST_F(ComputePoolTest, PreparesAndInfers) {
   const auto picture = prepare(7, image);
   ASSERT_NE(picture, nullptr);
   const InferDone done = infer(7, picture);
-  EXPECT_EQ(done.work, WorkId{7});
-  const auto& top = std::get<std::vector<proto::ScoredClass>>(done.result);
+  ASSERT_EQ(done.pictures.size(), 1u);
+  EXPECT_EQ(done.pictures[0].work, WorkId{7});
+  const auto& top = std::get<std::vector<proto::ScoredClass>>(done.pictures[0].result);
   ASSERT_EQ(top.size(), 3u);
   EXPECT_EQ(top[0].index, FakeEngine::class_of(image, 10));
   EXPECT_GT(top[0].score, top[1].score);
@@ -101,18 +102,49 @@ TEST_F(ComputePoolTest, TurnsAnExceptionIntoAFailureAndGoesOn) {
   const auto picture = prepare(1, tiny_bmp(1));
   engine_.throw_next("out of something");
   const InferDone done = infer(1, picture);
-  const auto& failure = std::get<EngineFailure>(done.result);
+  const auto& failure = std::get<EngineFailure>(done.pictures.at(0).result);
   EXPECT_EQ(failure.code, FailCode::kInternal);
   EXPECT_TRUE(failure.retriable);
   EXPECT_THAT(failure.text, testing::HasSubstr("out of something"));
-  EXPECT_TRUE(std::holds_alternative<std::vector<proto::ScoredClass>>(infer(2, picture).result));
+  EXPECT_TRUE(std::holds_alternative<std::vector<proto::ScoredClass>>(
+      infer(2, picture).pictures.at(0).result));
+}
+
+TEST_F(ComputePoolTest, InfersABatchAtOnceAndAnswersForEach) {
+  start();
+  StartInfer batch{{}, 3};
+  for (const std::uint32_t seed : {1, 2, 3}) {
+    batch.pictures.push_back({WorkId{seed}, prepare(seed, tiny_bmp(seed))});
+  }
+  const unsigned before = engine_.inferences();
+  events_.clear();
+  pool_->infer(batch);
+  run_until([this] { return !events_.empty(); });
+  EXPECT_EQ(engine_.inferences(), before + 1);
+  const auto& done = std::get<InferDone>(events_.at(0));
+  ASSERT_EQ(done.pictures.size(), 3u);
+  for (const std::uint32_t seed : {1, 2, 3}) {
+    EXPECT_EQ(done.pictures[seed - 1].work, WorkId{seed});
+    const auto& top = std::get<std::vector<proto::ScoredClass>>(done.pictures[seed - 1].result);
+    EXPECT_EQ(top.at(0).index, FakeEngine::class_of(tiny_bmp(seed), 10));
+  }
+
+  engine_.throw_next("out of something");
+  events_.clear();
+  pool_->infer(batch);
+  run_until([this] { return !events_.empty(); });
+  const auto& failed = std::get<InferDone>(events_.at(0));
+  ASSERT_EQ(failed.pictures.size(), 3u);
+  for (const auto& picture : failed.pictures) {
+    EXPECT_TRUE(std::get<EngineFailure>(picture.result).retriable) << "which it was, nobody knows";
+  }
 }
 
 TEST_F(ComputePoolTest, DecodesWhileItInfers) {
   start();
   const auto first = prepare(1, tiny_bmp(1));
   engine_.hold();
-  pool_->infer(WorkId{1}, first, 3);
+  pool_->infer({{{WorkId{1}, first}}, 3});
   ASSERT_TRUE(engine_.wait_until_held(1));
   EXPECT_FALSE(pool_->idle());
   EXPECT_NE(prepare(2, tiny_bmp(2)), nullptr);  // comes back while 1 is held
@@ -123,8 +155,8 @@ TEST_F(ComputePoolTest, InfersOnAllStreamsAtOnce) {
   start(2);
   const auto picture = prepare(1, tiny_bmp(1));
   engine_.hold();
-  pool_->infer(WorkId{1}, picture, 3);
-  pool_->infer(WorkId{2}, picture, 3);
+  pool_->infer({{{WorkId{1}, picture}}, 3});
+  pool_->infer({{{WorkId{2}, picture}}, 3});
   EXPECT_TRUE(engine_.wait_until_held(2));
   engine_.release();
 }
@@ -133,15 +165,15 @@ TEST_F(ComputePoolTest, StopDropsWhatHasNotBegun) {
   start();
   const auto picture = prepare(1, tiny_bmp(1));
   engine_.hold();
-  pool_->infer(WorkId{1}, picture, 3);
+  pool_->infer({{{WorkId{1}, picture}}, 3});
   ASSERT_TRUE(engine_.wait_until_held(1));
-  for (std::uint64_t work = 2; work < 50; ++work) pool_->infer(WorkId{work}, picture, 3);
+  for (std::uint64_t work = 2; work < 50; ++work) pool_->infer({{{WorkId{work}, picture}}, 3});
   std::thread stopper([this] { pool_->stop(); });
-  pool_->infer(WorkId{99}, picture, 3);
+  pool_->infer({{{WorkId{99}, picture}}, 3});
   engine_.release();
   stopper.join();
   const unsigned begun = engine_.inferences();
-  pool_->infer(WorkId{100}, picture, 3);  // after stop(): dropped
+  pool_->infer({{{WorkId{100}, picture}}, 3});  // after stop(): dropped
   EXPECT_EQ(engine_.inferences(), begun);
   EXPECT_TRUE(pool_->idle());
 }

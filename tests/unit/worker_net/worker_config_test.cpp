@@ -51,9 +51,20 @@ TEST_F(WorkerConfigTest, ReadsItsFlags) {
   EXPECT_EQ(config_.precision, "int8");
 }
 
-TEST_F(WorkerConfigTest, GivesManyStreamsOneCreditMoreByDefault) {
+TEST_F(WorkerConfigTest, GivesManyStreamsTheCreditOfABatchEachAndOneToCome) {
   ASSERT_TRUE(parse({"--streams", "100"}).ok());
+  EXPECT_EQ(runner_options(config_)->credit, 202u);
+  ASSERT_TRUE(parse({"--streams", "100", "--batch", "1"}).ok());
   EXPECT_EQ(runner_options(config_)->credit, 101u);
+  ASSERT_TRUE(parse({"--streams", "256", "--batch", "64"}).ok());
+  EXPECT_EQ(runner_options(config_)->credit, 4096u);
+}
+
+TEST_F(WorkerConfigTest, ComputesTogetherWhatWasMeasuredUnlessToldOtherwise) {
+  EXPECT_EQ(config_.batch, 0u);
+  ASSERT_TRUE(parse({"--batch", "4"}).ok());
+  EXPECT_EQ(config_.batch, 4u);
+  EXPECT_THAT(parse({"--batch", "65"}).message(), HasSubstr("batch must be 0 to 64"));
 }
 
 TEST_F(WorkerConfigTest, RefusesACreditThatStarvesTheStreams) {
