@@ -16,7 +16,7 @@ namespace imgrec::proto {
 // Limits of the fields; strings in bytes.
 inline constexpr std::size_t kMaxNameBytes = 256;   // name, model_name
 inline constexpr std::uint16_t kMaxLanes = 16;      // of a worker's connection
-inline constexpr std::uint16_t kMaxBatch = 64;      // attempts that a stream computes together
+inline constexpr std::uint16_t kMaxBatch = 16;      // attempts that a stream computes together
 inline constexpr std::size_t kMaxIdBytes = 64;      // instance_id, manager_id, model_digest, key
 inline constexpr std::size_t kJoinBytes = 32;       // nonces and proofs of the join token, exactly
 inline constexpr std::size_t kMaxTextBytes = 1024;  // reasons, failure texts

@@ -157,8 +157,7 @@ void add_scheduler(OptionSet& set, ManagerConfig& c) {
            }});
   set.add({"scheduler.min-window", &c.min_window,
            "send each worker at least so many images at once, within its credit; 0: a batch for "
-           "each of "
-           "its streams, and one to come next",
+           "each of its streams, and one to come next",
            "", "N"});
   set.add({"scheduler.hedge-percent", &c.hedge_percent,
            "second copies of slow images for idle workers, in per cent of all, and two; 0: none",

@@ -201,7 +201,8 @@ void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt) {
   ++counters_.timed_out;
   WorkerState& worker = workers_.at(attempt->worker);
   // One that waits to be computed, decoded ahead, may kill its worker but cannot hang it.
-  const bool blamed = attempt->computing && to_blame(job->second, attempt);
+  const bool could_hang = attempt->computing || attempt->in_hand;
+  const bool blamed = could_hang && to_blame(job->second, attempt);
   unexpect(attempt);
   const bool again = contains(job->second.avoid, worker.id());
   if (worker.mark_timed_out(attempt, now_) && !again) blame(worker);
@@ -225,8 +226,10 @@ void Scheduler::Impl::write_off(Jobs::iterator job, AttemptRef attempt) {
   release(job->second, attempt);
 }
 
-// A worker that had hung before is not this job's victim, unless it was this job that hung it.
+// A worker that had hung before is not this job's victim, unless it may have been this job that
+// hung it.
 bool Scheduler::Impl::to_blame(const Job& job, AttemptRef attempt) {
+  if (attempt->in_hand) return true;
   WorkerState& worker = workers_.at(attempt->worker);
   if (worker.suspect && !contains(job.struck, worker.id())) return false;
   return worker.may_be_working_on(attempt);

@@ -98,7 +98,7 @@ void Scheduler::Impl::on_worker_timer(const Timer& timer) {
 // ---- bookkeeping ------------------------------------------------------------------------------
 
 void Scheduler::Impl::answered(WorkerState& worker) {
-  worker.suspect = false;
+  worker.recover();
   unpause(worker);
   refresh(worker);
 }

@@ -37,6 +37,13 @@ bool WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
     attempt->isolated = false;
     --isolated_;
   }
+  if (!suspect) {
+    // Where several are computed together any of them may have hung it, whichever is late first.
+    unsigned left = streams_ * batch_;
+    for (auto each = attempts_.begin(); left > 0 && each != attempts_.end(); ++each, --left) {
+      each->in_hand = true;
+    }
+  }
   suspect = true;
   // A whole line that times out behind one slow image is one slowness, not many.
   if (attempt->assigned >= last_timeout_) {
@@ -49,10 +56,17 @@ bool WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
 
 bool WorkerState::may_be_working_on(AttemptRef attempt) {
   auto each = attempts_.begin();
-  for (unsigned i = 0; i <= streams_ * batch_ && each != attempts_.end(); ++i, ++each) {
+  for (unsigned i = 0; i < (streams_ + 1) * batch_ && each != attempts_.end(); ++i, ++each) {
     if (each == attempt) return true;
   }
   return false;
+}
+
+void WorkerState::recover() {
+  if (suspect) {
+    for (Attempt& attempt : attempts_) attempt.in_hand = false;
+  }
+  suspect = false;
 }
 
 void WorkerState::measure(const Attempt& attempt, std::chrono::microseconds computed,

@@ -30,6 +30,7 @@ struct Attempt {
   std::chrono::milliseconds timeout{};
   TimePoint timer;         // its entry in the timer queue
   bool timed_out = false;  // resent elsewhere; its answer is still welcome
+  bool in_hand = false;    // computed, as far as we can tell, when its worker became a suspect
   bool isolated = false;   // counted in WorkerState::isolated_
   bool hedge = false;      // the second copy of a slow attempt
   std::uint64_t bytes = 0;
@@ -53,8 +54,10 @@ class WorkerState {
   AttemptList& attempts() { return attempts_; }
 
   // The attempt is among those that the worker can be working on: computing on its streams, or
-  // decoding ahead. If the worker dies or hangs now, one of these is to blame.
+  // decoding ahead. If the worker dies now, one of these is to blame.
   bool may_be_working_on(AttemptRef attempt);
+  // It has answered something.
+  void recover();
 
   // ---- how fast it is ----
   ServiceTime& service() { return service_; }

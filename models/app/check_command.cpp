@@ -17,11 +17,11 @@ const std::string_view kCheckHelp =
 
 namespace {
 
-std::string batches(const worker::TorchEngine& engine) {
-  if (engine.batch() == 1) return "none: no faster than one by one";
+std::string in_words(const worker::Batching& batching) {
+  if (batching.size == 1) return "none: " + batching.reason;
   std::ostringstream text;
-  text << "of " << engine.batch() << ", measured at " << std::fixed << std::setprecision(2)
-       << engine.batch_gain() << " times the images of one by one";
+  text << "of " << batching.size << ", measured at " << std::fixed << std::setprecision(2)
+       << batching.gain << " times the images of one by one";
   return text.str();
 }
 
@@ -51,7 +51,7 @@ int run_check(const std::vector<std::string>& words) {
             << "outputs   "
             << (spec.outputs == worker::OutputKind::kLogits ? "logits" : "probabilities") << "\n"
             << "runs      " << to_string(torch_engine.form()) << "\n"
-            << "batches   " << batches(torch_engine) << "\n"
+            << "batches   " << in_words(torch_engine.batching()) << "\n"
             << "source    " << spec.source << "\n"
             << "licence   " << spec.licence << "\n";
   return kGood;

@@ -36,7 +36,8 @@ WorkerPlan make_worker(Random& random, Profile profile) {
   WorkerPlan worker;
   worker.streams = static_cast<unsigned>(random.between(1, 3));
   worker.batch = static_cast<unsigned>(random.between(1, 3));
-  worker.credit = worker.streams + static_cast<unsigned>(random.between(0, 3));
+  const unsigned busy = (worker.streams + 1) * worker.batch;
+  worker.credit = static_cast<unsigned>(random.between(worker.streams, busy + 2));
   if (random.chance(0.2)) worker.max_held_bytes = random.between(300, 3'000);
   worker.decode = random.time(milliseconds(1), milliseconds(10));
   worker.inference = random.time(milliseconds(5), milliseconds(80));

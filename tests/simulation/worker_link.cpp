@@ -173,6 +173,9 @@ void WorkerLink::handle(proto::Message message) {
   if (const auto* welcome = std::get_if<proto::Welcome>(&message)) {
     registered_ = true;
     backoff_.registered(world_.now());
+    // A liar's streams compute whatever it likes to say.
+    const auto batch = liar_ ? world_.random.between(1, proto::kMaxBatch) : worker_.own().batch;
+    session_->send_batch({static_cast<std::uint16_t>(batch)});
     process_.apply(worker::LinkUp{id(), welcome->manager_id});
   } else if (const auto* refuse = std::get_if<proto::Refuse>(&message)) {
     refusal_ = *refuse;

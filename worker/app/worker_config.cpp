@@ -125,16 +125,16 @@ void add_worker_options(OptionSet& set, WorkerConfig& c) {
       {"worker.name", &c.name, "name shown to people; empty: HOSTNAME-PID", "name", "NAME", [&c] {
          return require(c.name.size() <= 128, "the name must have at most 128 characters");
        }});
-  set.add({"worker.streams", &c.streams, "images computed at once, a thread each", "streams", "N",
-           [&c] {
+  set.add({"worker.streams", &c.streams, "threads that compute images", "streams", "N", [&c] {
              return require(c.streams >= 1 && c.streams <= kMaxStreams,
                             "streams must be 1 to " + std::to_string(kMaxStreams));
            }});
   set.add({"worker.congestion-control", &c.congestion_control,
            "TCP's; auto: by round trip and loss; empty: the kernel's own", "congestion-control",
            "NAME"});
-  set.add({"worker.credit", &c.credit, "images held at once, per manager, at most; 0: 64", "credit",
-           "N", [&c] { return check_credit(c); }});
+  set.add({"worker.credit", &c.credit,
+           "images held at once, per manager, at most; 0: 64, or what keeps all streams busy",
+           "credit", "N", [&c] { return check_credit(c); }});
   set.add({"worker.max-held", &c.max_held,
            "bytes of images held at once, all managers together, each an equal share", "", "SIZE",
            [&c] {

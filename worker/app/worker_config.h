@@ -18,9 +18,9 @@ struct WorkerConfig {
   std::vector<std::string> managers{"127.0.0.1:2888"};
   std::chrono::milliseconds lookup{10'000};  // how often managers' names are looked up
   std::string name;                          // empty: HOSTNAME-PID
-  unsigned streams = 1;                      // images computed at once, each on a thread of its own
+  unsigned streams = 1;                      // threads that compute images
   std::string congestion_control = "auto";
-  unsigned credit = 0;              // images held at once, per manager, at most; 0: 64 or more
+  unsigned credit = 0;              // images held at once, per manager, at most; 0: chosen
   ByteSize max_held{256ull << 20};  // bytes of images held at once, for all managers together
   double fail_probability = 0;
   unsigned cached_answers = 4096;

@@ -64,7 +64,7 @@ class Engine {
   virtual unsigned batch() const { return 1; }
 
   // Scores every class of each picture; returns the best `top_k`, best first, picture by picture.
-  // REQUIRES: 1 to batch() pictures.
+  // REQUIRES: 1 to batch() pictures. Fewer than batch() gain nothing by it.
   virtual std::vector<InferResult> infer(std::span<const PreparedImage* const> images,
                                          unsigned top_k) = 0;
 

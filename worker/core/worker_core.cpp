@@ -254,7 +254,14 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
 }
 
 void WorkerCore::handle(InferDone&& event, TimePoint now) {
-  if (busy_streams_ > 0) --busy_streams_;
+  const bool known = std::any_of(
+      event.pictures.begin(), event.pictures.end(), [&](const InferDone::Picture& picture) {
+        const auto found = work_.find(picture.work);
+        return found != work_.end() && found->second.stage == Stage::kInferring;
+      });
+  if (!known) return;
+  assert(busy_streams_ > 0);
+  --busy_streams_;
   ++counters_.inferences;
   // Each waited for all of it, and is charged its share.
   const auto share = event.inference / std::max<std::int64_t>(std::ssize(event.pictures), 1);
@@ -314,7 +321,8 @@ void WorkerCore::start_inferences() {
   }
 }
 
-// What is decoded, in the order in which that was begun, up to a batch of it.
+// What is decoded, in the order in which that was begun: a batch, or one where there is less, as
+// fewer would only wait for one another.
 StartInfer WorkerCore::next_batch() {
   std::vector<WorkMap::iterator> batch;
   for (auto each = work_.begin(); each != work_.end(); ++each) {
@@ -322,7 +330,8 @@ StartInfer WorkerCore::next_batch() {
   }
   const auto earlier = [](const auto& a, const auto& b) { return a->second.turn < b->second.turn; };
   std::sort(batch.begin(), batch.end(), earlier);
-  if (batch.size() > options_.batch) batch.resize(options_.batch);
+  const std::size_t count = batch.size() < options_.batch ? 1 : options_.batch;
+  if (batch.size() > count) batch.resize(count);
   StartInfer start;
   for (const auto& each : batch) {
     for (const Waiter& waiter : each->second.waiters) {

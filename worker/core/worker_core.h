@@ -10,7 +10,7 @@
 // - The managers take turns by computing time (FairTurns): a photo waits for what is in hand and
 //   for its own manager's, not for the whole window of another. Each manager's run in the order of
 //   arrival. Decoding runs ahead of inference, so that a batch is ready for each stream that gets
-//   free. A stream takes what is decoded by then, up to a batch, and waits for no more.
+//   free. A stream takes a batch if there is one by then, else the next picture alone.
 // - Credit counts per link: attempts that wait for an answer. More are refused (kOverCredit). So is
 //   what would take a manager over its equal share of max_held_bytes, but for its only one: all
 //   images held are bounded by that figure and one image for each manager.
@@ -105,7 +105,7 @@ struct StartInfer {  // these, together, on one stream
     WorkId work;
     std::shared_ptr<const PreparedImage> image;
   };
-  std::vector<Picture> pictures;  // 1 to WorkerCoreOptions::batch
+  std::vector<Picture> pictures;  // 1, or WorkerCoreOptions::batch
   unsigned top_k = 0;
 };
 struct SendOutcome {
@@ -132,9 +132,9 @@ using Action =
     std::variant<StartPrepare, StartInfer, SendOutcome, SendFail, SendDrain, SendBye, Leave>;
 
 struct WorkerCoreOptions {
-  unsigned credit = 2;    // attempts held per manager; twice streams x batch keeps streams busy
+  unsigned credit = 2;    // attempts held per manager; (streams + 1) x batch keeps streams busy
   unsigned streams = 1;   // inferences at the same time
-  unsigned batch = 1;     // pictures of one inference, at most
+  unsigned batch = 1;     // pictures of one inference, where there are as many
   unsigned decoders = 1;  // decodes at the same time
   std::uint64_t max_held_bytes = 256ull << 20;  // of images as uploaded, all managers together
   std::size_t cached_answers = 4096;

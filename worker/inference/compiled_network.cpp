@@ -1,7 +1,9 @@
 #include "worker/inference/compiled_network.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -19,8 +21,8 @@ struct Together {
   unsigned pictures = 0;
   CutPoint cut;           // of the plan for one
   std::size_t bytes = 0;  // of the cut's buffer, for one picture
-  double gain = 0;
-  OneDnnPlan rest;  // of the plan for all, from the cut on
+  double gain = 0;        // as measured
+  OneDnnPlan rest;        // of the plan for all, from the cut on
 };
 
 // Memory of one run.
@@ -94,19 +96,28 @@ StepSeconds measure(const OneDnnPlan& one, const OneDnnPlan& all, unsigned pictu
   return {single.seconds, batch.seconds};
 }
 
-// Nothing: not to be had, or not faster.
-std::optional<Together> plan_together(const Graph& graph, const Formats& formats,
-                                      const OneDnnPlan& one,
-                                      const CompiledNetwork::Options& options) try {
+// kUnsupported: not to be had, or not faster, and why.
+Result<Together> plan_together(const Graph& graph, const Formats& formats, const OneDnnPlan& one,
+                               const CompiledNetwork::Options& options) try {
+  const auto unsupported = [](std::string why) {
+    return Status(StatusCode::kUnsupported, std::move(why));
+  };
   OneDnnPlan all = plan_graph(graph, formats, {options.batch, false, &one});
   const auto points = places_to_cut(one, all, options.batch);
+  if (points.empty())
+    return unsupported("the network has no place where pictures could come together");
   const StepSeconds seconds = measure(one, all, options.batch);
   const auto best = best_cut(points, seconds.one, seconds.together);
-  if (!best || (options.only_if_faster && best->gain < kLeastGain)) return std::nullopt;
+  if (options.only_if_faster && best->gain < kLeastGain) {
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "measured at %.2f times the images of one by one",
+                  best->gain);
+    return unsupported(text.data());
+  }
   return Together{options.batch, best->at, one.buffers[best->at.buffer].desc.get_size(), best->gain,
                   from_cut(std::move(all), best->at)};
-} catch (const std::exception&) {  // oneDNN computes it one by one only
-  return std::nullopt;
+} catch (const std::exception& error) {
+  return Status(StatusCode::kUnsupported, error.what());
 }
 
 }  // namespace
@@ -119,6 +130,7 @@ CpuArithmetic detect_cpu_arithmetic() {
 struct CompiledNetwork::Impl {
   OneDnnPlan plan;
   std::optional<Together> together;
+  Batching batching{1, 0, "not asked for"};
   std::size_t input_values = 0;
   std::mutex mutex;
   std::vector<std::unique_ptr<Workspace>> idle;  // guarded by mutex
@@ -176,18 +188,27 @@ Result<std::unique_ptr<CompiledNetwork>> CompiledNetwork::compile(const Graph& g
     auto impl = std::make_unique<Impl>();
     impl->plan = plan_graph(graph, formats, {1, options.keep_tensors});
     impl->input_values = static_cast<std::size_t>(graph.shape(graph.input).values());
-    if (options.batch > 1) impl->together = plan_together(graph, formats, impl->plan, options);
+    if (options.batch > 1) {
+      auto together = plan_together(graph, formats, impl->plan, options);
+      if (together) {
+        impl->batching = {options.batch, together->gain, {}};
+        impl->together = std::move(together).value();
+      } else {
+        impl->batching.reason = together.status().message();
+      }
+    }
     return std::unique_ptr<CompiledNetwork>(new CompiledNetwork(std::move(impl)));
   } catch (const std::exception& error) {  // dnnl::error is one
     return Status(StatusCode::kUnsupported, error.what());
   }
 }
 
-unsigned CompiledNetwork::batch() const { return impl_->together ? impl_->together->pictures : 1; }
-double CompiledNetwork::batch_gain() const { return impl_->together ? impl_->together->gain : 0; }
-void CompiledNetwork::give_up_batches() {
+const Batching& CompiledNetwork::batching() const { return impl_->batching; }
+
+void CompiledNetwork::give_up_batches(std::string reason) {
   impl_->idle.clear();
   impl_->together.reset();
+  impl_->batching = {1, 0, std::move(reason)};
 }
 
 Result<std::vector<std::vector<float>>> CompiledNetwork::run(

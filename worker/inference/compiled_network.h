@@ -16,6 +16,7 @@
 #include "proto/status.h"
 #include "worker/graph/formats.h"
 #include "worker/graph/graph.h"
+#include "worker/inference/batching.h"
 
 namespace imgrec::worker {
 
@@ -41,12 +42,10 @@ class CompiledNetwork {
                                                           const Formats& formats, Options options);
   ~CompiledNetwork();
 
-  // Pictures that it computes together: 1, or Options::batch.
-  unsigned batch() const;
-  // What that gains: pictures in the same time, as measured at the start. 0: not measured.
-  double batch_gain() const;
+  // Of 1, or of Options::batch.
+  const Batching& batching() const;
   // From now on it computes one by one. Not while others run it.
-  void give_up_batches();
+  void give_up_batches(std::string reason);
 
   // Each input: channels x height x width floats; gives the classes' scores of each. Batches as far
   // as there are enough pictures, the rest one by one. kInternal: oneDNN failed.

@@ -32,7 +32,8 @@ class CompiledForm : public Network {
     use_one_thread();
     for (int i = 0; i < kWarmUpRuns; ++i) {
       if (auto scores = network_->run(warm_up_input_); !scores) return scores.status();
-      const std::vector<const std::vector<float>*> inputs(network_->batch(), &warm_up_input_);
+      const std::vector<const std::vector<float>*> inputs(network_->batching().size,
+                                                          &warm_up_input_);
       if (auto scores = network_->run(inputs); !scores) return scores.status();
     }
     return {};
@@ -42,8 +43,7 @@ class CompiledForm : public Network {
     return network_->run(input);
   }
 
-  unsigned batch() const override { return network_->batch(); }
-  double batch_gain() const override { return network_->batch_gain(); }
+  Batching batching() const override { return network_->batching(); }
   Result<std::vector<std::vector<float>>> run_together(
       std::span<const std::vector<float>* const> inputs) const override {
     return network_->run(inputs);
@@ -108,26 +108,31 @@ CompiledNetwork::Options batches(unsigned batch) {
   return options;
 }
 
-// Batches that give other scores than one by one are given up.
-Status prove_batches(CompiledNetwork& network, const std::vector<std::vector<float>>& probes) {
-  if (network.batch() == 1) return {};
-  for (std::size_t first = 0; first < probes.size(); first += network.batch()) {
+// Why this network's batches are not to be trusted; empty: they are.
+std::string fault_of_batches(const CompiledNetwork& network,
+                             const std::vector<std::vector<float>>& probes) {
+  const std::size_t size = network.batching().size;
+  for (std::size_t first = 0; first < probes.size(); first += size) {
     std::vector<const std::vector<float>*> inputs;
-    for (std::size_t i = 0; i < network.batch(); ++i) {
-      inputs.push_back(&probes[(first + i) % probes.size()]);
-    }
+    for (std::size_t i = 0; i < size; ++i) inputs.push_back(&probes[(first + i) % probes.size()]);
     const auto together = network.run(inputs);
-    if (!together) return together.status();
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!together) return together.status().message();
+    for (std::size_t i = 0; i < size; ++i) {
       const auto alone = network.run(*inputs[i]);
-      if (!alone) return alone.status();
-      if (same_scores(*alone, (*together)[i])) continue;
-      spdlog::warn("network_not_batched reason=\"pictures together get other scores than alone\"");
-      network.give_up_batches();
-      return {};
+      if (!alone) return alone.status().message();
+      if (!same_scores(*alone, (*together)[i]))
+        return "pictures get other scores together than alone";
     }
   }
   return {};
+}
+
+void prove_batches(CompiledNetwork& network, const std::vector<std::vector<float>>& probes) {
+  if (network.batching().size == 1) return;
+  std::string fault = fault_of_batches(network, probes);
+  if (fault.empty()) return;
+  spdlog::warn("network_not_batched reason=\"{}\"", fault);
+  network.give_up_batches(std::move(fault));
 }
 
 // int8 without ranges, or of a network that has nothing for it, would silently be the next higher
@@ -179,7 +184,7 @@ Result<std::unique_ptr<CompiledNetwork>> compile_proved(
     network = compile_at(*graph, options.precision, options.ranges, batches(options.batch));
     if (!network) return network.status();
   }
-  if (Status status = prove_batches(**network, probes); !status.ok()) return status;
+  prove_batches(**network, probes);
   return network;
 }
 

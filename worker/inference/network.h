@@ -13,6 +13,7 @@
 
 #include "proto/status.h"
 #include "worker/graph/formats.h"
+#include "worker/inference/batching.h"
 #include "worker/inference/module_file.h"
 
 namespace imgrec::worker {
@@ -41,11 +42,11 @@ class Network {
   // REQUIRES: input.size() == shape.input_values().
   virtual Result<std::vector<float>> run(const std::vector<float>& input) const = 0;
 
-  // How many inputs it computes in less time together than one after the other; 1: no more.
-  virtual unsigned batch() const { return 1; }
-  // What that gained when it was measured: inputs in the same time. 0: not measured.
-  virtual double batch_gain() const { return 0; }
-  // The scores of each. REQUIRES: 1 to batch() inputs.
+  // How many inputs it computes in less time together than one by one.
+  virtual Batching batching() const {
+    return {1, 0, "LibTorch runs it, and only compiled networks compute pictures together"};
+  }
+  // The scores of each. REQUIRES: 1 to batching().size inputs.
   virtual Result<std::vector<std::vector<float>>> run_together(
       std::span<const std::vector<float>* const> inputs) const;
 };

@@ -90,13 +90,13 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
                                       ImageDecoder(options.max_pixels),
                                       std::move(network).value()});
   const auto elapsed = std::chrono::steady_clock::now() - start;
-  const Network& taken = *impl->loaded.network;
+  const Batching batching = impl->loaded.network->batching();
   spdlog::info(
       "model_loaded name={} digest={} classes={} form=\"{}\" precision={} batch={} "
-      "batch_gain={:.3f} load_ms={}",
+      "batch_gain={:.3f} one_by_one=\"{}\" load_ms={}",
       impl->description.name, impl->description.digest.substr(0, 12),
       impl->description.labels.size(), to_string(impl->loaded.form), to_string(options.precision),
-      taken.batch(), taken.batch_gain(),
+      batching.size, batching.gain, batching.reason,
       std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count());
   return std::unique_ptr<Engine>(new TorchEngine(std::move(impl)));
 }
@@ -120,9 +120,9 @@ EngineResult<std::unique_ptr<PreparedImage>> TorchEngine::prepare(std::string_vi
   }
 }
 
-unsigned TorchEngine::batch() const { return impl_->loaded.network->batch(); }
+unsigned TorchEngine::batch() const { return batching().size; }
 
-double TorchEngine::batch_gain() const { return impl_->loaded.network->batch_gain(); }
+Batching TorchEngine::batching() const { return impl_->loaded.network->batching(); }
 
 std::vector<InferResult> TorchEngine::infer(std::span<const PreparedImage* const> images,
                                             unsigned top_k) {

@@ -43,7 +43,7 @@ class TorchEngine : public Engine {
                                  unsigned top_k) override;
 
   NetworkForm form() const;
-  double batch_gain() const;  // of a batch, as measured: pictures in the same time; 0: not measured
+  Batching batching() const;  // what batch() is of, and why
 
  private:
   struct Impl;  // the Torch side; its headers define LOG and CHECK

@@ -23,7 +23,7 @@ struct WorkerRunnerOptions {
   ManagerDirectoryOptions directory;      // its `random` is this one's
   std::string name;
   unsigned streams = 1;
-  unsigned credit = 2;                          // twice what is computed at once keeps it busy
+  unsigned credit = 2;                          // see WorkerCoreOptions
   std::uint64_t max_held_bytes = 256ull << 20;  // of images, all managers together
   double fail_probability = 0;
   std::chrono::milliseconds drain_timeout{10'000};

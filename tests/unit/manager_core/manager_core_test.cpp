@@ -246,6 +246,15 @@ TEST_F(ManagerCoreStory, IgnoresWhatMakesNoSense) {
 // ---- the end
 // --------------------------------------------------------------------------------------
 
+TEST_F(ManagerCoreStory, SendsAWorkerThatSaysItComputesPairsAPairAheadOfThem) {
+  const WorkerId worker = given_worker();
+  for (int i = 0; i < 8; ++i) given_image();
+  EXPECT_EQ(core_.scheduler().worker(worker)->in_flight, 2u);
+  happen(WorkerSaid{worker, proto::Batch{2}});
+  EXPECT_EQ(all<AssignJob>().size(), 2u);
+  EXPECT_EQ(core_.scheduler().worker(worker)->in_flight, 4u);
+}
+
 TEST_F(ManagerCoreStory, LeavesAtOnceWhenNothingIsInFlight) {
   const WorkerId worker = given_worker();
   happen(ShutdownRequested{5s});

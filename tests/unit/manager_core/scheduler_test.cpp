@@ -509,7 +509,33 @@ TEST_F(SchedulerQuarantine, BlamesADeathOnWhatTheWorkerCouldBeWorkingOn) {
   EXPECT_EQ(scheduler_.queued_jobs(), 1u);
 }
 
-TEST_F(SchedulerQuarantine, SparesTheNeighboursOfAnImageThatKills) {
+// Alone, or computed with others.
+class SchedulerQuarantineBatches : public SchedulerStory,
+                                   public ::testing::WithParamInterface<unsigned> {
+ protected:
+  // One that takes `batch` together.
+  WorkerId given_batching_worker() {
+    const WorkerId worker = given_worker(64);
+    std::vector<AssignJob> assigned = all<AssignJob>();
+    happen(WorkerBatches{worker, GetParam()});
+    for (const AssignJob& more : all<AssignJob>()) assigned.push_back(more);
+    newest_line_ = std::move(assigned);
+    return worker;
+  }
+  // Of what it holds: what it computes at present, and whether `image` is among it.
+  std::size_t in_hand(const std::vector<AssignJob>& line) const {
+    return line.size() < GetParam() ? std::min<std::size_t>(line.size(), 1) : GetParam();
+  }
+  bool has_in_hand(const std::vector<AssignJob>& line, JobId image) const {
+    const auto end = line.begin() + static_cast<std::ptrdiff_t>(in_hand(line));
+    return std::any_of(line.begin(), end, [&](const AssignJob& a) { return a.job == image; });
+  }
+
+  std::vector<AssignJob> newest_line_;
+};
+INSTANTIATE_TEST_SUITE_P(Sizes, SchedulerQuarantineBatches, ::testing::Values(1, 2, 4));
+
+TEST_P(SchedulerQuarantineBatches, SpareTheNeighboursOfAnImageThatKills) {
   // One worker at a time, as when a supervisor restarts it. `poison` kills each one once it is its
   // turn; the others are answered in order.
   const JobId before = when_job_added();
@@ -517,25 +543,30 @@ TEST_F(SchedulerQuarantine, SparesTheNeighboursOfAnImageThatKills) {
   std::vector<JobId> neighbours;
   for (int i = 0; i < 20; ++i) neighbours.push_back(when_job_added());
   std::size_t done = 0;
-  for (int lives = 0; lives < 40 && scheduler_.open_jobs() > 0; ++lives) {
-    const WorkerId worker = given_worker(8);
-    std::vector<AssignJob> line = all<AssignJob>();
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      const AssignJob assigned = line[i];
-      if (assigned.job == poison) break;
-      when_succeeds(worker, assigned.job, assigned.attempt);
-      done += all<SettleDone>().size();
-      for (const AssignJob& more : all<AssignJob>()) line.push_back(more);
+  int quarantined_at = 0;
+  for (int lives = 1; lives <= 40 && scheduler_.open_jobs() > 0; ++lives) {
+    const WorkerId worker = given_batching_worker();
+    std::vector<AssignJob> line = newest_line_;
+    while (!line.empty() && !has_in_hand(line, poison)) {
+      for (std::size_t computed = in_hand(line); computed > 0; --computed) {
+        const AssignJob assigned = line.front();
+        line.erase(line.begin());
+        when_succeeds(worker, assigned.job, assigned.attempt);
+        done += all<SettleDone>().size();
+        for (const AssignJob& more : all<AssignJob>()) line.push_back(more);
+      }
     }
     when_worker_leaves(worker);
     for (const SettleFailed& failed : all<SettleFailed>()) {
       EXPECT_EQ(failed.job, poison);
       EXPECT_EQ(failed.code, "quarantined");
+      quarantined_at = lives;
     }
   }
   EXPECT_EQ(done, neighbours.size() + 1);
   EXPECT_EQ(scheduler_.open_jobs(), 0u);
   EXPECT_FALSE(scheduler_.job(before).has_value());
+  EXPECT_EQ(quarantined_at, 3) << "it took no more workers with it than it is allowed";
 }
 
 // Found by the simulation.
@@ -565,8 +596,22 @@ TEST_F(SchedulerQuarantine, SparesAnImageThatTheWorkerSaysItHasNotBegun) {
   EXPECT_GT(scheduler_.job(behind)->attempts, 3u);
 }
 
-TEST_F(SchedulerQuarantine, SparesTheLineBehindAnImageThatHangs) {
-  // Three workers that take their attempts in order, and hang for ever on `poison`.
+TEST_P(SchedulerQuarantineBatches, SuspectWhatAWorkerThatDiedMayHaveHadInHand) {
+  constexpr std::size_t kJobs = 40;
+  for (std::size_t i = 0; i < kJobs; ++i) when_job_added();
+  const WorkerId dies = given_batching_worker();
+  ASSERT_EQ(newest_line_.size(), kJobs);
+  when_worker_leaves(dies);
+  // What it computed, and what it decoded for the next inference: one of them at a time from now
+  // on.
+  given_batching_worker();
+  EXPECT_EQ(newest_line_.size(), kJobs - 2 * GetParam() + 1);
+}
+
+TEST_P(SchedulerQuarantineBatches, SpareTheLineBehindAnImageThatHangs) {
+  // Three workers that take their attempts in order, and hang for ever on `poison`, which is the
+  // last of the first batch: another one is late before it.
+  for (unsigned i = 1; i < GetParam(); ++i) when_job_added();
   const JobId poison = when_job_added();
   for (int i = 0; i < 30; ++i) when_job_added();
   std::map<WorkerId, std::vector<AssignJob>> lines;
@@ -575,34 +620,42 @@ TEST_F(SchedulerQuarantine, SparesTheLineBehindAnImageThatHangs) {
     for (const AssignJob& a : all<AssignJob>()) lines[a.worker].push_back(a);
     for (const SettleFailed& f : all<SettleFailed>()) failed.push_back(f);
   };
-  for (int i = 0; i < 3; ++i) {
-    given_worker(6);
-    take_over();
-  }
+  const auto given_one_more = [&] {
+    const WorkerId worker = given_batching_worker();
+    for (const AssignJob& a : newest_line_) lines[worker].push_back(a);
+  };
+  unsigned restarts = 0;
+  for (int i = 0; i < 3; ++i) given_one_more();
   for (int i = 0; i < 1000 && scheduler_.open_jobs() > 0; ++i) {
     const auto able = std::find_if(lines.begin(), lines.end(), [&](const auto& line) {
-      return !line.second.empty() && line.second.front().job != poison;
+      return !line.second.empty() && !has_in_hand(line.second, poison);
     });
     if (able == lines.end() && failed.empty()) {
       when_next_deadline_comes();
+      take_over();
     } else if (able == lines.end()) {  // all hang: someone restarts one
+      ++restarts;
       const WorkerId hung = lines.begin()->first;
       lines.erase(hung);
       when_worker_leaves(hung);
       take_over();
-      given_worker(6);
+      given_one_more();
     } else {
-      const AssignJob next = able->second.front();
-      able->second.erase(able->second.begin());
+      std::vector<AssignJob>& line = able->second;
       pass(10ms);
-      when_succeeds(next.worker, next.job, next.attempt);
+      for (std::size_t computed = in_hand(line); computed > 0; --computed) {
+        const AssignJob next = line.front();
+        line.erase(line.begin());
+        when_succeeds(next.worker, next.job, next.attempt);
+        take_over();
+      }
     }
-    take_over();
   }
   EXPECT_EQ(scheduler_.open_jobs(), 0u);
-  ASSERT_EQ(failed.size(), 1u);
+  ASSERT_EQ(failed.size(), 1u) << failed.back().detail;
   EXPECT_EQ(failed[0].job, poison);
   EXPECT_EQ(failed[0].code, "quarantined");
+  EXPECT_LE(restarts, 3u);
 }
 
 // ---- draining and cancelling

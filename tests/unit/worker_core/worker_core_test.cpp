@@ -171,6 +171,28 @@ TEST_F(WorkerCoreBatches, GoOnWithoutTheOnesThatNobodyWaitsForAnyMore) {
   EXPECT_EQ(core_->counters().unwanted, 1u);
 }
 
+TEST_F(WorkerCoreBatches, AreWholeOrNone) {
+  start(of(3));
+  begin(1);
+  for (const std::uint64_t job : {2, 3, 4}) assign(job);
+  prepared(2);
+  prepared(3);
+  EXPECT_THAT(begun(inferred(1)), ElementsAre(WorkId{2})) << "two would gain nothing, and wait";
+  prepared(4);
+  assign(5);
+  prepared(5);
+  EXPECT_THAT(begun(inferred(2)), ElementsAre(WorkId{3}, WorkId{4}, WorkId{5}));
+}
+
+TEST_F(WorkerCoreBatches, AnAnswerToNothingFreesNoStream) {
+  start(of(2));
+  begin(1);
+  assign(2);
+  prepared(2);
+  EXPECT_THAT(inferred(std::vector<std::uint64_t>{77, 78}), IsEmpty());
+  EXPECT_THAT(begun(inferred(1)), ElementsAre(WorkId{2}));
+}
+
 TEST_F(WorkerCoreBatches, KeepEveryStreamAtWork) {
   WorkerCoreOptions options = of(2);
   options.streams = 2;

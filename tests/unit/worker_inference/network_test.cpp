@@ -19,6 +19,7 @@
 #include "worker/graph/passes.h"
 #include "worker/inference/calibration.h"
 #include "worker/inference/compiled_network.h"
+#include "worker/inference/onednn_plan.h"
 #include "worker/inference/torch_graph.h"
 
 namespace imgrec::worker {
@@ -227,8 +228,8 @@ TEST_F(NetworkTest, BatchesGiveWhatSinglePicturesGive) {
     options.only_if_faster = false;
     const auto network = CompiledNetwork::compile(*graph, formats, options);
     ASSERT_TRUE(network.ok()) << network.status().message();
-    ASSERT_EQ((*network)->batch(), batch);
-    EXPECT_GT((*network)->batch_gain(), 0);
+    ASSERT_EQ((*network)->batching().size, batch) << (*network)->batching().reason;
+    EXPECT_GT((*network)->batching().gain, 0);
     // Whole batches, and what is left over.
     for (std::size_t count = 1; count <= 2 * batch + 1; ++count) {
       std::vector<const std::vector<float>*> some;
@@ -241,8 +242,9 @@ TEST_F(NetworkTest, BatchesGiveWhatSinglePicturesGive) {
         EXPECT_LT(largest_difference(alone.value(), (*together)[i]), 1e-5F) << batch << ' ' << i;
       }
     }
-    (*network)->give_up_batches();
-    EXPECT_EQ((*network)->batch(), 1u);
+    (*network)->give_up_batches("of no use");
+    EXPECT_EQ((*network)->batching().size, 1u);
+    EXPECT_EQ((*network)->batching().reason, "of no use");
     EXPECT_TRUE((*network)->run(std::vector<const std::vector<float>*>(batch, &inputs[0])).ok());
   }
 }
@@ -251,13 +253,37 @@ TEST_F(NetworkTest, ABatchWithAnInputOfAnotherSizeFailsAsAWhole) {
   auto graph = read_torch_graph(mixed_module(), kShape);
   ASSERT_TRUE(graph.ok());
   simplify(*graph);
+  CompiledNetwork::Options options;
+  options.batch = 2;
+  options.only_if_faster = false;
   const auto network = CompiledNetwork::compile(
-      *graph, choose_formats(*graph, Precision::kFp32, Format::kFloat, {}), {});
+      *graph, choose_formats(*graph, Precision::kFp32, Format::kFloat, {}), options);
   ASSERT_TRUE(network.ok());
+  ASSERT_EQ((*network)->batching().size, 2u);
   const auto good = probes()[0];
   const std::vector<float> shorter(good.begin(), good.end() - 1);
   const std::vector<const std::vector<float>*> both{&good, &shorter};
   EXPECT_EQ((*network)->run(both).status().code(), StatusCode::kInternal);
+}
+
+TEST_F(NetworkTest, PlansForOneAndForSeveralHaveTheirWeightsInMemoryOnce) {
+  auto graph = read_torch_graph(mixed_module(), kShape);
+  ASSERT_TRUE(graph.ok());
+  simplify(*graph);
+  const Formats formats = choose_formats(*graph, Precision::kFp32, Format::kFloat, {});
+  const OneDnnPlan one = plan_graph(*graph, formats, {});
+  const OneDnnPlan two = plan_graph(*graph, formats, {2, false, &one});
+  ASSERT_EQ(one.constants.size(), two.constants.size());
+  ASSERT_FALSE(one.constants.empty());
+  std::size_t alike = 0;
+  for (std::size_t i = 0; i < one.constants.size(); ++i) {
+    // oneDNN may want another layout of a dense layer's weights for more pictures.
+    if (one.constants[i].get_desc() != two.constants[i].get_desc()) continue;
+    ++alike;
+    EXPECT_EQ(one.constants[i].get_data_handle(), two.constants[i].get_data_handle()) << i;
+  }
+  EXPECT_GT(alike, one.constants.size() / 2);
+  EXPECT_EQ(one.choices, two.choices);
 }
 
 TEST_F(NetworkTest, TakesBatchesOfTheCompiledFormAlone) {
@@ -267,11 +293,15 @@ TEST_F(NetworkTest, TakesBatchesOfTheCompiledFormAlone) {
   const auto compiled = load_at(file, options);
   ASSERT_TRUE(compiled.ok()) << compiled.status().message();
   ASSERT_EQ(compiled->form, NetworkForm::kCompiled);
-  EXPECT_EQ(compiled->network->batch(), 2u);
+  EXPECT_EQ(compiled->network->batching().size, 2u);
+  options.batch = 1;
+  EXPECT_EQ(load_at(file, options)->network->batching().reason, "not asked for");
+  options.batch = 2;
   options.form = NetworkForm::kFrozen;
   const auto frozen = load_at(file, options);
   ASSERT_TRUE(frozen.ok()) << frozen.status().message();
-  EXPECT_EQ(frozen->network->batch(), 1u);
+  EXPECT_EQ(frozen->network->batching().size, 1u);
+  EXPECT_THAT(frozen->network->batching().reason, ::testing::HasSubstr("LibTorch"));
   // Which answers several all the same.
   ASSERT_TRUE(compiled->network->prepare_thread().ok());
   const auto inputs = probes();
