@@ -190,8 +190,8 @@ struct Lane {
 // manager -> worker: all lanes are there, and what I send from here on comes over them.
 struct Spread {};
 
-// worker -> manager, from protocol version 3 on: each stream computes up to so many attempts
-// together. Without it: one.
+// worker -> manager, from protocol version 3 on: each stream computes so many attempts
+// together, or one. Without it: one.
 struct Batch {
   std::uint16_t count = 1;  // 1 to kMaxBatch
 };

@@ -165,10 +165,10 @@ class Session {
 };
 
 // The manager's side of one worker connection. The first message delivered is the HELLO; the shell
-// answers it with welcome() or refuse(). Then OUTCOME, FAIL, DRAIN, BYE. OPEN and PROOF are handled
-// here: with a join token, a HELLO that is delivered is that of a worker which has it too, and no
-// payload over 4 KiB was held before that was proven. Or the first message, and the only one, is a
-// LANE: then the connection is no worker's, and its stream is to be taken away.
+// answers it with welcome() or refuse(). Then OUTCOME, FAIL, BATCH, DRAIN, BYE. OPEN and PROOF are
+// handled here: with a join token, a HELLO that is delivered is that of a worker which has it too,
+// and no payload over 4 KiB was held before that was proven. Or the first message, and the only
+// one, is a LANE: then the connection is no worker's, and its stream is to be taken away.
 class ManagerSession final : public Session {
  public:
   ManagerSession(SessionOptions options, TimePoint now);

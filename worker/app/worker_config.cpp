@@ -12,6 +12,7 @@
 #include "net/tls_context.h"
 #include "proto/message_codec.h"
 #include "worker/app/worker_metrics.h"
+#include "worker/graph/batch_cut.h"
 #include "worker/graph/formats.h"
 
 namespace imgrec::worker {
@@ -40,7 +41,6 @@ Status check_managers(const WorkerConfig& c) {
 
 // What keeps all streams at work, batches and all, even where that is more than usual.
 unsigned default_credit(const WorkerConfig& c) {
-  constexpr unsigned kMeasuredBatch = 2;  // of worker/inference/network.h
   const unsigned batch = c.batch == 0 ? kMeasuredBatch : c.batch;
   return std::clamp(batch * (c.streams + 1), kDefaultCredit, kMaxCredit);
 }

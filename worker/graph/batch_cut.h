@@ -17,6 +17,10 @@
 
 namespace imgrec::worker {
 
+// What a batch has whose gain is measured, where nobody asked for a size. Four gain hardly more
+// than two (docs/inference.md).
+inline constexpr unsigned kMeasuredBatch = 2;
+
 // Before this step, this buffer alone holds all that it and the later ones need.
 struct CutPoint {
   std::size_t step = 0;

@@ -104,8 +104,7 @@ Result<Together> plan_together(const Graph& graph, const Formats& formats, const
   };
   OneDnnPlan all = plan_graph(graph, formats, {options.batch, false, &one});
   const auto points = places_to_cut(one, all, options.batch);
-  if (points.empty())
-    return unsupported("the network has no place where pictures could come together");
+  if (points.empty()) return unsupported("the network has no place where pictures could meet");
   const StepSeconds seconds = measure(one, all, options.batch);
   const auto best = best_cut(points, seconds.one, seconds.together);
   if (options.only_if_faster && best->gain < kLeastGain) {

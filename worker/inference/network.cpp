@@ -9,6 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "worker/graph/batch_cut.h"
 #include "worker/graph/passes.h"
 #include "worker/inference/compiled_network.h"
 #include "worker/inference/torch_graph.h"
@@ -120,8 +121,7 @@ std::string fault_of_batches(const CompiledNetwork& network,
     for (std::size_t i = 0; i < size; ++i) {
       const auto alone = network.run(*inputs[i]);
       if (!alone) return alone.status().message();
-      if (!same_scores(*alone, (*together)[i]))
-        return "pictures get other scores together than alone";
+      if (!same_scores(*alone, (*together)[i])) return "other scores together than alone";
     }
   }
   return {};

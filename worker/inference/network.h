@@ -61,10 +61,6 @@ struct NetworkOptions {
   unsigned batch = 1;
 };
 
-// What a batch that is measured for its gain has. Four gain hardly more than two
-// (docs/inference.md).
-inline constexpr unsigned kMeasuredBatch = 2;
-
 struct LoadedNetwork {
   std::unique_ptr<Network> network;
   NetworkForm form = NetworkForm::kAsSaved;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -16,10 +17,21 @@ std::chrono::microseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
 }
 
-constexpr const char* kUnknownException = "an exception of unknown type";
-
 EngineFailure engine_threw(const std::string& what) {
   return {proto::FailCode::kInternal, true, "The worker's engine failed: " + what};
+}
+
+// Runs `call`; what it threw, in words. Nothing: it did not throw.
+template <class Call>
+std::optional<std::string> thrown_by(Call call) {
+  try {
+    call();
+    return std::nullopt;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception of unknown type";
+  }
 }
 
 }  // namespace
@@ -83,13 +95,8 @@ void ComputePool::spawn(const std::string& name, std::function<void()> body) {
 
 void ComputePool::warm_up() {
   Status status;
-  try {
-    status = engine_.warm_up_this_thread();
-  } catch (const std::exception& error) {
-    status = Status(StatusCode::kInternal, engine_threw(error.what()).text);
-  } catch (...) {
-    status = Status(StatusCode::kInternal, engine_threw(kUnknownException).text);
-  }
+  const auto thrown = thrown_by([&] { status = engine_.warm_up_this_thread(); });
+  if (thrown) status = Status(StatusCode::kInternal, engine_threw(*thrown).text);
   --busy_;
   bool last = false;
   {
@@ -118,18 +125,15 @@ void ComputePool::prepare(WorkId work, proto::SharedBytes image) {
     using Shared = std::shared_ptr<const PreparedImage>;
     const auto start = Clock::now();
     PrepareDone done{work, EngineFailure{}, {}};
-    try {
+    const auto thrown = thrown_by([&] {
       auto result = engine_.prepare(*image);
       if (auto* failure = std::get_if<EngineFailure>(&result)) {
         done.result = std::move(*failure);
       } else {
         done.result = Shared(std::get<std::unique_ptr<PreparedImage>>(std::move(result)));
       }
-    } catch (const std::exception& error) {
-      done.result = engine_threw(error.what());
-    } catch (...) {
-      done.result = engine_threw(kUnknownException);
-    }
+    });
+    if (thrown) done.result = engine_threw(*thrown);
     done.decode = since(start);
     return done;
   });
@@ -145,15 +149,9 @@ void ComputePool::infer(StartInfer what) {
     }
     const auto start = Clock::now();
     std::vector<InferResult> results;
-    std::string complaint = "fewer answers than pictures";
-    try {
-      results = engine_.infer(images, what.top_k);
-    } catch (const std::exception& error) {
-      complaint = error.what();
-    } catch (...) {
-      complaint = kUnknownException;
-    }
+    const auto thrown = thrown_by([&] { results = engine_.infer(images, what.top_k); });
     done.inference = since(start);
+    const std::string complaint = thrown.value_or("fewer answers than pictures");
     for (std::size_t i = 0; i < done.pictures.size(); ++i) {
       done.pictures[i].result =
           i < results.size() ? std::move(results[i]) : engine_threw(complaint);

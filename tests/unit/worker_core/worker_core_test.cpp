@@ -66,6 +66,15 @@ class WorkerCoreBatches : public WorkerCoreTest {
     options.batch = batch;
     return options;
   }
+  // Work 1 is computed, 2 and 3 are decoded and wait.
+  void given_a_pair_that_waits(std::uint16_t top_of_second = 5, std::uint16_t top_of_third = 5) {
+    start(of(2));
+    begin(1);
+    assign(2, 1, kLink, 0ms, top_of_second);
+    assign(3, 1, kLink, 0ms, top_of_third);
+    prepared(2);
+    prepared(3);
+  }
 };
 
 TEST_F(WorkerCoreBatches, TakeWhatIsDecodedWhenAStreamGetsFreeAndWaitForNoMore) {
@@ -103,12 +112,7 @@ TEST_F(WorkerCoreBatches, AreOfTheOrderOfDecodingWhoeverSentThem) {
 }
 
 TEST_F(WorkerCoreBatches, EachWaitedForAllOfItAndCostsItsShare) {
-  start(of(2));
-  begin(1);
-  assign(2);
-  assign(3);
-  prepared(2);
-  prepared(3);
+  given_a_pair_that_waits();
   inferred(1, 30ms);
   now_ += 50ms;
   const auto sent = all<SendOutcome>(inferred(std::vector<std::uint64_t>{2, 3}, 50ms));
@@ -119,12 +123,7 @@ TEST_F(WorkerCoreBatches, EachWaitedForAllOfItAndCostsItsShare) {
 }
 
 TEST_F(WorkerCoreBatches, ComputeAsManyClassesAsAnyOfThemAskedFor) {
-  start(of(2));
-  begin(1);
-  assign(2, 1, kLink, 0ms, 1);
-  assign(3, 1, kLink, 0ms, 9);
-  prepared(2);
-  prepared(3);
+  given_a_pair_that_waits(1, 9);
   const auto starts = all<StartInfer>(inferred(1));
   ASSERT_THAT(starts, testing::SizeIs(1));
   EXPECT_EQ(starts[0].top_k, 9u);
@@ -135,12 +134,7 @@ TEST_F(WorkerCoreBatches, ComputeAsManyClassesAsAnyOfThemAskedFor) {
 }
 
 TEST_F(WorkerCoreBatches, FailPictureByPicture) {
-  start(of(2));
-  begin(1);
-  assign(2);
-  assign(3);
-  prepared(2);
-  prepared(3);
+  given_a_pair_that_waits();
   inferred(1);
   InferDone done{{}, 50us};
   done.pictures.push_back({WorkId{2}, EngineFailure{FailCode::kInference, true, "no numbers"}});
@@ -153,12 +147,7 @@ TEST_F(WorkerCoreBatches, FailPictureByPicture) {
 }
 
 TEST_F(WorkerCoreBatches, GoOnWithoutTheOnesThatNobodyWaitsForAnyMore) {
-  start(of(2));
-  begin(1);
-  assign(2);
-  assign(3);
-  prepared(2);
-  prepared(3);
+  given_a_pair_that_waits();
   cancel(2);
   EXPECT_THAT(begun(inferred(1)), ElementsAre(WorkId{3})) << "cancelled in time";
   assign(4);
