@@ -1,6 +1,7 @@
 #include "manager/core/scheduler.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "manager/core/scheduler_impl.h"
@@ -138,15 +139,15 @@ void Scheduler::Impl::handle(const AttemptFailed& event) {
 void Scheduler::Impl::hand_back(Jobs::iterator job, AttemptRef attempt,
                                 const AttemptFailed& event) {
   WorkerState& worker = workers_.at(event.worker);
-  if (event.code == FailCode::kDeadline) {
-    const JobId id = job->first;
-    if (!attempt->timed_out) time_out(job, attempt);
-    // Timing out may have settled the job as quarantined, and ended this attempt with it.
-    job = find_job(id);
-    if (job == jobs_.end()) return;
-  } else if (!attempt->timed_out) {
-    ++counters_.requeued;
+  forgive(job->second, attempt);
+  if (!attempt->timed_out) {
+    if (event.code == FailCode::kDeadline) {
+      stop_waiting_for(job->second, attempt);
+    } else {
+      ++counters_.requeued;
+    }
   }
+  worker.absolve(attempt);
   release(job->second, attempt);
   if (event.code == FailCode::kDraining) worker.draining = true;
   if (event.code == FailCode::kOverCredit) pause(worker);
@@ -198,22 +199,26 @@ void Scheduler::Impl::settle_failed(Jobs::iterator job, std::string code, std::s
 }
 
 void Scheduler::Impl::time_out(Jobs::iterator job, AttemptRef attempt) {
-  ++counters_.timed_out;
-  WorkerState& worker = workers_.at(attempt->worker);
   // One that waits to be computed, decoded ahead, may kill its worker but cannot hang it.
   const bool could_hang = attempt->computing || attempt->in_hand;
-  const bool blamed = could_hang && to_blame(job->second, attempt);
+  attempt->struck = could_hang && to_blame(attempt);
+  stop_waiting_for(job->second, attempt);
+  if (attempt->struck) strike(job->second, attempt->worker);
+  retry_or_quarantine(job);
+}
+
+// It goes elsewhere; its answer stays welcome for a while.
+void Scheduler::Impl::stop_waiting_for(Job& job, AttemptRef attempt) {
+  ++counters_.timed_out;
+  WorkerState& worker = workers_.at(attempt->worker);
   unexpect(attempt);
-  const bool again = contains(job->second.avoid, worker.id());
+  const bool again = contains(job.avoid, worker.id());
   if (worker.mark_timed_out(attempt, now_) && !again) blame(worker);
   refresh(worker);
   clear_timer(*attempt);
   set_timer(*attempt, now_ + std::min(attempt->timeout * kWriteOffAfterTimeouts,
                                       std::max(attempt->timeout, options_.max_timeout)));
-  auto& avoid = job->second.avoid;
-  if (!contains(avoid, worker.id())) avoid.push_back(worker.id());
-  if (blamed) strike(job->second, worker.id());
-  retry_or_quarantine(job);
+  if (!again) job.avoid.push_back(worker.id());
 }
 
 void Scheduler::Impl::write_off(Jobs::iterator job, AttemptRef attempt) {
@@ -226,29 +231,34 @@ void Scheduler::Impl::write_off(Jobs::iterator job, AttemptRef attempt) {
   release(job->second, attempt);
 }
 
-// A worker that had hung before is not this job's victim, unless it may have been this job that
-// hung it.
-bool Scheduler::Impl::to_blame(const Job& job, AttemptRef attempt) {
-  if (attempt->in_hand) return true;
+// A worker that had hung before is not the victim of what comes afterwards. A job that was one of
+// several that may have hung it was struck for that once; one that was alone has hung it again.
+bool Scheduler::Impl::to_blame(AttemptRef attempt) {
   WorkerState& worker = workers_.at(attempt->worker);
-  if (worker.suspect && !contains(job.struck, worker.id())) return false;
-  return worker.may_be_working_on(attempt);
+  if (!worker.suspect) return worker.may_be_working_on(attempt);
+  return attempt->in_hand || worker.hung_by() == attempt->job;
 }
 
 void Scheduler::Impl::strike(Job& job, WorkerId worker) {
-  ++job.strikes;
-  if (!contains(job.struck, worker)) job.struck.push_back(worker);
+  job.strikes.push_back(worker);
   // Its copy that is out elsewhere (a hedge) was not suspicious when it was assigned.
   for (const AttemptRef copy : job.out) {
     if (!copy->timed_out) workers_.at(copy->worker).isolate(copy);
   }
 }
 
+// Its worker says that it had not begun: whatever hung that, it was not this job.
+void Scheduler::Impl::forgive(Job& job, AttemptRef attempt) {
+  if (!attempt->struck) return;
+  attempt->struck = false;
+  job.strikes.erase(std::find(job.strikes.begin(), job.strikes.end(), attempt->worker));
+}
+
 void Scheduler::Impl::retry_or_quarantine(Jobs::iterator job) {
   if (job->second.live()) return;
   if (to_be_quarantined(job->second)) {
     settle_failed(job, "quarantined",
-                  "This image was set aside: " + std::to_string(job->second.strikes) +
+                  "This image was set aside: " + std::to_string(job->second.strikes.size()) +
                       " attempts to recognise it ended with the worker stopped or not answering. "
                       "Other images are not affected. If it opens in a picture viewer, save it "
                       "again as JPEG or PNG and upload that copy.",
@@ -264,11 +274,12 @@ bool Scheduler::Impl::to_be_quarantined(const Job& job) const {
   const unsigned limit = options_.quarantine_after;
   if (limit == 0) return false;
   if (job.losses >= limit * kLossesPerStrike) return true;
-  if (job.strikes < limit) return false;
-  if (job.struck.size() >= limit) return true;
+  if (job.strikes.size() < limit) return false;
+  const std::set<WorkerId> struck(job.strikes.begin(), job.strikes.end());
+  if (struck.size() >= limit) return true;
   // Not that many workers were struck: enough only where no other one is left to try.
   std::size_t struck_and_usable = 0;
-  for (const WorkerId id : job.struck) {
+  for (const WorkerId id : struck) {
     const auto worker = workers_.find(id);
     if (worker != workers_.end() && worker->second.usable()) ++struck_and_usable;
   }

@@ -57,7 +57,7 @@ bool Scheduler::Impl::may_go_to(const Job& job, const WorkerState& worker, bool 
   }
   // Jobs that may be to blame for a dead worker go apart from one another: whichever it was, the
   // next strike cannot hit two.
-  if (job.strikes > 0 && worker.holds_isolated()) return false;
+  if (!job.strikes.empty() && worker.holds_isolated()) return false;
   return anywhere || !contains(job.avoid, worker.id());
 }
 
@@ -118,7 +118,7 @@ AttemptRef Scheduler::Impl::assign(Jobs::iterator entry, WorkerState& worker) {
                                 .others_mean_us = measured_ == 0 ? 0 : mean_service_us(),
                                 .rtt = worker.link().latest()},
                                options_);
-  attempt.isolated = job.strikes > 0;
+  attempt.isolated = !job.strikes.empty();
   if (worker.service().measured() || measured_ > 0) {
     attempt.expected =
         now_ + std::chrono::microseconds(worker.expected_completion_us(service_us_of(worker)));

@@ -74,7 +74,7 @@ Duration Scheduler::Impl::time_left(const Attempt& attempt) const {
 
 bool Scheduler::Impl::may_be_hedged(AttemptRef attempt, const WorkerState& worker) {
   const Job& job = find_job(attempt->job)->second;
-  return !job.hedged && job.out.size() == 1 && !attempt->timed_out && job.strikes == 0 &&
+  return !job.hedged && job.out.size() == 1 && !attempt->timed_out && job.strikes.empty() &&
          attempt->worker != worker.id() && !contains(job.avoid, worker.id());
 }
 

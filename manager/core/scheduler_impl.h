@@ -63,12 +63,11 @@ class Scheduler::Impl {
     WorkerId newest;              // worker of the newest attempt
     std::vector<AttemptRef> out;  // attempts that have not ended
     std::vector<WrittenOff> written_off;
-    std::vector<WorkerId> avoid;   // failed or timed out there: others first
-    std::vector<WorkerId> struck;  // killed or hung these, once each
-    unsigned strikes = 0;          // killed or hung a worker, as far as we can tell
-    unsigned losses = 0;           // was on a worker that died, whether or not it is to blame
-    unsigned failures = 0;         // retriable failures
-    bool hedged = false;           // has had its second copy
+    std::vector<WorkerId> avoid;    // failed or timed out there: others first
+    std::vector<WorkerId> strikes;  // killed or hung these, as far as we can tell, once each time
+    unsigned losses = 0;            // was on a worker that died, whether or not it is to blame
+    unsigned failures = 0;          // retriable failures
+    bool hedged = false;            // has had its second copy
 
     bool live() const;  // an attempt is out that has not timed out
   };
@@ -97,10 +96,12 @@ class Scheduler::Impl {
   void settle_failed(Jobs::iterator job, std::string code, std::string detail,
                      proto::CancelReason reason);
   void time_out(Jobs::iterator job, AttemptRef attempt);
+  void stop_waiting_for(Job& job, AttemptRef attempt);
   void write_off(Jobs::iterator job, AttemptRef attempt);
   void hand_back(Jobs::iterator job, AttemptRef attempt, const AttemptFailed& event);
-  bool to_blame(const Job& job, AttemptRef attempt);
+  bool to_blame(AttemptRef attempt);
   void strike(Job& job, WorkerId worker);
+  void forgive(Job& job, AttemptRef attempt);
   // After an attempt ended badly or timed out: another one, unless one is out or it is enough.
   void retry_or_quarantine(Jobs::iterator job);
   bool to_be_quarantined(const Job& job) const;

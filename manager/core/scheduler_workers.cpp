@@ -56,7 +56,7 @@ void Scheduler::Impl::handle(const WorkerLeft& event) {
   for (auto each = worker.attempts().begin(); each != worker.attempts().end(); ++each) {
     lost.push_back(each);
     unexpect(each);
-    blamed.push_back(died && !each->timed_out && to_blame(find_job(each->job)->second, each));
+    blamed.push_back(died && !each->timed_out && to_blame(each));
   }
   if (died && !lost.empty()) blame(worker);
   reputation_.remember(worker.identity, worker.health(), now_);

@@ -40,6 +40,9 @@ bool WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
   if (!suspect) {
     // Where several are computed together any of them may have hung it, whichever is late first.
     unsigned left = streams_ * batch_;
+    hung_by_ = std::min<std::size_t>(left, attempts_.size()) == 1
+                   ? std::optional(attempts_.front().job)
+                   : std::nullopt;
     for (auto each = attempts_.begin(); left > 0 && each != attempts_.end(); ++each, --left) {
       each->in_hand = true;
     }
@@ -67,6 +70,7 @@ void WorkerState::recover() {
     for (Attempt& attempt : attempts_) attempt.in_hand = false;
   }
   suspect = false;
+  hung_by_.reset();
 }
 
 void WorkerState::measure(const Attempt& attempt, std::chrono::microseconds computed,

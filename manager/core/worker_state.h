@@ -31,6 +31,7 @@ struct Attempt {
   TimePoint timer;         // its entry in the timer queue
   bool timed_out = false;  // resent elsewhere; its answer is still welcome
   bool in_hand = false;    // computed, as far as we can tell, when its worker became a suspect
+  bool struck = false;     // timing out, it was a strike for its job
   bool isolated = false;   // counted in WorkerState::isolated_
   bool hedge = false;      // the second copy of a slow attempt
   std::uint64_t bytes = 0;
@@ -56,6 +57,13 @@ class WorkerState {
   // The attempt is among those that the worker can be working on: computing on its streams, or
   // decoding ahead. If the worker dies now, one of these is to blame.
   bool may_be_working_on(AttemptRef attempt);
+  // Of a suspect: the job that it had in hand alone when it became one.
+  std::optional<JobId> hung_by() const { return hung_by_; }
+  // The worker says that it had not begun this one.
+  void absolve(AttemptRef attempt) {
+    attempt->in_hand = false;
+    if (hung_by_ == attempt->job) hung_by_.reset();
+  }
   // It has answered something.
   void recover();
 
@@ -144,6 +152,7 @@ class WorkerState {
   unsigned isolated_ = 0;   // attempts with `isolated`
   std::uint64_t bytes_out_ = 0;
   TimePoint last_timeout_{};
+  std::optional<JobId> hung_by_;
 };
 
 }  // namespace imgrec::manager

@@ -482,6 +482,21 @@ TEST_F(SchedulerQuarantine, WithASingleWorkerThreeTimeoutsThereAreEnough) {
   EXPECT_EQ(only<SettleFailed>().code, "quarantined");
 }
 
+TEST_F(SchedulerQuarantine, OneHangIsOneStrikeForEachThatMayHaveCausedIt) {
+  const WorkerId hung = given_worker(4);
+  happen(WorkerBatches{hung, 2});
+  const JobId one = when_job_added();
+  const JobId other = when_job_added();
+  for (int i = 0; i < 20; ++i) when_next_deadline_comes();
+  EXPECT_GE(scheduler_.counters().timed_out, 8u);
+  when_worker_leaves(hung);
+  EXPECT_EQ(scheduler_.open_jobs(), 2u) << "either may be the innocent one";
+  const WorkerId good = given_worker(4);
+  when_succeeds(good, one, scheduler_.job(one)->attempts);
+  when_succeeds(good, other, scheduler_.job(other)->attempts);
+  EXPECT_EQ(scheduler_.open_jobs(), 0u);
+}
+
 TEST_F(SchedulerQuarantine, WaitsForADistinctWorkerWhereThereIsOne) {
   const WorkerId a = given_worker();
   const JobId job = when_job_added();
@@ -594,6 +609,22 @@ TEST_F(SchedulerQuarantine, SparesAnImageThatTheWorkerSaysItHasNotBegun) {
     }
   }
   EXPECT_GT(scheduler_.job(behind)->attempts, 3u);
+}
+
+TEST_F(SchedulerQuarantine, TakesAStrikeBackWhereTheWorkerSaysLateThatItHadNotBegun) {
+  const JobId job = when_job_added();
+  for (int i = 0; i < 6; ++i) {
+    const WorkerId worker = given_worker();
+    ASSERT_EQ(worker_of(job), worker);
+    const std::uint32_t attempt = scheduler_.job(job)->attempts;
+    when_next_deadline_comes();  // a strike
+    when_fails(worker, job, attempt, FailCode::kDeadline, true);
+    when_worker_leaves(worker);
+  }
+  EXPECT_EQ(scheduler_.open_jobs(), 1u);
+  const WorkerId good = given_worker();
+  when_succeeds(good, job, scheduler_.job(job)->attempts);
+  EXPECT_EQ(scheduler_.open_jobs(), 0u);
 }
 
 TEST_P(SchedulerQuarantineBatches, SuspectWhatAWorkerThatDiedMayHaveHadInHand) {
