@@ -28,7 +28,7 @@ Result<std::unique_ptr<Batches>> Batches::compile(const worker::Graph& graph,
       choose_formats(graph, worker::Precision::kFp32, worker::Format::kFloat, {});
   for (const unsigned size : sizes) {
     CompiledNetwork::Options options;
-    options.batch = size;
+    if (size > 1) options.batches = worker::BatchSizes({size});
     options.only_if_faster = false;
     auto network = CompiledNetwork::compile(graph, formats, options);
     if (!network) return network.status();

@@ -18,10 +18,13 @@ const std::string_view kCheckHelp =
 namespace {
 
 std::string in_words(const worker::Batching& batching) {
-  if (batching.size == 1) return "none: " + batching.reason;
+  if (batching.batches.empty()) return "none: " + batching.reason;
   std::ostringstream text;
-  text << "of " << batching.size << ", measured at " << std::fixed << std::setprecision(2)
-       << batching.gain << " times the images of one by one";
+  text << std::fixed << std::setprecision(2);
+  for (const auto& batch : batching.batches) {
+    text << (text.tellp() > 0 ? ", " : "") << "of " << batch.pictures << " at " << batch.gain;
+  }
+  text << " times the images of one by one, as measured";
   return text.str();
 }
 

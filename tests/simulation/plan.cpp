@@ -35,7 +35,7 @@ LinkPlan make_calm_link(Random& random) {
 WorkerPlan make_worker(Random& random, Profile profile) {
   WorkerPlan worker;
   worker.streams = static_cast<unsigned>(random.between(1, 3));
-  worker.batch = static_cast<unsigned>(random.between(1, 3));
+  worker.batch = static_cast<unsigned>(random.between(1, 4));
   const unsigned busy = (worker.streams + 1) * worker.batch;
   worker.credit = static_cast<unsigned>(random.between(worker.streams, busy + 2));
   if (random.chance(0.2)) worker.max_held_bytes = random.between(300, 3'000);

@@ -31,7 +31,7 @@ worker::WorkerCoreOptions core_options(const WorkerPlan& plan) {
   worker::WorkerCoreOptions options;
   options.credit = plan.credit;
   options.streams = plan.streams;
-  options.batch = plan.batch;
+  options.batches = worker::BatchSizes::up_to(plan.batch);
   options.cached_answers = 32;
   options.max_held_bytes = plan.max_held_bytes;
   return options;

@@ -30,7 +30,7 @@ struct FakeEngineOptions {
   std::string label_prefix = "fake";
   std::string warm_up_failure{};      // not empty: it cannot be warmed up, and this is why
   std::chrono::milliseconds delay{};  // of each inference, however many pictures it is of
-  unsigned batch = 1;
+  unsigned batch = 1;                 // the largest
   std::uint64_t max_pixels = 100'000'000;
 };
 
@@ -42,7 +42,7 @@ class FakeEngine final : public worker::Engine {
   Status warm_up_this_thread() override;
   worker::EngineResult<std::unique_ptr<worker::PreparedImage>> prepare(
       std::string_view image) override;
-  unsigned batch() const override { return options_.batch; }
+  worker::BatchSizes batches() const override { return worker::BatchSizes::up_to(options_.batch); }
   using Engine::infer;
   std::vector<worker::InferResult> infer(std::span<const worker::PreparedImage* const> images,
                                          unsigned top_k) override;

@@ -12,7 +12,7 @@
 #include "net/tls_context.h"
 #include "proto/message_codec.h"
 #include "worker/app/worker_metrics.h"
-#include "worker/graph/batch_cut.h"
+#include "worker/core/batch_sizes.h"
 #include "worker/graph/formats.h"
 
 namespace imgrec::worker {
@@ -173,8 +173,8 @@ void add_model_options(OptionSet& set, WorkerConfig& c) {
                         "precision must be fp32, bf16 or int8");
        }});
   set.add({"worker.batch", &c.batch,
-           "images that a stream computes together where as many wait; 0: two, if measured at the "
-           "start to be faster than one after the other",
+           "images that a stream computes together at most, where as many wait; 0: two or four, if "
+           "measured at the start to be faster than one after the other",
            "batch", "N", [&c] {
              return require(c.batch <= proto::kMaxBatch,
                             "batch must be 0 to " + std::to_string(proto::kMaxBatch));

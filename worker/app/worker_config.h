@@ -39,7 +39,7 @@ struct WorkerConfig {
   std::string model_dir;  // empty: see choose_model
   std::uint64_t max_pixels = 100'000'000;
   std::string precision = "fp32";  // a name of worker/graph/formats.h
-  unsigned batch = 0;              // images that a stream computes together; 0: measured
+  unsigned batch = 0;              // images that a stream computes together, at most; 0: measured
 };
 
 // Adds the options of every worker; their targets are in `config`, which must outlive `set`.

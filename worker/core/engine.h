@@ -16,6 +16,7 @@
 
 #include "proto/messages.h"
 #include "proto/status.h"
+#include "worker/core/batch_sizes.h"
 
 namespace imgrec::worker {
 
@@ -59,12 +60,13 @@ class Engine {
   // crash.
   virtual EngineResult<std::unique_ptr<PreparedImage>> prepare(std::string_view image) = 0;
 
-  // How many pictures infer() computes in less time together than one after the other; 1: it gains
-  // nothing by more. The same for the life of the engine.
-  virtual unsigned batch() const { return 1; }
+  // How many pictures infer() computes in less time together than one after the other. The same for
+  // the life of the engine.
+  virtual BatchSizes batches() const { return {}; }
 
   // Scores every class of each picture; returns the best `top_k`, best first, picture by picture.
-  // REQUIRES: 1 to batch() pictures. Fewer than batch() gain nothing by it.
+  // REQUIRES: at least one picture, at most batches().largest(). Other numbers than batches() has
+  // gain nothing by it.
   virtual std::vector<InferResult> infer(std::span<const PreparedImage* const> images,
                                          unsigned top_k) = 0;
 

@@ -67,7 +67,7 @@ std::optional<TimePoint> WorkerCore::next_deadline() const {
   if (state_ == WorkerState::kLeft) return std::nullopt;
   std::optional<TimePoint> next = drain_deadline_;
   for (const auto& [id, work] : work_) {
-    if (work.stage == Stage::kInferring) continue;
+    if (in_hand(work.stage)) continue;
     for (const Waiter& waiter : work.waiters) {
       if (waiter.expires && (!next || *waiter.expires < *next)) next = waiter.expires;
     }
@@ -251,6 +251,7 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
   }
   work.prepared = std::get<std::shared_ptr<const PreparedImage>>(std::move(event.result));
   work.stage = Stage::kPrepared;
+  expire(now);  // decoding may have taken until then
 }
 
 void WorkerCore::handle(InferDone&& event, TimePoint now) {
@@ -321,8 +322,8 @@ void WorkerCore::start_inferences() {
   }
 }
 
-// What is decoded, in the order in which that was begun: a batch, or one where there is less, as
-// fewer would only wait for one another.
+// What is decoded, in the order in which that was begun: a whole batch, or one where there is less,
+// as others would only wait for one another.
 StartInfer WorkerCore::next_batch() {
   std::vector<WorkMap::iterator> batch;
   for (auto each = work_.begin(); each != work_.end(); ++each) {
@@ -330,7 +331,7 @@ StartInfer WorkerCore::next_batch() {
   }
   const auto earlier = [](const auto& a, const auto& b) { return a->second.turn < b->second.turn; };
   std::sort(batch.begin(), batch.end(), earlier);
-  const std::size_t count = batch.size() < options_.batch ? 1 : options_.batch;
+  const std::size_t count = options_.batches.filled_by(batch.size());
   if (batch.size() > count) batch.resize(count);
   StartInfer start;
   for (const auto& each : batch) {
@@ -348,7 +349,7 @@ StartInfer WorkerCore::next_batch() {
 }
 
 void WorkerCore::start_decodes() {
-  const std::size_t ahead = std::size_t{options_.streams} * options_.batch;
+  const std::size_t ahead = std::size_t{options_.streams} * options_.batches.largest();
   while (count(Stage::kPreparing) < options_.decoders && count(Stage::kPrepared) < ahead) {
     const auto next = next_waiting();
     if (next == work_.end()) return;
@@ -388,7 +389,7 @@ void WorkerCore::handle(Tick&&, TimePoint now) {
 
 void WorkerCore::expire(TimePoint now) {
   remove_waiters([&](const Work& work, const Waiter& waiter) {
-    if (work.stage == Stage::kInferring || !waiter.expires || *waiter.expires > now) return false;
+    if (in_hand(work.stage) || !waiter.expires || *waiter.expires > now) return false;
     fail(waiter.link, work.key.job, waiter.attempt, FailCode::kDeadline, true,
          "The deadline passed before this worker could begin.");
     return true;
@@ -478,8 +479,7 @@ void WorkerCore::remove_waiters(Predicate remove) {
   for (auto it = work_.begin(); it != work_.end();) {
     Work& work = it->second;
     std::erase_if(work.waiters, [&](const Waiter& waiter) { return remove(work, waiter); });
-    const bool in_hand = work.stage == Stage::kPreparing || work.stage == Stage::kInferring;
-    it = work.waiters.empty() && !in_hand ? erase(it) : std::next(it);
+    it = work.waiters.empty() && !in_hand(work.stage) ? erase(it) : std::next(it);
   }
 }
 

@@ -10,7 +10,7 @@
 // - The managers take turns by computing time (FairTurns): a photo waits for what is in hand and
 //   for its own manager's, not for the whole window of another. Each manager's run in the order of
 //   arrival. Decoding runs ahead of inference, so that a batch is ready for each stream that gets
-//   free. A stream takes a batch if there is one by then, else the next picture alone.
+//   free. A stream takes the largest batch that is there by then, else the next picture alone.
 // - Credit counts per link: attempts that wait for an answer. More are refused (kOverCredit). So is
 //   what would take a manager over its equal share of max_held_bytes, but for its only one: all
 //   images held are bounded by that figure and one image for each manager.
@@ -19,7 +19,8 @@
 //   the inference gets as many classes as that inference was asked for.)
 // - "Begun" means that its inference has begun. Work not begun that nobody waits for any more
 //   (cancelled, its link lost) is dropped; begun work goes on, and its answer goes to the cache.
-// - An attempt not begun at its deadline is given up (kDeadline); a begun one is answered, late.
+// - An attempt that waits, decoded or not, at its deadline is given up (kDeadline), which also says
+//   that it did no harm here. One that a thread has in hand is not: it is answered late, if ever.
 // - Draining, the worker's own, a manager's or that of one link, hands back what has not begun
 //   (kDraining), finishes the rest, then says BYE: to every manager, or on that link.
 // - One core, one model: what it computes and remembers is never an answer of another model.
@@ -39,6 +40,7 @@
 
 #include "proto/ids.h"
 #include "proto/messages.h"
+#include "worker/core/batch_sizes.h"
 #include "worker/core/engine.h"
 #include "worker/core/fair_turns.h"
 #include "worker/core/result_cache.h"
@@ -105,7 +107,7 @@ struct StartInfer {  // these, together, on one stream
     WorkId work;
     std::shared_ptr<const PreparedImage> image;
   };
-  std::vector<Picture> pictures;  // 1, or WorkerCoreOptions::batch
+  std::vector<Picture> pictures;  // 1, or one of WorkerCoreOptions::batches
   unsigned top_k = 0;
 };
 struct SendOutcome {
@@ -132,9 +134,10 @@ using Action =
     std::variant<StartPrepare, StartInfer, SendOutcome, SendFail, SendDrain, SendBye, Leave>;
 
 struct WorkerCoreOptions {
-  unsigned credit = 2;    // attempts held per manager; (streams + 1) x batch keeps streams busy
+  // Attempts held per manager; (streams + 1) x the largest batch keeps streams busy.
+  unsigned credit = 2;
   unsigned streams = 1;   // inferences at the same time
-  unsigned batch = 1;     // pictures of one inference, where there are as many
+  BatchSizes batches;     // pictures of one inference, where there are as many
   unsigned decoders = 1;  // decodes at the same time
   std::uint64_t max_held_bytes = 256ull << 20;  // of images as uploaded, all managers together
   std::size_t cached_answers = 4096;
@@ -195,6 +198,9 @@ class WorkerCore {
     std::optional<TimePoint> expires;
   };
   enum class Stage { kWaiting, kPreparing, kPrepared, kInferring };
+  static bool in_hand(Stage stage) {  // of a thread
+    return stage == Stage::kPreparing || stage == Stage::kInferring;
+  }
   struct Work {
     JobKey key;
     proto::SharedBytes image;

@@ -1,8 +1,21 @@
 #include "worker/graph/batch_cut.h"
 
+#include <array>
+#include <cstdio>
 #include <numeric>
 
 namespace imgrec::worker {
+namespace {
+
+// Less is not worth that the first picture waits for the last.
+constexpr double kLeastGain = 1.015;
+// Of a smaller batch's gain. What comes together is also sent and stored together, so that a larger
+// batch need not be faster, only not slower; and what is measured is not exact.
+constexpr double kAsGood = 0.98;
+// A newcomer's picture waits for the batch in hand, and for one that is ready.
+constexpr double kLongestSeconds = 0.25;
+
+}  // namespace
 
 std::vector<CutPoint> cut_points(const std::vector<BufferLife>& lives, std::size_t steps) {
   std::vector<CutPoint> points;
@@ -25,9 +38,23 @@ std::optional<BatchCut> best_cut(const std::vector<CutPoint>& points,
     const auto step = static_cast<std::ptrdiff_t>(point.step);
     const double seconds = std::accumulate(one.begin(), one.begin() + step, 0.0) +
                            std::accumulate(together.begin() + step, together.end(), 0.0);
-    if (!best || alone / seconds > best->gain) best = BatchCut{point, alone / seconds};
+    if (!best || seconds < best->seconds) best = BatchCut{point, alone / seconds, seconds};
   }
   return best;
+}
+
+std::string why_no_batch(unsigned pictures, const BatchCut& measured, double smaller_gain) {
+  std::array<char, 96> text{};
+  const double seconds = pictures * measured.seconds;
+  if (measured.gain < kLeastGain || measured.gain < kAsGood * smaller_gain) {
+    std::snprintf(text.data(), text.size(),
+                  "%u are measured at %.2f times the images of one by one", pictures,
+                  measured.gain);
+  } else if (seconds > kLongestSeconds) {
+    std::snprintf(text.data(), text.size(), "%u would take %.2f s, more than %.2f", pictures,
+                  seconds, kLongestSeconds);
+  }
+  return text.data();
 }
 
 }  // namespace imgrec::worker

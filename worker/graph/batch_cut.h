@@ -11,15 +11,12 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "worker/graph/arena.h"
 
 namespace imgrec::worker {
-
-// What a batch has whose gain is measured, where nobody asked for a size. Four gain hardly more
-// than two (docs/inference.md).
-inline constexpr unsigned kMeasuredBatch = 2;
 
 // Before this step, this buffer alone holds all that it and the later ones need.
 struct CutPoint {
@@ -33,7 +30,8 @@ std::vector<CutPoint> cut_points(const std::vector<BufferLife>& lives, std::size
 
 struct BatchCut {
   CutPoint at;
-  double gain = 1;  // pictures in the same time, relative to one after the other all the way
+  double gain = 1;     // pictures in the same time, relative to one after the other all the way
+  double seconds = 0;  // of each picture
 };
 
 // The cut that takes the least time. one, together: seconds of each step for one picture, alone and
@@ -42,5 +40,9 @@ struct BatchCut {
 std::optional<BatchCut> best_cut(const std::vector<CutPoint>& points,
                                  const std::vector<double>& one,
                                  const std::vector<double>& together);
+
+// Why a batch of so many pictures, as measured, is not worth that the first of them waits for the
+// last; empty: it is. `smaller_gain`: of the next smaller batch that is; 0: there is none.
+std::string why_no_batch(unsigned pictures, const BatchCut& measured, double smaller_gain);
 
 }  // namespace imgrec::worker

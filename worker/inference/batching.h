@@ -1,16 +1,30 @@
 // How many pictures a network computes together, and why.
 //
-// Thread rule: plain value. Owns its string.
+// Thread rule: plain value. Owns what it lists.
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/core/batch_sizes.h"
 
 namespace imgrec::worker {
 
 struct Batching {
-  unsigned size = 1;   // 1: one by one
-  double gain = 0;     // pictures in the same time, relative to one by one; 0: not measured
-  std::string reason;  // one by one: why; else empty
+  struct Batch {
+    unsigned pictures = 0;
+    double gain = 0;  // pictures in the same time, relative to one by one, as measured
+  };
+  std::vector<Batch> batches;  // ascending; empty: one by one
+  std::string reason;          // one by one: why; else empty
+
+  BatchSizes sizes() const {
+    std::vector<unsigned> sizes;
+    for (const Batch& batch : batches) sizes.push_back(batch.pictures);
+    return BatchSizes(std::move(sizes));
+  }
+  double gain() const { return batches.empty() ? 0 : batches.back().gain; }  // of the largest
 };
 
 }  // namespace imgrec::worker

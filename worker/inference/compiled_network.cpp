@@ -1,17 +1,16 @@
 #include "worker/inference/compiled_network.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
-#include <cstdio>
 #include <exception>
+#include <limits>
+#include <map>
 #include <mutex>
-#include <optional>
 #include <utility>
 
 #include "worker/graph/batch_cut.h"
 #include "worker/inference/onednn_plan.h"
 #include "worker/inference/plan_workspace.h"
+#include "worker/inference/thread_time.h"
 
 namespace imgrec::worker {
 namespace {
@@ -29,12 +28,10 @@ struct Together {
 struct Workspace {
   explicit Workspace(const OneDnnPlan& plan) : one(plan) {}
   PlanWorkspace one;
-  std::optional<PlanWorkspace> rest;  // made when there is a batch for the first time
+  std::map<unsigned, PlanWorkspace> rests;  // by pictures; made when there are as many at first
 };
 
-// Less is not worth that the first picture waits for the last.
-constexpr double kLeastGain = 1.015;
-constexpr int kMeasuredRuns = 6;
+constexpr int kMeasuredRuns = 5;
 
 // Where a picture's part of the buffer is one piece, and all of it as in the plan for one.
 bool divides(const OneDnnPlan& one, const OneDnnPlan& all, unsigned pictures, std::size_t buffer) {
@@ -59,65 +56,101 @@ std::vector<CutPoint> places_to_cut(const OneDnnPlan& one, const OneDnnPlan& all
   return points;
 }
 
-// Seconds of each step: the least of some runs, as noise only adds. They take turns, so that what
-// else the machine does falls on both.
-struct StepSeconds {
-  std::vector<double> one, together;  // for each picture
-};
-StepSeconds measure(const OneDnnPlan& one, const OneDnnPlan& all, unsigned pictures) {
-  using Clock = std::chrono::steady_clock;
-  struct Measured {
-    Measured(const OneDnnPlan& of, unsigned count, std::size_t values)
-        : plan(of), pictures(count), input(values, 1.0F), workspace(of) {
-      workspace.read_input_from(input.data());
-    }
-    void run() {
-      for (std::size_t step = 0; step < plan.steps.size(); ++step) {
-        const auto start = Clock::now();
-        workspace.run(step, step + 1);
-        const std::chrono::duration<double> spent = Clock::now() - start;
-        seconds[step] = std::min(seconds[step], spent.count() / pictures);
-      }
-    }
-    const OneDnnPlan& plan;
-    const unsigned pictures;
-    const std::vector<float> input;
-    PlanWorkspace workspace;
-    std::vector<double> seconds = std::vector<double>(plan.steps.size(), 1e9);
-  };
-  const auto values = [](const OneDnnPlan& plan) {
-    return plan.buffers[plan.input].desc.get_size() / sizeof(float);
-  };
-  Measured single(one, 1, values(one)), batch(all, pictures, values(all));
-  for (int i = 0; i < kMeasuredRuns; ++i) {
-    single.run();
-    batch.run();
+// A plan, and the seconds of each of its steps for each picture: the least of some runs, as noise
+// only adds.
+class TimedPlan {
+ public:
+  TimedPlan(const OneDnnPlan& plan, unsigned pictures)
+      : plan_(plan),
+        pictures_(pictures),
+        input_(plan.buffers[plan.input].desc.get_size() / sizeof(float), 1.0F),
+        workspace_(plan),
+        seconds_(plan.steps.size(), std::numeric_limits<double>::max()) {
+    workspace_.read_input_from(input_.data());
   }
-  return {single.seconds, batch.seconds};
-}
 
-// kUnsupported: not to be had, or not faster, and why.
-Result<Together> plan_together(const Graph& graph, const Formats& formats, const OneDnnPlan& one,
-                               const CompiledNetwork::Options& options) try {
-  const auto unsupported = [](std::string why) {
-    return Status(StatusCode::kUnsupported, std::move(why));
-  };
-  OneDnnPlan all = plan_graph(graph, formats, {options.batch, false, &one});
-  const auto points = places_to_cut(one, all, options.batch);
-  if (points.empty()) return unsupported("the network has no place where pictures could meet");
-  const StepSeconds seconds = measure(one, all, options.batch);
-  const auto best = best_cut(points, seconds.one, seconds.together);
-  if (options.only_if_faster && best->gain < kLeastGain) {
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "measured at %.2f times the images of one by one",
-                  best->gain);
-    return unsupported(text.data());
+  void run() {
+    for (std::size_t step = 0; step < plan_.steps.size(); ++step) {
+      const double start = thread_seconds();
+      workspace_.run(step, step + 1);
+      seconds_[step] = std::min(seconds_[step], (thread_seconds() - start) / pictures_);
+    }
   }
-  return Together{options.batch, best->at, one.buffers[best->at.buffer].desc.get_size(), best->gain,
-                  from_cut(std::move(all), best->at)};
-} catch (const std::exception& error) {
-  return Status(StatusCode::kUnsupported, error.what());
-}
+
+  const std::vector<double>& seconds() const { return seconds_; }
+
+ private:
+  const OneDnnPlan& plan_;
+  const unsigned pictures_;
+  const std::vector<float> input_;
+  PlanWorkspace workspace_;
+  std::vector<double> seconds_;
+};
+
+// A batch that could be.
+struct Candidate {
+  unsigned pictures = 0;
+  OneDnnPlan all;
+  std::vector<CutPoint> points;  // one at least
+};
+
+// The batches that are to be had, as far as they are worth it, and why there are none.
+class BatchChoice {
+ public:
+  BatchChoice(const OneDnnPlan& one, bool only_if_faster)
+      : one_(one), only_if_faster_(only_if_faster) {}
+
+  void consider(unsigned pictures, const Graph& graph, const Formats& formats) try {
+    OneDnnPlan all = plan_graph(graph, formats, {pictures, false, &one_});
+    auto points = places_to_cut(one_, all, pictures);
+    if (points.empty()) return explain("the network has no place where pictures could meet");
+    candidates_.push_back({pictures, std::move(all), std::move(points)});
+  } catch (const std::exception& error) {
+    explain(error.what());
+  }
+
+  // Runs the candidates in turns, so that what else the machine does falls on all of them.
+  std::vector<Together> choose() {
+    if (candidates_.empty()) return {};
+    TimedPlan alone(one_, 1);
+    std::vector<std::unique_ptr<TimedPlan>> timed;
+    for (const Candidate& each : candidates_) {
+      timed.push_back(std::make_unique<TimedPlan>(each.all, each.pictures));
+    }
+    for (int i = 0; i < kMeasuredRuns; ++i) {
+      alone.run();
+      for (const auto& each : timed) each->run();
+    }
+    std::vector<Together> chosen;
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      Candidate& each = candidates_[i];
+      const BatchCut best = *best_cut(each.points, alone.seconds(), timed[i]->seconds());
+      const double smaller_gain = chosen.empty() ? 0 : chosen.back().gain;
+      std::string why_not = why_no_batch(each.pictures, best, smaller_gain);
+      if (only_if_faster_ && !why_not.empty()) {
+        explain(std::move(why_not));
+        continue;
+      }
+      timed[i].reset();  // which reads the plan
+      chosen.push_back({each.pictures, best.at, one_.buffers[best.at.buffer].desc.get_size(),
+                        best.gain, from_cut(std::move(each.all), best.at)});
+    }
+    return chosen;
+  }
+
+  const std::string& why_none() const { return why_none_; }
+
+ private:
+  void explain(std::string why) {
+    if (!why_none_.empty()) why_none_ += "; ";
+    why_none_ += why;
+  }
+
+  const OneDnnPlan& one_;
+  const bool only_if_faster_;
+  std::vector<Candidate> candidates_;  // ascending
+  std::string why_none_;
+};
 
 }  // namespace
 
@@ -128,8 +161,8 @@ CpuArithmetic detect_cpu_arithmetic() {
 
 struct CompiledNetwork::Impl {
   OneDnnPlan plan;
-  std::optional<Together> together;
-  Batching batching{1, 0, "not asked for"};
+  std::vector<Together> batches;  // ascending
+  Batching batching{{}, "not asked for"};
   std::size_t input_values = 0;
   std::mutex mutex;
   std::vector<std::unique_ptr<Workspace>> idle;  // guarded by mutex
@@ -162,18 +195,29 @@ struct CompiledNetwork::Impl {
     workspace.one.run();
   }
 
-  // REQUIRES: together, and as many inputs.
-  void run_together(Workspace& workspace, std::span<const std::vector<float>* const> inputs) const {
-    if (!workspace.rest) workspace.rest.emplace(together->rest);
-    std::byte* place = workspace.rest->place(together->rest.input);
+  // Gives the batch's scores. REQUIRES: as many inputs as `together` has pictures.
+  const dnnl::memory& run_together(const Together& together, Workspace& workspace,
+                                   std::span<const std::vector<float>* const> inputs) const {
+    PlanWorkspace& rest =
+        workspace.rests.try_emplace(together.pictures, together.rest).first->second;
+    std::byte* place = rest.place(together.rest.input);
     for (const std::vector<float>* input : inputs) {
       workspace.one.read_input_from(input->data());
-      workspace.one.move(together->cut.buffer, place);
-      workspace.one.run(0, together->cut.step);
-      place += together->bytes;
+      workspace.one.move(together.cut.buffer, place);
+      workspace.one.run(0, together.cut.step);
+      place += together.bytes;
     }
-    workspace.one.move(together->cut.buffer, nullptr);
-    workspace.rest->run();
+    workspace.one.move(together.cut.buffer, nullptr);
+    rest.run();
+    return rest.buffer(together.rest.output);
+  }
+
+  // The largest batch that so many pictures fill; null: none.
+  const Together* filled_by(std::size_t pictures) const {
+    const auto filled = std::find_if(batches.rbegin(), batches.rend(), [&](const Together& each) {
+      return each.pictures <= pictures;
+    });
+    return filled == batches.rend() ? nullptr : &*filled;
   }
 };
 
@@ -187,13 +231,15 @@ Result<std::unique_ptr<CompiledNetwork>> CompiledNetwork::compile(const Graph& g
     auto impl = std::make_unique<Impl>();
     impl->plan = plan_graph(graph, formats, {1, options.keep_tensors});
     impl->input_values = static_cast<std::size_t>(graph.shape(graph.input).values());
-    if (options.batch > 1) {
-      auto together = plan_together(graph, formats, impl->plan, options);
-      if (together) {
-        impl->batching = {options.batch, together->gain, {}};
-        impl->together = std::move(together).value();
-      } else {
-        impl->batching.reason = together.status().message();
+    if (!options.batches.none()) {
+      BatchChoice choice(impl->plan, options.only_if_faster);
+      for (const unsigned pictures : options.batches.sizes()) {
+        choice.consider(pictures, graph, formats);
+      }
+      impl->batches = choice.choose();
+      impl->batching.reason = impl->batches.empty() ? choice.why_none() : "";
+      for (const Together& each : impl->batches) {
+        impl->batching.batches.push_back({each.pictures, each.gain});
       }
     }
     return std::unique_ptr<CompiledNetwork>(new CompiledNetwork(std::move(impl)));
@@ -206,8 +252,8 @@ const Batching& CompiledNetwork::batching() const { return impl_->batching; }
 
 void CompiledNetwork::give_up_batches(std::string reason) {
   impl_->idle.clear();
-  impl_->together.reset();
-  impl_->batching = {1, 0, std::move(reason)};
+  impl_->batches.clear();
+  impl_->batching = {{}, std::move(reason)};
 }
 
 Result<std::vector<std::vector<float>>> CompiledNetwork::run(
@@ -225,11 +271,10 @@ Result<std::vector<std::vector<float>>> CompiledNetwork::run(
   };
   try {
     auto workspace = impl_->take();
-    while (impl_->together && inputs.size() >= impl_->together->pictures) {
-      const Together& together = *impl_->together;
-      impl_->run_together(*workspace, inputs.first(together.pictures));
-      add(workspace->rest->buffer(together.rest.output), together.pictures);
-      inputs = inputs.subspan(together.pictures);
+    while (const Together* together = impl_->filled_by(inputs.size())) {
+      const std::size_t count = together->pictures;
+      add(impl_->run_together(*together, *workspace, inputs.first(count)), count);
+      inputs = inputs.subspan(count);
     }
     for (const std::vector<float>* input : inputs) {
       impl_->run_one(*workspace, *input);

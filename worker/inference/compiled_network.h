@@ -30,9 +30,9 @@ CpuArithmetic detect_cpu_arithmetic();
 class CompiledNetwork {
  public:
   struct Options {
-    // Pictures that it may compute together; where that is not faster, and this says so, it does
-    // not.
-    unsigned batch = 1;
+    // Pictures that it may compute together; where only_if_faster, not those of these that are
+    // not worth it (why_no_batch()).
+    BatchSizes batches;
     bool only_if_faster = true;
     bool keep_tensors = false;  // for observe(), which takes no batches; takes more memory
   };
@@ -42,13 +42,13 @@ class CompiledNetwork {
                                                           const Formats& formats, Options options);
   ~CompiledNetwork();
 
-  // Of 1, or of Options::batch.
+  // Some of Options::batches.
   const Batching& batching() const;
   // From now on it computes one by one. Not while others run it.
   void give_up_batches(std::string reason);
 
-  // Each input: channels x height x width floats; gives the classes' scores of each. Batches as far
-  // as there are enough pictures, the rest one by one. kInternal: oneDNN failed.
+  // Each input: channels x height x width floats; gives the classes' scores of each. In the largest
+  // batches that there are pictures for, the rest one by one. kInternal: oneDNN failed.
   Result<std::vector<std::vector<float>>> run(
       std::span<const std::vector<float>* const> inputs) const;
   Result<std::vector<float>> run(const std::vector<float>& input) const;

@@ -9,7 +9,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "worker/graph/batch_cut.h"
 #include "worker/graph/passes.h"
 #include "worker/inference/compiled_network.h"
 #include "worker/inference/torch_graph.h"
@@ -33,9 +32,10 @@ class CompiledForm : public Network {
     use_one_thread();
     for (int i = 0; i < kWarmUpRuns; ++i) {
       if (auto scores = network_->run(warm_up_input_); !scores) return scores.status();
-      const std::vector<const std::vector<float>*> inputs(network_->batching().size,
-                                                          &warm_up_input_);
-      if (auto scores = network_->run(inputs); !scores) return scores.status();
+      for (const auto& batch : network_->batching().batches) {
+        const std::vector<const std::vector<float>*> inputs(batch.pictures, &warm_up_input_);
+        if (auto scores = network_->run(inputs); !scores) return scores.status();
+      }
     }
     return {};
   }
@@ -104,32 +104,46 @@ Result<std::unique_ptr<CompiledNetwork>> compile_at(const Graph& graph, Precisio
 
 CompiledNetwork::Options batches(unsigned batch) {
   CompiledNetwork::Options options;
-  options.batch = batch == 0 ? kMeasuredBatch : batch;
+  options.batches = BatchSizes::up_to(batch == 0 ? kMeasuredBatch : batch);
   options.only_if_faster = batch == 0;
   return options;
 }
 
-// Why this network's batches are not to be trusted; empty: they are.
-std::string fault_of_batches(const CompiledNetwork& network,
-                             const std::vector<std::vector<float>>& probes) {
-  const std::size_t size = network.batching().size;
+using Values = std::vector<std::vector<float>>;
+
+// Of each probe alone.
+Result<Values> scores_alone(const CompiledNetwork& network, const Values& probes) {
+  Values all;
+  for (const std::vector<float>& probe : probes) {
+    auto scores = network.run(probe);
+    if (!scores) return scores.status();
+    all.push_back(std::move(scores).value());
+  }
+  return all;
+}
+
+// Why batches of so many are not to be trusted; empty: they are.
+std::string fault_of_batches(const CompiledNetwork& network, std::size_t size, const Values& probes,
+                             const Values& alone) {
   for (std::size_t first = 0; first < probes.size(); first += size) {
     std::vector<const std::vector<float>*> inputs;
     for (std::size_t i = 0; i < size; ++i) inputs.push_back(&probes[(first + i) % probes.size()]);
     const auto together = network.run(inputs);
     if (!together) return together.status().message();
     for (std::size_t i = 0; i < size; ++i) {
-      const auto alone = network.run(*inputs[i]);
-      if (!alone) return alone.status().message();
-      if (!same_scores(*alone, (*together)[i])) return "other scores together than alone";
+      const std::vector<float>& expected = alone[(first + i) % probes.size()];
+      if (!same_scores(expected, (*together)[i])) return "other scores together than alone";
     }
   }
   return {};
 }
 
-void prove_batches(CompiledNetwork& network, const std::vector<std::vector<float>>& probes) {
-  if (network.batching().size == 1) return;
-  std::string fault = fault_of_batches(network, probes);
+// `alone`: the scores of the probes.
+void prove_batches(CompiledNetwork& network, const Values& probes, const Values& alone) {
+  std::string fault;
+  for (const auto& batch : network.batching().batches) {
+    if (fault.empty()) fault = fault_of_batches(network, batch.pictures, probes, alone);
+  }
   if (fault.empty()) return;
   spdlog::warn("network_not_batched reason=\"{}\"", fault);
   network.give_up_batches(std::move(fault));
@@ -163,9 +177,10 @@ Status check_ranges(const Graph& graph, const NetworkOptions& options) {
 
 // The graph is proved on fp32, where only rounding may differ; a lower precision then uses the same
 // graph, and its accuracy is a question of photos, which `imgrec-bench inference` answers.
-Result<std::unique_ptr<CompiledNetwork>> compile_proved(
-    const ModuleFile& module, NetworkShape shape, const std::vector<std::vector<float>>& probes,
-    const NetworkOptions& options, const std::vector<std::vector<float>>& expected) {
+Result<std::unique_ptr<CompiledNetwork>> compile_proved(const ModuleFile& module,
+                                                        NetworkShape shape, const Values& probes,
+                                                        const NetworkOptions& options,
+                                                        const Values& expected) {
   if (Status status = check_cpu(options.precision); !status.ok()) return status;
   Result<Graph> graph = read_torch_graph(module, shape);
   if (!graph) return graph.status();
@@ -173,18 +188,20 @@ Result<std::unique_ptr<CompiledNetwork>> compile_proved(
   const bool final = options.precision == Precision::kFp32;
   auto network = compile_at(*graph, Precision::kFp32, {}, batches(final ? options.batch : 1));
   if (!network) return network.status();
+  auto alone = scores_alone(**network, probes);
+  if (!alone) return alone.status();
   for (std::size_t i = 0; i < probes.size(); ++i) {
-    const auto scores = (*network)->run(probes[i]);
-    if (!scores) return scores.status();
-    if (!same_scores(expected[i], *scores)) return unsupported("the graph gives other scores");
+    if (!same_scores(expected[i], (*alone)[i])) return unsupported("the graph gives other scores");
   }
   if (!final) {
     network->reset();  // the two need not be in memory together
     if (Status status = check_ranges(*graph, options); !status.ok()) return status;
     network = compile_at(*graph, options.precision, options.ranges, batches(options.batch));
     if (!network) return network.status();
+    alone = scores_alone(**network, probes);
+    if (!alone) return alone.status();
   }
-  prove_batches(**network, probes);
+  prove_batches(**network, probes, *alone);
   return network;
 }
 

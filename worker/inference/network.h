@@ -44,9 +44,9 @@ class Network {
 
   // How many inputs it computes in less time together than one by one.
   virtual Batching batching() const {
-    return {1, 0, "LibTorch runs it, and only compiled networks compute pictures together"};
+    return {{}, "LibTorch runs it, and only compiled networks compute pictures together"};
   }
-  // The scores of each. REQUIRES: 1 to batching().size inputs.
+  // The scores of each. REQUIRES: one input at least.
   virtual Result<std::vector<std::vector<float>>> run_together(
       std::span<const std::vector<float>* const> inputs) const;
 };
@@ -56,8 +56,8 @@ struct NetworkOptions {
       std::nullopt;  // empty: the fastest that gives the scores of the saved one
   Precision precision = Precision::kFp32;  // others: of kCompiled only
   Ranges ranges = {};                      // for kInt8
-  // Inputs computed together, by the compiled form alone. 0: as many as are measured to be faster
-  // so.
+  // Inputs computed together at most, by the compiled form alone. 0: up to kMeasuredBatch, as far
+  // as that is measured to be faster.
   unsigned batch = 1;
 };
 

@@ -1,8 +1,9 @@
 #include "worker/inference/step_ways.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
+
+#include "worker/inference/thread_time.h"
 
 namespace imgrec::worker {
 namespace {
@@ -45,13 +46,12 @@ double WayChooser::seconds_of(const Way& way, const memory::desc& source,
   constexpr int kRuns = 4;  // the first one writes the code
   for (int i = 0; i < kRuns; ++i) {
     if (caches == Caches::kCold) empty_caches();
-    const auto start = std::chrono::steady_clock::now();
+    const double start = thread_seconds();
     if (way.source != source) in.execute(stream, outer_source, own_source);
     way.run(stream, arguments);
     if (way.target != target) out.execute(stream, own_target, outer_target);
     stream.wait();
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    least = std::min(least, spent.count());
+    least = std::min(least, thread_seconds() - start);
   }
   return least;
 }

@@ -96,7 +96,7 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
       "batch_gain={:.3f} one_by_one=\"{}\" load_ms={}",
       impl->description.name, impl->description.digest.substr(0, 12),
       impl->description.labels.size(), to_string(impl->loaded.form), to_string(options.precision),
-      batching.size, batching.gain, batching.reason,
+      batching.sizes().largest(), batching.gain(), batching.reason,
       std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count());
   return std::unique_ptr<Engine>(new TorchEngine(std::move(impl)));
 }
@@ -120,7 +120,7 @@ EngineResult<std::unique_ptr<PreparedImage>> TorchEngine::prepare(std::string_vi
   }
 }
 
-unsigned TorchEngine::batch() const { return batching().size; }
+BatchSizes TorchEngine::batches() const { return batching().sizes(); }
 
 Batching TorchEngine::batching() const { return impl_->loaded.network->batching(); }
 

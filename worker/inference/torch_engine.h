@@ -24,7 +24,7 @@ struct TorchEngineOptions {
   std::uint64_t max_pixels = 100'000'000;          // larger pictures are refused before decoding
   std::optional<NetworkForm> form = std::nullopt;  // empty: the fastest; others are for comparisons
   Precision precision = Precision::kFp32;
-  unsigned batch = 1;  // pictures computed together; 0: as many as are measured to be faster so
+  unsigned batch = 1;  // NetworkOptions::batch
 };
 
 class TorchEngine : public Engine {
@@ -37,13 +37,13 @@ class TorchEngine : public Engine {
   const ModelDescription& model() const override;
   Status warm_up_this_thread() override;
   EngineResult<std::unique_ptr<PreparedImage>> prepare(std::string_view image) override;
-  unsigned batch() const override;
+  BatchSizes batches() const override;
   using Engine::infer;
   std::vector<InferResult> infer(std::span<const PreparedImage* const> images,
                                  unsigned top_k) override;
 
   NetworkForm form() const;
-  Batching batching() const;  // what batch() is of, and why
+  Batching batching() const;  // what batches() is of, and why
 
  private:
   struct Impl;  // the Torch side; its headers define LOG and CHECK

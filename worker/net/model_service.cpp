@@ -16,11 +16,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-WorkerCoreOptions core_options(const WorkerRunnerOptions& options, unsigned batch) {
+WorkerCoreOptions core_options(const WorkerRunnerOptions& options, BatchSizes batches) {
   WorkerCoreOptions core;
   core.credit = options.credit;
   core.streams = options.streams;
-  core.batch = batch;
+  core.batches = std::move(batches);
   core.max_held_bytes = options.max_held_bytes;
   core.cached_answers = options.cached_answers;
   core.fail_probability = options.fail_probability;
@@ -54,9 +54,9 @@ ModelService::ModelService(asio::io_context& io, const WorkerRunnerOptions& opti
       owner_(owner),
       engine_(std::move(engine)),
       model_(engine_->model()),
-      batch_(engine_->batch()),
+      batch_(engine_->batches().largest()),
       core_timer_(io),
-      core_(core_options(options, batch_)),
+      core_(core_options(options, engine_->batches())),
       pool_(*engine_, {options.streams, 1}, io.get_executor(),
             [this](Event event) { apply(std::move(event)); }) {}
 

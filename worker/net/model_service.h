@@ -81,7 +81,7 @@ class ModelService final : private ManagerLink::Listener {
   void stop_computing();
 
   const ModelDescription& model() const { return model_; }
-  unsigned batch() const { return batch_; }
+  unsigned batch() const { return batch_; }  // the largest
   const WorkerCounters& counters() const { return core_.counters(); }
   std::uint64_t reconnects() const { return reconnects_; }
   // Its load and its links; a manager that another service has a link to as well is one entry.

@@ -63,7 +63,7 @@ class WorkerCoreBatches : public WorkerCoreTest {
  protected:
   static WorkerCoreOptions of(unsigned batch, unsigned credit = 8) {
     WorkerCoreOptions options = with(credit);
-    options.batch = batch;
+    options.batches = BatchSizes::up_to(batch);
     return options;
   }
   // Work 1 is computed, 2 and 3 are decoded and wait.
@@ -171,6 +171,21 @@ TEST_F(WorkerCoreBatches, AreWholeOrNone) {
   assign(5);
   prepared(5);
   EXPECT_THAT(begun(inferred(2)), ElementsAre(WorkId{3}, WorkId{4}, WorkId{5}));
+}
+
+TEST_F(WorkerCoreBatches, AreTheLargestThatIsThere) {
+  start(of(4, 12));
+  begin(1);
+  for (const std::uint64_t job : {2, 3, 4, 5, 6, 7, 8, 9}) assign(job);
+  for (const std::uint64_t work : {2, 3, 4, 5}) prepared(work);
+  EXPECT_THAT(begun(inferred(1)), ElementsAre(WorkId{2}, WorkId{3}, WorkId{4}, WorkId{5}));
+  for (const std::uint64_t work : {6, 7, 8}) prepared(work);
+  EXPECT_THAT(begun(inferred(std::vector<std::uint64_t>{2, 3, 4, 5})),
+              ElementsAre(WorkId{6}, WorkId{7}))
+      << "three are a pair and one more, and the pair waits for nothing";
+  EXPECT_THAT(begun(inferred(std::vector<std::uint64_t>{6, 7})), ElementsAre(WorkId{8}));
+  prepared(9);
+  EXPECT_THAT(begun(inferred(8)), ElementsAre(WorkId{9}));
 }
 
 TEST_F(WorkerCoreBatches, AnAnswerToNothingFreesNoStream) {
@@ -474,6 +489,17 @@ TEST_F(WorkerCoreDeadline, PassedBeforeTheStartIsReported) {
   EXPECT_TRUE(fails[0].fail.retriable);
   EXPECT_EQ(core_->next_deadline(), std::nullopt);
   EXPECT_THAT(all<StartInfer>(inferred(1)), IsEmpty());
+}
+
+TEST_F(WorkerCoreDeadline, IsNotReportedOfWhatIsBeingDecoded) {
+  begin(1);
+  assign(2, 1, kLink, 500ms);
+  EXPECT_EQ(core_->next_deadline(), std::nullopt) << "it may be what hangs this worker";
+  now_ += 10s;
+  EXPECT_THAT(on(Tick{}), IsEmpty());
+  const auto fails = all<SendFail>(prepared(2));  // it was only slow
+  ASSERT_EQ(fails.size(), 1u);
+  EXPECT_EQ(fails[0].fail.code, FailCode::kDeadline);
 }
 
 TEST_F(WorkerCoreDeadline, IsSeenByTheEventThatWouldStartTheWork) {

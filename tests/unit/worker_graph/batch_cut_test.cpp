@@ -44,5 +44,33 @@ TEST(BatchCut, SaysThatNothingIsGained) {
   EXPECT_FALSE(best_cut({}, {1, 1}, {1, 1}));
 }
 
+TEST(BatchCut, SaysHowLongAPictureTakes) {
+  EXPECT_DOUBLE_EQ(best_cut({{1, 1}}, {1, 4}, {9, 2})->seconds, 3);
+}
+
+// ---- whether a batch is worth having ----------------------------------------------------------
+
+BatchCut measured(double gain, double seconds) { return {{}, gain, seconds}; }
+
+TEST(BatchCut, IsWorthHavingWhereItGains) {
+  EXPECT_EQ(why_no_batch(2, measured(1.03, 0.02), 0), "");
+  EXPECT_EQ(why_no_batch(2, measured(1.01, 0.02), 0),
+            "2 are measured at 1.01 times the images of one by one");
+  EXPECT_NE(why_no_batch(2, measured(0.7, 0.02), 0), "");
+}
+
+TEST(BatchCut, OfMoreNeedOnlyBeAsGoodAsOneOfFewer) {
+  EXPECT_EQ(why_no_batch(4, measured(1.09, 0.02), 1.1), "");
+  EXPECT_EQ(why_no_batch(4, measured(1.05, 0.02), 1.1),
+            "4 are measured at 1.05 times the images of one by one");
+  EXPECT_NE(why_no_batch(4, measured(1.01, 0.02), 1.02), "") << "but must gain by itself";
+}
+
+TEST(BatchCut, IsNotWorthHavingWhereOthersWaitLong) {
+  EXPECT_EQ(why_no_batch(2, measured(1.2, 0.1), 0), "");
+  EXPECT_EQ(why_no_batch(4, measured(1.2, 0.1), 1.2), "4 would take 0.40 s, more than 0.25");
+  EXPECT_NE(why_no_batch(2, measured(1.2, 0.2), 0), "");
+}
+
 }  // namespace
 }  // namespace imgrec::worker

@@ -222,15 +222,17 @@ TEST_F(NetworkTest, BatchesGiveWhatSinglePicturesGive) {
   simplify(*graph);
   const Formats formats = choose_formats(*graph, Precision::kFp32, Format::kFloat, {});
   const auto inputs = probes();
-  for (const unsigned batch : {2u, 3u}) {
+  for (const unsigned batch : {2u, 3u, 4u}) {
     CompiledNetwork::Options options;
-    options.batch = batch;
+    options.batches = BatchSizes::up_to(batch);
     options.only_if_faster = false;
     const auto network = CompiledNetwork::compile(*graph, formats, options);
     ASSERT_TRUE(network.ok()) << network.status().message();
-    ASSERT_EQ((*network)->batching().size, batch) << (*network)->batching().reason;
-    EXPECT_GT((*network)->batching().gain, 0);
-    // Whole batches, and what is left over.
+    ASSERT_EQ((*network)->batching().sizes().sizes(), options.batches.sizes())
+        << (*network)->batching().reason;
+    EXPECT_EQ((*network)->batching().reason, "");
+    EXPECT_GT((*network)->batching().gain(), 0);
+    // Whole batches, smaller ones, and what is left over.
     for (std::size_t count = 1; count <= 2 * batch + 1; ++count) {
       std::vector<const std::vector<float>*> some;
       for (std::size_t i = 0; i < count; ++i) some.push_back(&inputs[i % inputs.size()]);
@@ -243,7 +245,7 @@ TEST_F(NetworkTest, BatchesGiveWhatSinglePicturesGive) {
       }
     }
     (*network)->give_up_batches("of no use");
-    EXPECT_EQ((*network)->batching().size, 1u);
+    EXPECT_TRUE((*network)->batching().batches.empty());
     EXPECT_EQ((*network)->batching().reason, "of no use");
     EXPECT_TRUE((*network)->run(std::vector<const std::vector<float>*>(batch, &inputs[0])).ok());
   }
@@ -254,12 +256,12 @@ TEST_F(NetworkTest, ABatchWithAnInputOfAnotherSizeFailsAsAWhole) {
   ASSERT_TRUE(graph.ok());
   simplify(*graph);
   CompiledNetwork::Options options;
-  options.batch = 2;
+  options.batches = BatchSizes::up_to(2);
   options.only_if_faster = false;
   const auto network = CompiledNetwork::compile(
       *graph, choose_formats(*graph, Precision::kFp32, Format::kFloat, {}), options);
   ASSERT_TRUE(network.ok());
-  ASSERT_EQ((*network)->batching().size, 2u);
+  ASSERT_EQ((*network)->batching().sizes().largest(), 2u);
   const auto good = probes()[0];
   const std::vector<float> shorter(good.begin(), good.end() - 1);
   const std::vector<const std::vector<float>*> both{&good, &shorter};
@@ -293,14 +295,14 @@ TEST_F(NetworkTest, TakesBatchesOfTheCompiledFormAlone) {
   const auto compiled = load_at(file, options);
   ASSERT_TRUE(compiled.ok()) << compiled.status().message();
   ASSERT_EQ(compiled->form, NetworkForm::kCompiled);
-  EXPECT_EQ(compiled->network->batching().size, 2u);
+  EXPECT_EQ(compiled->network->batching().sizes().largest(), 2u);
   options.batch = 1;
   EXPECT_EQ(load_at(file, options)->network->batching().reason, "not asked for");
   options.batch = 2;
   options.form = NetworkForm::kFrozen;
   const auto frozen = load_at(file, options);
   ASSERT_TRUE(frozen.ok()) << frozen.status().message();
-  EXPECT_EQ(frozen->network->batching().size, 1u);
+  EXPECT_TRUE(frozen->network->batching().batches.empty());
   EXPECT_THAT(frozen->network->batching().reason, ::testing::HasSubstr("LibTorch"));
   // Which answers several all the same.
   ASSERT_TRUE(compiled->network->prepare_thread().ok());

@@ -129,7 +129,7 @@ TEST_F(TorchEngineTest, AnswersForEachOfABatch) {
   const auto opening = TorchEngine::open(options);
   ASSERT_TRUE(opening.ok()) << opening.status().message();
   Engine& engine = **opening;
-  ASSERT_EQ(engine.batch(), 3u);
+  ASSERT_EQ(engine.batches().largest(), 3u);
   ASSERT_TRUE(engine.warm_up_this_thread().ok());
   std::vector<std::unique_ptr<PreparedImage>> prepared;
   std::vector<const PreparedImage*> pictures;

@@ -53,7 +53,7 @@ TEST_F(WorkerConfigTest, ReadsItsFlags) {
 
 TEST_F(WorkerConfigTest, GivesManyStreamsTheCreditOfABatchEachAndOneToCome) {
   ASSERT_TRUE(parse({"--streams", "100"}).ok());
-  EXPECT_EQ(runner_options(config_)->credit, 202u);
+  EXPECT_EQ(runner_options(config_)->credit, 404u);
   ASSERT_TRUE(parse({"--streams", "100", "--batch", "1"}).ok());
   EXPECT_EQ(runner_options(config_)->credit, 101u);
   ASSERT_TRUE(parse({"--streams", "256", "--batch", "16"}).ok());
