@@ -15,6 +15,9 @@ using proto::FailCode;
 // A retriable failure is tried again, elsewhere where there is another worker, up to this often.
 constexpr unsigned kMaxFailures = 5;
 
+// Strikes of one job that are taken back.
+constexpr unsigned kMaxForgiven = 5;
+
 // A timed-out attempt holds its slot for this many further timeouts: the worker is still busy with
 // it. Then the slot is taken back, so that a lost answer does not cost it for ever.
 constexpr int kWriteOffAfterTimeouts = 3;
@@ -139,18 +142,19 @@ void Scheduler::Impl::handle(const AttemptFailed& event) {
 void Scheduler::Impl::hand_back(Jobs::iterator job, AttemptRef attempt,
                                 const AttemptFailed& event) {
   WorkerState& worker = workers_.at(event.worker);
-  forgive(job->second, attempt);
-  if (!attempt->timed_out) {
-    if (event.code == FailCode::kDeadline) {
-      stop_waiting_for(job->second, attempt);
-    } else {
-      ++counters_.requeued;
-    }
+  const bool in_time = !attempt->timed_out;
+  if (event.code == FailCode::kDeadline) {
+    if (in_time) stop_waiting_for(job->second, attempt);
+    forgive(job->second, attempt);
+    worker.absolve(attempt);
+  } else if (in_time) {
+    ++counters_.requeued;
   }
-  worker.absolve(attempt);
   release(job->second, attempt);
   if (event.code == FailCode::kDraining) worker.draining = true;
-  if (event.code == FailCode::kOverCredit) pause(worker);
+  // An honest worker gives up later than we do, as the attempt was on its way.
+  const bool too_soon = event.code == FailCode::kDeadline && in_time;
+  if (event.code == FailCode::kOverCredit || too_soon) pause(worker);
   refresh(worker);
   retry_or_quarantine(job);
 }
@@ -247,9 +251,11 @@ void Scheduler::Impl::strike(Job& job, WorkerId worker) {
   }
 }
 
-// Its worker says that it had not begun: whatever hung that, it was not this job.
+// Its worker says that it had not begun: whatever hung that, it was not this job. Not for ever, as
+// workers may lie, or be of a release that says so of what hangs its decoder.
 void Scheduler::Impl::forgive(Job& job, AttemptRef attempt) {
-  if (!attempt->struck) return;
+  if (!attempt->struck || job.forgiven == kMaxForgiven) return;
+  ++job.forgiven;
   attempt->struck = false;
   job.strikes.erase(std::find(job.strikes.begin(), job.strikes.end(), attempt->worker));
 }

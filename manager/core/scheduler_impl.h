@@ -65,6 +65,7 @@ class Scheduler::Impl {
     std::vector<WrittenOff> written_off;
     std::vector<WorkerId> avoid;    // failed or timed out there: others first
     std::vector<WorkerId> strikes;  // killed or hung these, as far as we can tell, once each time
+    unsigned forgiven = 0;          // strikes taken back
     unsigned losses = 0;            // was on a worker that died, whether or not it is to blame
     unsigned failures = 0;          // retriable failures
     bool hedged = false;            // has had its second copy

@@ -1,6 +1,7 @@
 #include "manager/core/worker_state.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace imgrec::manager {
 
@@ -63,6 +64,15 @@ bool WorkerState::may_be_working_on(AttemptRef attempt) {
     if (each == attempt) return true;
   }
   return false;
+}
+
+void WorkerState::absolve(AttemptRef attempt) {
+  if (hung_by_ == attempt->job) hung_by_.reset();
+  if (!std::exchange(attempt->in_hand, false)) return;
+  const auto in_hand = [](const Attempt& each) { return each.in_hand; };
+  const auto left = std::find_if(attempts_.begin(), attempts_.end(), in_hand);
+  const bool one = std::count_if(attempts_.begin(), attempts_.end(), in_hand) == 1;
+  if (one) hung_by_ = left->job;
 }
 
 void WorkerState::recover() {

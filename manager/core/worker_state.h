@@ -57,13 +57,10 @@ class WorkerState {
   // The attempt is among those that the worker can be working on: computing on its streams, or
   // decoding ahead. If the worker dies now, one of these is to blame.
   bool may_be_working_on(AttemptRef attempt);
-  // Of a suspect: the job that it had in hand alone when it became one.
+  // Of a suspect: the job that alone can have made it one.
   std::optional<JobId> hung_by() const { return hung_by_; }
   // The worker says that it had not begun this one.
-  void absolve(AttemptRef attempt) {
-    attempt->in_hand = false;
-    if (hung_by_ == attempt->job) hung_by_.reset();
-  }
+  void absolve(AttemptRef attempt);
   // It has answered something.
   void recover();
 

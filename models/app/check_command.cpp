@@ -18,13 +18,14 @@ const std::string_view kCheckHelp =
 namespace {
 
 std::string in_words(const worker::Batching& batching) {
-  if (batching.batches.empty()) return "none: " + batching.reason;
+  if (batching.batches.empty()) return "none: " + batching.why_no_more;
   std::ostringstream text;
   text << std::fixed << std::setprecision(2);
   for (const auto& batch : batching.batches) {
     text << (text.tellp() > 0 ? ", " : "") << "of " << batch.pictures << " at " << batch.gain;
   }
   text << " times the images of one by one, as measured";
+  if (!batching.why_no_more.empty()) text << "; no more: " << batching.why_no_more;
   return text.str();
 }
 

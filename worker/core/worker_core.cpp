@@ -251,7 +251,10 @@ void WorkerCore::handle(PrepareDone&& event, TimePoint now) {
   }
   work.prepared = std::get<std::shared_ptr<const PreparedImage>>(std::move(event.result));
   work.stage = Stage::kPrepared;
-  expire(now);  // decoding may have taken until then
+  // What took too long to decode was begun, and is answered late.
+  for (Waiter& waiter : work.waiters) {
+    if (waiter.expires && *waiter.expires <= now) waiter.expires.reset();
+  }
 }
 
 void WorkerCore::handle(InferDone&& event, TimePoint now) {

@@ -17,7 +17,7 @@ struct Batching {
     double gain = 0;  // pictures in the same time, relative to one by one, as measured
   };
   std::vector<Batch> batches;  // ascending; empty: one by one
-  std::string reason;          // one by one: why; else empty
+  std::string why_no_more;     // than these, of what was asked for; empty: there are as many
 
   BatchSizes sizes() const {
     std::vector<unsigned> sizes;

@@ -94,7 +94,7 @@ struct Candidate {
   std::vector<CutPoint> points;  // one at least
 };
 
-// The batches that are to be had, as far as they are worth it, and why there are none.
+// The batches that are to be had, as far as they are worth it, and why not the others.
 class BatchChoice {
  public:
   BatchChoice(const OneDnnPlan& one, bool only_if_faster)
@@ -109,9 +109,35 @@ class BatchChoice {
     explain(error.what());
   }
 
-  // Runs the candidates in turns, so that what else the machine does falls on all of them.
-  std::vector<Together> choose() {
+  // Those that are worth it.
+  std::vector<Together> choose() try {
     if (candidates_.empty()) return {};
+    const std::vector<BatchCut> cuts = measure();
+    std::vector<Together> chosen;
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      auto& [pictures, all, points] = candidates_[i];
+      const BatchCut& best = cuts[i];
+      const double smaller_gain = chosen.empty() ? 0 : chosen.back().gain;
+      std::string why_not = why_no_batch(pictures, best, smaller_gain);
+      if (only_if_faster_ && !why_not.empty()) {
+        explain(why_not);
+        continue;
+      }
+      chosen.push_back({pictures, best.at, one_.buffers[best.at.buffer].desc.get_size(), best.gain,
+                        from_cut(std::move(all), best.at)});
+    }
+    return chosen;
+  } catch (const std::exception& error) {
+    explain(error.what());
+    return {};
+  }
+
+  const std::string& why_no_more() const { return why_no_more_; }
+
+ private:
+  // The best cut of each candidate. They run in turns, so that what else the machine does falls on
+  // all of them.
+  std::vector<BatchCut> measure() const {
     TimedPlan alone(one_, 1);
     std::vector<std::unique_ptr<TimedPlan>> timed;
     for (const Candidate& each : candidates_) {
@@ -121,35 +147,23 @@ class BatchChoice {
       alone.run();
       for (const auto& each : timed) each->run();
     }
-    std::vector<Together> chosen;
+    std::vector<BatchCut> cuts;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      Candidate& each = candidates_[i];
-      const BatchCut best = *best_cut(each.points, alone.seconds(), timed[i]->seconds());
-      const double smaller_gain = chosen.empty() ? 0 : chosen.back().gain;
-      std::string why_not = why_no_batch(each.pictures, best, smaller_gain);
-      if (only_if_faster_ && !why_not.empty()) {
-        explain(std::move(why_not));
-        continue;
-      }
-      timed[i].reset();  // which reads the plan
-      chosen.push_back({each.pictures, best.at, one_.buffers[best.at.buffer].desc.get_size(),
-                        best.gain, from_cut(std::move(each.all), best.at)});
+      cuts.push_back(*best_cut(candidates_[i].points, alone.seconds(), timed[i]->seconds()));
     }
-    return chosen;
+    return cuts;
   }
 
-  const std::string& why_none() const { return why_none_; }
-
- private:
-  void explain(std::string why) {
-    if (!why_none_.empty()) why_none_ += "; ";
-    why_none_ += why;
+  void explain(const std::string& why) {
+    if (why_no_more_.find(why) != std::string::npos) return;
+    if (!why_no_more_.empty()) why_no_more_ += "; ";
+    why_no_more_ += why;
   }
 
   const OneDnnPlan& one_;
   const bool only_if_faster_;
   std::vector<Candidate> candidates_;  // ascending
-  std::string why_none_;
+  std::string why_no_more_;
 };
 
 }  // namespace
@@ -237,7 +251,7 @@ Result<std::unique_ptr<CompiledNetwork>> CompiledNetwork::compile(const Graph& g
         choice.consider(pictures, graph, formats);
       }
       impl->batches = choice.choose();
-      impl->batching.reason = impl->batches.empty() ? choice.why_none() : "";
+      impl->batching.why_no_more = choice.why_no_more();
       for (const Together& each : impl->batches) {
         impl->batching.batches.push_back({each.pictures, each.gain});
       }
@@ -250,10 +264,12 @@ Result<std::unique_ptr<CompiledNetwork>> CompiledNetwork::compile(const Graph& g
 
 const Batching& CompiledNetwork::batching() const { return impl_->batching; }
 
-void CompiledNetwork::give_up_batches(std::string reason) {
+void CompiledNetwork::give_up_batches(unsigned pictures, const std::string& why) {
+  const auto given_up = [&](const auto& each) { return each.pictures >= pictures; };
   impl_->idle.clear();
-  impl_->batches.clear();
-  impl_->batching = {{}, std::move(reason)};
+  std::erase_if(impl_->batches, given_up);
+  std::erase_if(impl_->batching.batches, given_up);
+  impl_->batching.why_no_more = why;
 }
 
 Result<std::vector<std::vector<float>>> CompiledNetwork::run(

@@ -44,8 +44,8 @@ class CompiledNetwork {
 
   // Some of Options::batches.
   const Batching& batching() const;
-  // From now on it computes one by one. Not while others run it.
-  void give_up_batches(std::string reason);
+  // From now on it computes fewer than so many together, or one by one. Not while others run it.
+  void give_up_batches(unsigned pictures, const std::string& why);
 
   // Each input: channels x height x width floats; gives the classes' scores of each. In the largest
   // batches that there are pictures for, the rest one by one. kInternal: oneDNN failed.

@@ -140,13 +140,12 @@ std::string fault_of_batches(const CompiledNetwork& network, std::size_t size, c
 
 // `alone`: the scores of the probes.
 void prove_batches(CompiledNetwork& network, const Values& probes, const Values& alone) {
-  std::string fault;
-  for (const auto& batch : network.batching().batches) {
-    if (fault.empty()) fault = fault_of_batches(network, batch.pictures, probes, alone);
+  for (const auto& [pictures, gain] : network.batching().batches) {
+    const std::string fault = fault_of_batches(network, pictures, probes, alone);
+    if (fault.empty()) continue;
+    spdlog::warn("network_not_batched pictures={} reason=\"{}\"", pictures, fault);
+    return network.give_up_batches(pictures, fault);
   }
-  if (fault.empty()) return;
-  spdlog::warn("network_not_batched reason=\"{}\"", fault);
-  network.give_up_batches(std::move(fault));
 }
 
 // int8 without ranges, or of a network that has nothing for it, would silently be the next higher

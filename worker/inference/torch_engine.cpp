@@ -93,10 +93,10 @@ Result<std::unique_ptr<Engine>> TorchEngine::open(TorchEngineOptions options) {
   const Batching batching = impl->loaded.network->batching();
   spdlog::info(
       "model_loaded name={} digest={} classes={} form=\"{}\" precision={} batch={} "
-      "batch_gain={:.3f} one_by_one=\"{}\" load_ms={}",
+      "batch_gain={:.3f} no_more=\"{}\" load_ms={}",
       impl->description.name, impl->description.digest.substr(0, 12),
       impl->description.labels.size(), to_string(impl->loaded.form), to_string(options.precision),
-      batching.sizes().largest(), batching.gain(), batching.reason,
+      batching.sizes().largest(), batching.gain(), batching.why_no_more,
       std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count());
   return std::unique_ptr<Engine>(new TorchEngine(std::move(impl)));
 }

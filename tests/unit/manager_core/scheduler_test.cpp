@@ -497,6 +497,19 @@ TEST_F(SchedulerQuarantine, OneHangIsOneStrikeForEachThatMayHaveCausedIt) {
   EXPECT_EQ(scheduler_.open_jobs(), 0u);
 }
 
+TEST_F(SchedulerQuarantine, WhatIsLeftWhenTheOthersHadNotBegunHungTheWorker) {
+  const WorkerId worker = given_worker(4);
+  happen(WorkerBatches{worker, 2});
+  const JobId poison = when_job_added();
+  const JobId behind = when_job_added();
+  when_next_deadline_comes();
+  ASSERT_EQ(scheduler_.counters().timed_out, 2u);
+  when_fails(worker, behind, 1, FailCode::kDeadline, true);
+  when_cancelled(behind);
+  for (int i = 0; i < 10 && scheduler_.open_jobs() > 0; ++i) when_next_deadline_comes();
+  EXPECT_EQ(only<SettleFailed>().job, poison);
+}
+
 TEST_F(SchedulerQuarantine, WaitsForADistinctWorkerWhereThereIsOne) {
   const WorkerId a = given_worker();
   const JobId job = when_job_added();
@@ -613,7 +626,7 @@ TEST_F(SchedulerQuarantine, SparesAnImageThatTheWorkerSaysItHasNotBegun) {
 
 TEST_F(SchedulerQuarantine, TakesAStrikeBackWhereTheWorkerSaysLateThatItHadNotBegun) {
   const JobId job = when_job_added();
-  for (int i = 0; i < 6; ++i) {
+  for (int i = 0; i < 5; ++i) {
     const WorkerId worker = given_worker();
     ASSERT_EQ(worker_of(job), worker);
     const std::uint32_t attempt = scheduler_.job(job)->attempts;
@@ -625,6 +638,31 @@ TEST_F(SchedulerQuarantine, TakesAStrikeBackWhereTheWorkerSaysLateThatItHadNotBe
   const WorkerId good = given_worker();
   when_succeeds(good, job, scheduler_.job(job)->attempts);
   EXPECT_EQ(scheduler_.open_jobs(), 0u);
+}
+
+TEST_F(SchedulerQuarantine, TakesBackNoMoreThanAFewStrikes) {
+  const JobId job = when_job_added();
+  int hangs = 0;
+  for (; hangs < 40 && scheduler_.open_jobs() > 0; ++hangs) {
+    const WorkerId worker = given_worker();
+    ASSERT_EQ(worker_of(job), worker);
+    const std::uint32_t attempt = scheduler_.job(job)->attempts;
+    when_next_deadline_comes();
+    when_fails(worker, job, attempt, FailCode::kDeadline, true);
+    when_worker_leaves(worker);
+  }
+  EXPECT_EQ(scheduler_.open_jobs(), 0u) << "its workers may lie";
+  EXPECT_EQ(hangs, 8) << "five of them forgiven";
+}
+
+// What a worker would say without having looked.
+TEST_F(SchedulerQuarantine, GivesAWorkerThatGivesUpAtOnceTimeToThink) {
+  const WorkerId liar = given_worker();
+  const JobId job = when_job_added();
+  when_fails(liar, job, 1, FailCode::kDeadline, true);
+  EXPECT_TRUE(all<AssignJob>().empty());
+  when_next_deadline_comes();
+  EXPECT_EQ(only<AssignJob>().attempt, 2u);
 }
 
 TEST_P(SchedulerQuarantineBatches, SuspectWhatAWorkerThatDiedMayHaveHadInHand) {

@@ -229,8 +229,8 @@ TEST_F(NetworkTest, BatchesGiveWhatSinglePicturesGive) {
     const auto network = CompiledNetwork::compile(*graph, formats, options);
     ASSERT_TRUE(network.ok()) << network.status().message();
     ASSERT_EQ((*network)->batching().sizes().sizes(), options.batches.sizes())
-        << (*network)->batching().reason;
-    EXPECT_EQ((*network)->batching().reason, "");
+        << (*network)->batching().why_no_more;
+    EXPECT_EQ((*network)->batching().why_no_more, "");
     EXPECT_GT((*network)->batching().gain(), 0);
     // Whole batches, smaller ones, and what is left over.
     for (std::size_t count = 1; count <= 2 * batch + 1; ++count) {
@@ -244,9 +244,10 @@ TEST_F(NetworkTest, BatchesGiveWhatSinglePicturesGive) {
         EXPECT_LT(largest_difference(alone.value(), (*together)[i]), 1e-5F) << batch << ' ' << i;
       }
     }
-    (*network)->give_up_batches("of no use");
-    EXPECT_TRUE((*network)->batching().batches.empty());
-    EXPECT_EQ((*network)->batching().reason, "of no use");
+    (*network)->give_up_batches(batch, "of no use");
+    EXPECT_LT((*network)->batching().sizes().largest(), batch);
+    EXPECT_EQ((*network)->batching().sizes().none(), batch != 4) << "the pair is left";
+    EXPECT_EQ((*network)->batching().why_no_more, "of no use");
     EXPECT_TRUE((*network)->run(std::vector<const std::vector<float>*>(batch, &inputs[0])).ok());
   }
 }
@@ -297,13 +298,13 @@ TEST_F(NetworkTest, TakesBatchesOfTheCompiledFormAlone) {
   ASSERT_EQ(compiled->form, NetworkForm::kCompiled);
   EXPECT_EQ(compiled->network->batching().sizes().largest(), 2u);
   options.batch = 1;
-  EXPECT_EQ(load_at(file, options)->network->batching().reason, "not asked for");
+  EXPECT_EQ(load_at(file, options)->network->batching().why_no_more, "not asked for");
   options.batch = 2;
   options.form = NetworkForm::kFrozen;
   const auto frozen = load_at(file, options);
   ASSERT_TRUE(frozen.ok()) << frozen.status().message();
   EXPECT_TRUE(frozen->network->batching().batches.empty());
-  EXPECT_THAT(frozen->network->batching().reason, ::testing::HasSubstr("LibTorch"));
+  EXPECT_THAT(frozen->network->batching().why_no_more, ::testing::HasSubstr("LibTorch"));
   // Which answers several all the same.
   ASSERT_TRUE(compiled->network->prepare_thread().ok());
   const auto inputs = probes();
