@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -52,7 +51,8 @@ microseconds patience(microseconds round_trip) { return 2 * round_trip + TcpTune
 
 LaneSender::LaneSender(std::vector<std::shared_ptr<Stream>> lanes)
     : ledger_(lanes.size(), patience(least_round_trip(lanes))),
-      timer_(lanes.front()->socket().get_executor()) {
+      timer_(lanes.front()->socket().get_executor()),
+      end_(timer_.get_executor()) {
   for (auto& stream : lanes) {
     be_writable_when_all_is_sent(stream->socket().native_handle());
     lanes_.push_back({.stream = std::move(stream)});
@@ -63,7 +63,10 @@ void LaneSender::write(const std::vector<asio::const_buffer>& buffers, Stream::I
   buffers_ = buffers;
   next_ = 0;
   bytes_ = asio::buffer_size(buffers);
-  handler_ = std::move(handler);
+  writing_ = true;
+  end_.expires_at(Clock::time_point::max());
+  end_.async_wait([self = shared_from_this(), handler = std::move(handler)](
+                      const Stream::ErrorCode&) { handler(self->error_, self->sent_); });
   if (broken_) return broke(broken_);
   skip_what_is_taken();
   if (all_taken()) return ended(0);
@@ -159,9 +162,10 @@ void LaneSender::read_acknowledgements() {
 }
 
 void LaneSender::ended(std::size_t bytes) {
-  if (!handler_) return;
-  asio::post(timer_.get_executor(), [handler = std::exchange(handler_, {}), bytes,
-                                     error = broken_] { handler(error, bytes); });
+  if (!std::exchange(writing_, false)) return;
+  error_ = broken_;
+  sent_ = bytes;
+  end_.cancel();
 }
 
 void LaneSender::broke(const Stream::ErrorCode& error) {

@@ -69,7 +69,12 @@ class LaneSender : public std::enable_shared_from_this<LaneSender> {
   std::size_t next_ = 0;                            // of these: from here on not taken yet
   std::size_t bytes_ = 0;                           // of the write
   std::uint64_t position_ = 0;                      // in the stream
-  Stream::IoHandler handler_;
+  // Holds the handler of the write under way, which may hold who holds us: where the io_context
+  // ends first, all of it goes with the operations that are left.
+  boost::asio::steady_timer end_;
+  bool writing_ = false;
+  Stream::ErrorCode error_;  // of the write that ended
+  std::size_t sent_ = 0;     // the same
   Stream::ErrorCode broken_;
 };
 

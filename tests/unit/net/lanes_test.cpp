@@ -143,6 +143,32 @@ TEST_F(Lanes, LeaveNothingBehindWhenTheyAreClosed) {
   EXPECT_TRUE(eventually([&] { return gone.expired(); })) << "no timer holds it";
 }
 
+TEST(LanesOfAnEndedContext, HoldNothing) {
+  struct Writer {  // holds the lanes, and is held by what it writes over them
+    std::shared_ptr<LaneSender> sender;
+  };
+  const std::string text = anything(4'000'000);
+  auto writer = std::make_shared<Writer>();
+  const std::weak_ptr<Writer> gone = writer;
+  {
+    asio::io_context io;
+    Tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+    Tcp::socket near(io);
+    near.connect(acceptor.local_endpoint());
+    const Tcp::socket far = acceptor.accept();
+    writer->sender = std::make_shared<LaneSender>(
+        std::vector<std::shared_ptr<Stream>>{std::make_shared<Stream>(std::move(near), nullptr)});
+    bool written = false;
+    writer->sender->write(
+        {asio::buffer(text)},
+        [writer, &written](const Stream::ErrorCode&, std::size_t) { written = true; });
+    io.run_for(std::chrono::milliseconds(50));
+    ASSERT_FALSE(written) << "nobody reads it";
+    writer.reset();
+  }
+  EXPECT_TRUE(gone.expired());
+}
+
 TEST_F(Lanes, WriteNothingAtOnce) {
   write({});
   ASSERT_TRUE(eventually([&] { return written_; }));
