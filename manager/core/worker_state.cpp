@@ -41,12 +41,10 @@ bool WorkerState::mark_timed_out(AttemptRef attempt, TimePoint now) {
   if (!suspect) {
     // Where several are computed together any of them may have hung it, whichever is late first.
     unsigned left = streams_ * batch_;
-    hung_by_ = std::min<std::size_t>(left, attempts_.size()) == 1
-                   ? std::optional(attempts_.front().job)
-                   : std::nullopt;
     for (auto each = attempts_.begin(); left > 0 && each != attempts_.end(); ++each, --left) {
       each->in_hand = true;
     }
+    find_culprit();
   }
   suspect = true;
   // A whole line that times out behind one slow image is one slowness, not many.
@@ -68,11 +66,13 @@ bool WorkerState::may_be_working_on(AttemptRef attempt) {
 
 void WorkerState::absolve(AttemptRef attempt) {
   if (hung_by_ == attempt->job) hung_by_.reset();
-  if (!std::exchange(attempt->in_hand, false)) return;
+  if (std::exchange(attempt->in_hand, false)) find_culprit();
+}
+
+void WorkerState::find_culprit() {
   const auto in_hand = [](const Attempt& each) { return each.in_hand; };
-  const auto left = std::find_if(attempts_.begin(), attempts_.end(), in_hand);
-  const bool one = std::count_if(attempts_.begin(), attempts_.end(), in_hand) == 1;
-  if (one) hung_by_ = left->job;
+  const bool alone = std::count_if(attempts_.begin(), attempts_.end(), in_hand) == 1;
+  if (alone) hung_by_ = std::find_if(attempts_.begin(), attempts_.end(), in_hand)->job;
 }
 
 void WorkerState::recover() {

@@ -132,6 +132,7 @@ class WorkerState {
   static constexpr std::int64_t kLeastPresumedUs = 10'000;
 
   void begin_waiting(TimePoint now);
+  void find_culprit();  // hung_by_, where one attempt alone is in hand
 
   WorkerId id_;
   const SchedulerOptions& options_;

@@ -11,16 +11,28 @@ def only_worker(cluster):
     return cluster.cluster()["workers"][0]
 
 
-def test_photos_that_queue_are_computed_in_pairs(cluster):
-    worker = cluster.add_worker(*PAIRS, *OPS)
+def given_ready(cluster, *arguments):
+    """A worker of its own, and where it tells its metrics."""
+    worker = cluster.add_worker(*arguments, *OPS)
     ops = ops_of(worker)
     wait_until(lambda: len(cluster.ready_workers()) == 1, "the worker is ready")
-    wait_until(lambda: only_worker(cluster)["window"] == 4, "a pair computed and one to come next")
-    photos = pngs(9)
+    return worker, ops
+
+
+def samples_of_a_queue(cluster, batch, count, *arguments):
+    """What a worker counts that computes so many photos, which come at once."""
+    _, ops = given_ready(cluster, *arguments)
+    wait_until(lambda: only_worker(cluster)["window"] == 2 * batch, "a batch and one to come next")
+    photos = pngs(count)
     check_fake_answers(cluster.client.wait_done(cluster.client.upload(photos)), photos)
     samples = metrics(ops)
-    assert samples["imgrec_worker_batch"] == 2
-    assert samples['imgrec_worker_photos_total{result="done"}'] == 9
+    assert samples["imgrec_worker_batch"] == batch
+    assert samples['imgrec_worker_photos_total{result="done"}'] == count
+    return samples
+
+
+def test_photos_that_queue_are_computed_in_pairs(cluster):
+    samples = samples_of_a_queue(cluster, 2, 9, *PAIRS)
     assert samples["imgrec_worker_inference_seconds_count"] == 9
     # One at once, then pairs; what came late for its pair may be alone.
     assert 5 <= samples["imgrec_worker_inferences_total"] < 9
@@ -28,33 +40,21 @@ def test_photos_that_queue_are_computed_in_pairs(cluster):
 
 
 def test_photos_that_queue_are_computed_by_fours_and_what_is_left_in_a_pair(cluster):
-    worker = cluster.add_worker("--batch", "4", "--delay-ms", "500", *OPS)
-    ops = ops_of(worker)
-    wait_until(lambda: len(cluster.ready_workers()) == 1, "the worker is ready")
-    wait_until(lambda: only_worker(cluster)["window"] == 8, "four computed and four to come next")
-    photos = pngs(12)
-    check_fake_answers(cluster.client.wait_done(cluster.client.upload(photos)), photos)
-    samples = metrics(ops)
-    assert samples["imgrec_worker_batch"] == 4
-    assert samples['imgrec_worker_photos_total{result="done"}'] == 12
+    samples = samples_of_a_queue(cluster, 4, 12, "--batch", "4", "--delay-ms", "500")
     # One at once, then two fours, a pair and one.
     assert samples["imgrec_worker_inferences_total"] == 5
     cluster.check_ledger()
 
 
 def test_a_photo_that_comes_alone_is_computed_alone(cluster):
-    worker = cluster.add_worker(*PAIRS, *OPS)
-    ops = ops_of(worker)
-    wait_until(lambda: len(cluster.ready_workers()) == 1, "the worker is ready")
+    _, ops = given_ready(cluster, *PAIRS)
     for photo in pngs(3):
         cluster.client.wait_done(cluster.client.upload([photo]))
     assert metrics(ops)["imgrec_worker_inferences_total"] == 3
 
 
 def test_a_worker_that_dies_with_a_pair_in_hand_loses_neither(cluster):
-    doomed = cluster.add_worker(*PAIRS, *OPS)
-    ops = ops_of(doomed)
-    wait_until(lambda: len(cluster.ready_workers()) == 1, "the worker is ready")
+    doomed, ops = given_ready(cluster, *PAIRS)
     photos = pngs(8)
     ids = cluster.client.upload(photos)
     wait_until(lambda: metrics(ops)["imgrec_worker_running"] == 2, "a pair is in hand")

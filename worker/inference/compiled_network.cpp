@@ -175,7 +175,7 @@ CpuArithmetic detect_cpu_arithmetic() {
 
 struct CompiledNetwork::Impl {
   OneDnnPlan plan;
-  std::vector<Together> batches;  // ascending
+  std::map<unsigned, Together> batches;  // by pictures; those of `batching`
   Batching batching{{}, "not asked for"};
   std::size_t input_values = 0;
   std::mutex mutex;
@@ -225,14 +225,6 @@ struct CompiledNetwork::Impl {
     rest.run();
     return rest.buffer(together.rest.output);
   }
-
-  // The largest batch that so many pictures fill; null: none.
-  const Together* filled_by(std::size_t pictures) const {
-    const auto filled = std::find_if(batches.rbegin(), batches.rend(), [&](const Together& each) {
-      return each.pictures <= pictures;
-    });
-    return filled == batches.rend() ? nullptr : &*filled;
-  }
 };
 
 CompiledNetwork::CompiledNetwork(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -250,11 +242,11 @@ Result<std::unique_ptr<CompiledNetwork>> CompiledNetwork::compile(const Graph& g
       for (const unsigned pictures : options.batches.sizes()) {
         choice.consider(pictures, graph, formats);
       }
-      impl->batches = choice.choose();
-      impl->batching.why_no_more = choice.why_no_more();
-      for (const Together& each : impl->batches) {
+      for (Together& each : choice.choose()) {
         impl->batching.batches.push_back({each.pictures, each.gain});
+        impl->batches.emplace(each.pictures, std::move(each));
       }
+      impl->batching.why_no_more = choice.why_no_more();
     }
     return std::unique_ptr<CompiledNetwork>(new CompiledNetwork(std::move(impl)));
   } catch (const std::exception& error) {  // dnnl::error is one
@@ -265,10 +257,10 @@ Result<std::unique_ptr<CompiledNetwork>> CompiledNetwork::compile(const Graph& g
 const Batching& CompiledNetwork::batching() const { return impl_->batching; }
 
 void CompiledNetwork::give_up_batches(unsigned pictures, const std::string& why) {
-  const auto given_up = [&](const auto& each) { return each.pictures >= pictures; };
   impl_->idle.clear();
-  std::erase_if(impl_->batches, given_up);
-  std::erase_if(impl_->batching.batches, given_up);
+  impl_->batches.erase(impl_->batches.lower_bound(pictures), impl_->batches.end());
+  std::erase_if(impl_->batching.batches,
+                [&](const Batching::Batch& each) { return each.pictures >= pictures; });
   impl_->batching.why_no_more = why;
 }
 
@@ -287,14 +279,17 @@ Result<std::vector<std::vector<float>>> CompiledNetwork::run(
   };
   try {
     auto workspace = impl_->take();
-    while (const Together* together = impl_->filled_by(inputs.size())) {
-      const std::size_t count = together->pictures;
-      add(impl_->run_together(*together, *workspace, inputs.first(count)), count);
+    const BatchSizes sizes = impl_->batching.sizes();
+    while (!inputs.empty()) {
+      const unsigned count = sizes.filled_by(inputs.size());
+      if (count == 1) {
+        impl_->run_one(*workspace, *inputs.front());
+        add(workspace->one.buffer(impl_->plan.output), 1);
+      } else {
+        const Together& together = impl_->batches.at(count);
+        add(impl_->run_together(together, *workspace, inputs.first(count)), count);
+      }
       inputs = inputs.subspan(count);
-    }
-    for (const std::vector<float>* input : inputs) {
-      impl_->run_one(*workspace, *input);
-      add(workspace->one.buffer(impl_->plan.output), 1);
     }
     impl_->give_back(std::move(workspace));
     return results;
